@@ -1,0 +1,32 @@
+# vitrine: `make demo` shows it, `make test` proves it. See README.md.
+CC ?= cc
+STAGE_SOURCES := $(wildcard stage/*.c)
+STAGE_HEADERS := $(wildcard stage/*.h)
+CFLAGS_COMMON := -std=gnu11 -Wall -Wextra -Werror
+CFLAGS_STAGE := $(CFLAGS_COMMON) -O2 -ffreestanding -fno-builtin -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pic \
+	-static -nostdlib -Wl,-z,noexecstack,--build-id=none -s
+BUN := node_modules/.bin/bun
+BUN_BUILD := $(BUN) build --compile --bytecode --splitting --format=esm --no-compile-autoload-dotenv --no-compile-autoload-bunfig
+SOURCES := $(shell find src -name '*.ts' -not -path 'src/stage/generated/*')
+
+.PHONY: build
+build: dist/vitrine dist/vitrine-runtime
+
+node_modules: package.json package-lock.json
+	@build/need.sh
+	npm ci --no-audit --no-fund
+	@touch node_modules
+
+dist/vitrine-stage: $(STAGE_SOURCES) $(STAGE_HEADERS)
+	@build/need.sh
+	@mkdir -p dist
+	$(CC) $(CFLAGS_STAGE) $(STAGE_SOURCES) -o $@
+
+src/stage/generated/identity.ts: dist/vitrine-stage build/generate-stage.ts | node_modules
+	$(BUN) build/generate-stage.ts dist/vitrine-stage
+
+dist/vitrine: $(SOURCES) src/stage/generated/identity.ts | node_modules
+	$(BUN_BUILD) src/main.ts --outfile $@
+
+dist/vitrine-runtime: dist/vitrine
+	ln -f dist/vitrine $@

@@ -1,0 +1,56 @@
+/** The command line of the engine: vitrine [OPTIONS] COMMAND … */
+import { DEFAULT_ROOT, DEFAULT_STATE } from "../container/paths.ts";
+import { VitrineError } from "../errors.ts";
+import { VERSION } from "../version.ts";
+import { complain } from "./complain.ts";
+import { COMMANDS } from "./engine/commands.ts";
+import { type Flag, parseFlags } from "./flags.ts";
+
+const GLOBAL: readonly Flag[] = [
+  { name: "root", kind: "string", value: "DIR", help: `images and containers (${DEFAULT_ROOT}, or $VITRINE_ROOT)` },
+  { name: "state", kind: "string", value: "DIR", help: `what a reboot ends (${DEFAULT_STATE}, or $VITRINE_STATE)` },
+  { name: "debug", kind: "bool", help: "show where errors come from" },
+  { name: "help", kind: "bool", help: "show this help" },
+  { name: "version", kind: "bool", help: "show the version" },
+];
+
+const HELP: Flag = { name: "help", kind: "bool", help: "show this help" };
+
+export async function main(args: readonly string[], began: bigint): Promise<number> {
+  let debug = false;
+  try {
+    const { flags, rest } = parseFlags(args, GLOBAL, true);
+    debug = flags.get("debug") === true;
+    if (flags.get("version")) return print(`vitrine ${VERSION}\n`);
+    const [name, ...others] = rest;
+    if (flags.get("help") || name === undefined || name === "help") {
+      const { overview } = await import("./help.ts");
+      const text = await overview(GLOBAL);
+      if (name !== undefined || flags.get("help")) return print(text);
+      process.stderr.write(text);
+      return 125;
+    }
+    const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (!entry) throw new VitrineError("USAGE", `"${name}" is not a vitrine command`, { hint: "vitrine --help lists them" });
+    const { command } = await entry.load();
+    const parsed = parseFlags(others, [...command.flags, HELP], command.stopAtArgument === true);
+    if (parsed.flags.get("help")) {
+      const { commandHelp } = await import("./help.ts");
+      return print(commandHelp(command));
+    }
+    const path = (flag: string, variable: string, otherwise: string) => {
+      const chosen = String(flags.get(flag) ?? process.env[variable] ?? otherwise).replace(/(?<=.)\/+$/, "");
+      if (!chosen.startsWith("/")) throw new VitrineError("USAGE", `--${flag} "${chosen}": not an absolute path`);
+      return chosen;
+    };
+    const paths = { root: path("root", "VITRINE_ROOT", DEFAULT_ROOT), state: path("state", "VITRINE_STATE", DEFAULT_STATE) };
+    return await command.run({ paths, flags: parsed.flags, args: parsed.rest, began });
+  } catch (error) {
+    return complain(error, debug);
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}

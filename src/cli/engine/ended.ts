@@ -1,0 +1,30 @@
+import { openEngine } from "../../engine/context.ts";
+import { finishRun } from "../../engine/ended.ts";
+import { VitrineError } from "../../errors.ts";
+import { formatBytes } from "../../spec/sizes.ts";
+import type { Command } from "../command.ts";
+
+export const command: Command = {
+  usage: "vitrine ended RUN",
+  summary: "Started by the stage: tells of a container's end",
+  flags: [],
+  async run({ paths, args }) {
+    const [directory] = args;
+    if (!directory) throw new VitrineError("USAGE", "no run");
+    const engine = await openEngine(paths);
+    const { exitCode, journal, oom, undoTook } = finishRun(engine, directory);
+    const { record } = journal;
+    if (oom) {
+      const limit = record.input.config.linux.resources.memory?.limit;
+      const text = limit === undefined ? "the host ran out of memory" : `it reached its memory limit of ${formatBytes(limit)}`;
+      process.stderr.write(`vitrine: the kernel killed a process of ${record.name}: ${text}\n`);
+      for (const line of oom) process.stderr.write(`  kernel: ${line}\n`);
+    }
+    if (record.timeline) {
+      const { formatTimeline } = await import("../../explain/timeline.ts");
+      const timed = { began: BigInt(record.began), layout: journal.encoded.layout, report: journal.report };
+      process.stderr.write(formatTimeline(timed, undoTook));
+    }
+    return exitCode;
+  },
+};

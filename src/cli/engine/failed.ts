@@ -1,0 +1,15 @@
+import { openEngine } from "../../engine/context.ts";
+import { tellFailure } from "../../engine/failed.ts";
+import { VitrineError } from "../../errors.ts";
+import type { Command } from "../command.ts";
+
+export const command: Command = {
+  usage: "vitrine failed RUN",
+  summary: "Started by the stage: tells why a run failed",
+  flags: [],
+  async run({ paths, args }) {
+    const [directory] = args;
+    if (!directory) throw new VitrineError("USAGE", "no run");
+    throw tellFailure(await openEngine(paths), directory);
+  },
+};

@@ -1,0 +1,14 @@
+import { openEngine } from "../../engine/context.ts";
+import { collect } from "../../engine/gc.ts";
+import type { Command } from "../command.ts";
+
+export const command: Command = {
+  usage: "vitrine gc",
+  summary: "Clean up after commands that were killed (every command does, in passing)",
+  flags: [],
+  async run({ paths }) {
+    const done = collect(await openEngine(paths), true);
+    if (done > 0) process.stdout.write(`cleaned up ${done}\n`);
+    return 0;
+  },
+};

@@ -1,0 +1,107 @@
+/** Command line flags with pflag's habits, which docker's users have: -it, -eA=1, --rm=false, flags end at the first argument. */
+import { VitrineError } from "../errors.ts";
+
+export interface Flag {
+  readonly name: string;
+  readonly short?: string;
+  /** "optional": `--explain` or `--explain=json`. */
+  readonly kind: "bool" | "string" | "list" | "optional";
+  readonly help: string;
+  /** What stands for the value in help. */
+  readonly value?: string;
+}
+
+export interface Parsed {
+  readonly flags: ReadonlyMap<string, string | boolean | string[]>;
+  readonly rest: string[];
+}
+
+/** @param stopAtArgument flags after the first argument belong to what is run, not to us */
+export function parseFlags(args: readonly string[], known: readonly Flag[], stopAtArgument: boolean): Parsed {
+  const flags = new Map<string, string | boolean | string[]>();
+  const rest: string[] = [];
+  const queue = [...args];
+  for (let arg = queue.shift(); arg !== undefined; arg = queue.shift()) {
+    if (arg === "--") {
+      rest.push(...queue);
+      break;
+    }
+    if (arg.startsWith("--")) long(arg, queue, known, flags);
+    else if (arg.startsWith("-") && arg !== "-") shorts(arg.slice(1), queue, known, flags);
+    else {
+      rest.push(arg);
+      if (!stopAtArgument) continue;
+      rest.push(...queue);
+      break;
+    }
+  }
+  return { flags, rest };
+}
+
+type Values = Map<string, string | boolean | string[]>;
+
+function long(arg: string, queue: string[], known: readonly Flag[], values: Values): void {
+  const at = arg.indexOf("=");
+  const name = arg.slice(2, at < 0 ? undefined : at);
+  const value = at < 0 ? undefined : arg.slice(at + 1);
+  const flag = known.find((f) => f.name === name);
+  if (!flag) throw unknown(`--${name}`, known);
+  if (flag.kind === "bool") values.set(flag.name, truth(value, `--${name}`));
+  else if (flag.kind === "optional") values.set(flag.name, value ?? true);
+  else store(flag, value ?? next(queue, `--${name}`), values);
+}
+
+function shorts(letters: string, queue: string[], known: readonly Flag[], values: Values): void {
+  for (let i = 0; i < letters.length; i++) {
+    const letter = letters[i] ?? "";
+    const flag = known.find((f) => f.short === letter);
+    if (!flag) throw unknown(`-${letter}`, known);
+    const rest = letters.slice(i + 1);
+    if (flag.kind === "bool") {
+      if (rest.startsWith("=")) {
+        values.set(flag.name, truth(rest.slice(1), `-${letter}`));
+        return;
+      }
+      values.set(flag.name, true);
+    } else {
+      store(flag, rest !== "" ? rest.replace(/^=/, "") : next(queue, `-${letter}`), values);
+      return;
+    }
+  }
+}
+
+function store(flag: Flag, value: string, values: Values): void {
+  const before = values.get(flag.name);
+  if (flag.kind === "list") values.set(flag.name, [...(Array.isArray(before) ? before : []), value]);
+  else values.set(flag.name, value);
+}
+
+function next(queue: string[], name: string): string {
+  const value = queue.shift();
+  if (value === undefined) throw new VitrineError("USAGE", `${name} needs a value`);
+  return value;
+}
+
+function truth(value: string | undefined, name: string): boolean {
+  if (value === undefined || /^(1|t|true)$/i.test(value)) return true;
+  if (/^(0|f|false)$/i.test(value)) return false;
+  throw new VitrineError("USAGE", `${name}: "${value}" is neither true nor false`);
+}
+
+function unknown(name: string, known: readonly Flag[]): VitrineError {
+  const bare = name.replace(/^-+/, "");
+  const near = known.find((f) => bare.length > 2 && (f.name.startsWith(bare) || distance(f.name, bare) <= 2));
+  return new VitrineError("USAGE", `unknown flag ${name}`, { hint: near ? `did you mean --${near.name}?` : "--help lists the flags" });
+}
+
+/** Levenshtein's distance, for "did you mean". */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,19 @@
+/** Where the engine keeps its files. Directories are made 0700. */
+export interface Paths {
+  /** What lasts: images, containers that stay, names, the stage. */
+  readonly root: string;
+  /** What a reboot ends: runs, facts of the host. */
+  readonly state: string;
+}
+
+export const DEFAULT_ROOT = "/var/lib/vitrine";
+export const DEFAULT_STATE = "/run/vitrine";
+
+export const runsDirectory = (p: Paths) => `${p.state}/runs`;
+export const factsFile = (p: Paths) => `${p.state}/facts.json`;
+export const stageDirectory = (p: Paths) => `${p.root}/stage`;
+export const containersDirectory = (p: Paths) => `${p.root}/containers`;
+export const containerDirectory = (p: Paths, id: string) => `${p.root}/containers/${id}`;
+export const namesDirectory = (p: Paths) => `${p.root}/names`;
+export const nameFile = (p: Paths, name: string) => `${p.root}/names/${name}`;
+export const hostImagesDirectory = (p: Paths) => `${p.root}/images/host`;

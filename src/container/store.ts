@@ -1,0 +1,45 @@
+/** Containers that stay: STORE/containers/ID with container.json, config.json and rw/. A record is replaced by rename, whole or not at all. */
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import type { Config } from "../spec/config.ts";
+import { containerDirectory, containersDirectory, type Paths } from "./paths.ts";
+import type { ContainerRecord } from "./record.ts";
+
+export function createContainer(paths: Paths, record: ContainerRecord, config: Config): void {
+  const directory = containerDirectory(paths, record.id);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  writeWhole(`${directory}/config.json`, JSON.stringify(config));
+  writeRecord(paths, record);
+}
+
+export function writeRecord(paths: Paths, record: ContainerRecord): void {
+  const directory = containerDirectory(paths, record.id);
+  writeWhole(`${directory}/container.json`, JSON.stringify(record));
+  const handle = openSync(directory, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+export function readRecord(paths: Paths, id: string): ContainerRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(`${containerDirectory(paths, id)}/container.json`, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ids of every container directory, also of ones without a record: what a kill left of them. */
+export function listContainerIds(paths: Paths): string[] {
+  try {
+    return readdirSync(containersDirectory(paths));
+  } catch {
+    return [];
+  }
+}
+
+function writeWhole(file: string, text: string): void {
+  writeFileSync(`${file}.new`, text, { mode: 0o600, flush: true });
+  renameSync(`${file}.new`, file);
+}

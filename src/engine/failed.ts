@@ -1,0 +1,26 @@
+/** A run in which an op failed: the stage has undone it; here it is told, and the rest of its files go. */
+import { readJournal } from "../container/journal.ts";
+import { dropRun } from "../container/runs.ts";
+import { VitrineError } from "../errors.ts";
+import type { Engine } from "./context.ts";
+import { diagnose } from "./diagnose.ts";
+import { forgetFacts } from "./facts.ts";
+import { describeStep, failedStep } from "./failure.ts";
+import { removeFiles } from "./rm.ts";
+
+export function tellFailure(engine: Engine, directory: string): VitrineError {
+  const journal = readJournal(directory);
+  if (!journal) {
+    dropRun(directory);
+    return new VitrineError("BROKEN_STATE", `${directory}: no journal of this version of vitrine`);
+  }
+  const { record, report, encoded } = journal;
+  dropRun(directory);
+  if (record.keep) removeFiles(engine, record.id, record.name);
+  forgetFacts(engine.paths);
+  const step = failedStep(encoded.layout, report);
+  if (!step) return new VitrineError("BROKEN_STATE", "the run ended without a failed step");
+  const left = report.left > 0 ? `; ${report.left} steps could not be undone` : "";
+  const { code, hint } = diagnose(engine, record, step, report, encoded.layout);
+  return new VitrineError(code, describeStep(step) + left, { hint });
+}

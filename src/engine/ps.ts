@@ -1,0 +1,33 @@
+import { readRunRecord } from "../container/journal.ts";
+import type { ContainerRecord } from "../container/record.ts";
+import { listRuns } from "../container/runs.ts";
+import { listContainerIds, readRecord } from "../container/store.ts";
+import type { Engine } from "./context.ts";
+import { collect } from "./gc.ts";
+
+/** Containers, newest first; only running ones unless `all`. */
+export function listContainers(engine: Engine, all: boolean): ContainerRecord[] {
+  collect(engine, true);
+  const found = new Map<string, ContainerRecord>();
+  if (all)
+    for (const id of listContainerIds(engine.paths)) {
+      const record = readRecord(engine.paths, id);
+      if (record) found.set(id, record);
+    }
+  for (const run of listRuns(engine.paths)) {
+    const record = runningRecord(run.directory);
+    if (record) found.set(run.id, record);
+  }
+  return [...found.values()].sort((a, b) => b.created - a.created);
+}
+
+function runningRecord(directory: string): ContainerRecord | undefined {
+  try {
+    const record = readRunRecord(directory);
+    if (!record) return undefined;
+    const { id, name, image, created, input } = record;
+    return { id, name, image, created, command: input.config.process.args, status: "running" };
+  } catch {
+    return undefined; // it ended while we looked
+  }
+}

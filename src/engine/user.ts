@@ -1,0 +1,26 @@
+import type { ImageSource } from "../image/source.ts";
+import { HOST_IMAGE_FILES } from "../plan/hostimage.ts";
+import { readTextFile } from "../plan/textfile.ts";
+import { parseUser, resolveUser, type ResolvedUser } from "../spec/user.ts";
+import type { Engine } from "./context.ts";
+import { carryOut } from "./plans.ts";
+
+/** Who `--user` is in an image, by its own passwd and group files. @param assembled whether the image's layers are there yet */
+export function resolveIn(engine: Engine, text: string, image: ImageSource, assembled: boolean): ResolvedUser {
+  const request = parseUser(text);
+  const [passwd, group] = ["/etc/passwd", "/etc/group"].map((path) => {
+    if (!assembled) return HOST_IMAGE_FILES[path] ?? "";
+    return firstOf(engine, image.layers, path);
+  });
+  return resolveUser(request, passwd ?? "", group ?? "");
+}
+
+function firstOf(engine: Engine, layers: readonly string[], path: string): string {
+  for (const layer of layers) {
+    const file = readTextFile(layer, path, engine.facts.arch);
+    const { report, numberOf } = carryOut(engine.stage.path, engine.paths, [file.op]);
+    const record = report.records[numberOf(file.length)];
+    if (record?.state === "done") return new TextDecoder().decode(report.output(file.content).subarray(0, Number(record.result)));
+  }
+  return "";
+}

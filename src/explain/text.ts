@@ -1,0 +1,27 @@
+/** A plan for a person: what, why, and the on-board command that does the same. */
+import type { Op, Plan } from "../plan/plan.ts";
+import { steps } from "./outline.ts";
+
+export function explainText(plan: Plan, before: readonly Op[]): string {
+  const lines: string[] = [];
+  if (before.length > 0) {
+    lines.push("Once, before the first run");
+    for (const op of before) lines.push(...tell("·", op));
+    lines.push("");
+  }
+  let head = "";
+  for (const { number, phase, op } of steps(plan)) {
+    const here = `${phase}, ${op.where === "host" ? "outside" : "in the container's process"}`;
+    if (here !== head) lines.push(`${head === "" ? "" : "\n"}${here}`);
+    head = here;
+    lines.push(...tell(String(number), op));
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function tell(number: string, op: Op): string[] {
+  const lines = [`${number.padStart(4)}  ${op.call} ${op.object}`, `      ${op.why}`];
+  if (op.sh !== undefined) lines.push(`      $ ${op.sh}`);
+  if (op.undo) lines.push(`      undone by: ${op.undo.sh ?? `${op.undo.call} ${op.undo.object}`}`);
+  return lines;
+}

@@ -1,0 +1,68 @@
+/** How long each step of a run took, from the report that the stage wrote. */
+import type { Instruction, Op } from "../plan/plan.ts";
+import type { Layout } from "../stage/encode.ts";
+import type { Report } from "../stage/report.ts";
+
+export interface Timed {
+  readonly began: bigint;
+  readonly layout: Layout;
+  readonly report: Report;
+}
+
+export interface StepTime {
+  readonly op: Op;
+  /** Nanoseconds since the stage began. */
+  readonly at: bigint;
+  readonly took: bigint;
+  /** Spent in waiting for the other process; part of `took`. */
+  readonly waited: bigint;
+  readonly finished: boolean;
+}
+
+/** Times of every step that was begun, in the plan's order. */
+export function stepTimes(layout: Layout, report: Report): StepTime[] {
+  const times = new Map<Op, { first: bigint; last: bigint; waited: bigint; finished: boolean }>();
+  const ends: { host: bigint; container: bigint } = { host: report.start, container: 0n };
+  for (let i = 0; i < layout.runCount; i++) {
+    const placed = layout.instructions[i];
+    const record = report.records[i];
+    if (!placed || !record || record.state === "pending") continue;
+    const { op, instruction } = placed;
+    const start = ends[op.where] === 0n ? cloneEnd(layout, report) : ends[op.where];
+    const finished = record.end !== 0n;
+    const end = finished ? record.end : start;
+    const entry = times.get(op) ?? { first: start, last: start, waited: 0n, finished: true };
+    if (end > entry.last) entry.last = end;
+    if (instruction.do === "await") entry.waited += end - start;
+    entry.finished &&= finished;
+    times.set(op, entry);
+    // An alt is done after what it holds; it stands before it.
+    if (instruction.do !== "alt" && end > ends[op.where]) ends[op.where] = end;
+  }
+  return [...times].map(([op, t]) => ({ op, at: t.first - report.start, took: t.last - t.first, waited: t.waited, finished: t.finished }));
+}
+
+function cloneEnd(layout: Layout, report: Report): bigint {
+  const at = layout.instructions.findIndex((p: { instruction: Instruction }) => p.instruction.do === "clone");
+  return report.records[at]?.end ?? report.start;
+}
+
+/** @param undoTook nanoseconds that cleaning up took */
+export function formatTimeline({ began, layout, report }: Timed, undoTook: bigint): string {
+  const times = stepTimes(layout, report);
+  const rows = times.map((t, i) => {
+    const waited = t.waited > 10_000n ? `  (waited ${ms(t.waited)})` : "";
+    const who = t.op.where === "host" ? "outside" : "inside ";
+    return `${String(i + 1).padStart(4)}  ${ms(t.at).padStart(9)}  ${(t.finished ? ms(t.took) : "-").padStart(9)}  ${who}  ${t.op.call} ${short(t.op.object)}${waited}\n`;
+  });
+  const head = `${"step".padStart(4)}  ${"at ms".padStart(9)}  ${"took ms".padStart(9)}\n`;
+  return `${head}${rows.join("")}vitrine before the stage: ${ms(report.start - began)} ms; undo: ${ms(undoTook)} ms\n`;
+}
+
+function ms(nanoseconds: bigint): string {
+  return (Number(nanoseconds) / 1e6).toFixed(3);
+}
+
+function short(text: string): string {
+  return text.length <= 60 ? text : `${text.slice(0, 59)}…`;
+}

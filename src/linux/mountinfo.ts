@@ -1,0 +1,31 @@
+/** /proc/self/mountinfo (proc_pid_mountinfo(5)). */
+export interface MountEntry {
+  readonly root: string;
+  readonly point: string;
+  readonly type: string;
+  readonly source: string;
+  readonly superOptions: readonly string[];
+}
+
+export function parseMountinfo(text: string): MountEntry[] {
+  const entries: MountEntry[] = [];
+  for (const line of text.split("\n")) {
+    const [before, after] = line.split(" - ");
+    if (!before || !after) continue;
+    const fields = before.split(" ");
+    const [type = "", source = "", superOptions = ""] = after.split(" ");
+    entries.push({
+      root: unescapeOctal(fields[3] ?? ""),
+      point: unescapeOctal(fields[4] ?? ""),
+      type,
+      source: unescapeOctal(source),
+      superOptions: superOptions.split(","),
+    });
+  }
+  return entries;
+}
+
+/** "\040" and its like: blanks, tabs, newlines and backslashes in paths. */
+function unescapeOctal(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}

@@ -1,0 +1,92 @@
+/** /dev of a container: a tmpfs with the few nodes that every program may use, bound from the host. */
+import {
+  AT_EMPTY_PATH,
+  AT_SYMLINK_NOFOLLOW,
+  O_CLOEXEC,
+  O_CREAT,
+  O_NOFOLLOW,
+  O_PATH,
+  O_WRONLY,
+  S_IFCHR,
+  S_IFMT,
+  STATX_BASIC_STATS,
+} from "../linux/constants.ts";
+import type { Arch } from "../linux/arch.ts";
+import { attach, cloneMount } from "./filesystem.ts";
+import { expect, out, sys } from "./instructions.ts";
+import { inside, onHost } from "./op.ts";
+import { openInRoot } from "./paths.ts";
+import type { Instruction, Op } from "./plan.ts";
+
+/** Name, major, minor. Kernel: admin-guide/devices.txt. */
+const NODES: readonly [string, number, number][] = [
+  ["null", 1, 3],
+  ["zero", 1, 5],
+  ["full", 1, 7],
+  ["random", 1, 8],
+  ["urandom", 1, 9],
+  ["tty", 5, 0],
+];
+
+const LINKS: readonly [string, string][] = [
+  ["fd", "/proc/self/fd"],
+  ["stdin", "/proc/self/fd/0"],
+  ["stdout", "/proc/self/fd/1"],
+  ["stderr", "/proc/self/fd/2"],
+  ["ptmx", "pts/ptmx"],
+  ["core", "/proc/kcore"],
+];
+
+export interface Node {
+  readonly name: string;
+  readonly mount: Instruction;
+}
+
+/** Clones of the host's nodes, each checked to be the device it should be. */
+export function hostNodes(): { op: Op; nodes: readonly Node[] } {
+  const does: Instruction[] = [];
+  const nodes = NODES.map(([name, major, minor]) => {
+    const mount = cloneMount(`/dev/${name}`);
+    does.push(mount, ...isDevice(mount, major, minor));
+    return { name, mount };
+  });
+  const names = nodes.map((n) => n.name).join(", ");
+  const told = {
+    call: "open_tree",
+    object: `/dev/{${names.replaceAll(" ", "")}}`,
+    why: `The host's ${names}, checked by device number; a user namespace cannot make nodes, and needs no others.`,
+    sh: `for n in ${names.replaceAll(",", "")}; do mount --bind /dev/$n ROOT/dev/$n; done`,
+  };
+  return { op: onHost(told, does), nodes };
+}
+
+/** Fails with ENODEV unless the descriptor stands for this character device. */
+export function isDevice(fd: Instruction, major: number, minor: number): Instruction[] {
+  // struct statx: stx_mode at 28 (u16), stx_rdev_major at 128 (u32), stx_rdev_minor at 132
+  const stat = out(256);
+  const device = (BigInt(minor) << 32n) | BigInt(major);
+  return [
+    sys("statx", [fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, stat]),
+    expect({ load: stat, at: 28, width: 2 }, BigInt(S_IFMT), BigInt(S_IFCHR), "ENODEV"),
+    expect({ load: stat, at: 128, width: 8 }, 0xffffffffffffffffn, device, "ENODEV"),
+  ];
+}
+
+/** Fills a new tmpfs, attached at /dev. */
+export function fillDev(root: Instruction, dev: Instruction, nodes: readonly Node[], arch: Arch): Op {
+  const does: Instruction[] = [];
+  for (const { name, mount } of nodes) {
+    const file = sys("openat", [dev, name, O_CREAT | O_WRONLY | O_NOFOLLOW(arch) | O_CLOEXEC, 0]);
+    const at = openInRoot(root, `/dev/${name}`, O_PATH | O_NOFOLLOW(arch), true);
+    does.push(file, sys("close", [file]), at, attach(mount, at));
+  }
+  for (const [name, target] of LINKS) does.push(sys("symlinkat", [target, dev, name]));
+  const told = {
+    call: "move_mount",
+    object: `/dev/{${nodes.map((n) => n.name).join()}}`,
+    why: "The nodes and the usual links; no disk, no memory, no terminal of the host.",
+    sh: LINKS.map(([name, target]) => `ln -s ${target} ROOT/dev/${name}`).join("; "),
+  };
+  return inside(told, does);
+}
+

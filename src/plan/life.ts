@@ -1,0 +1,165 @@
+/** The stage around the container: the lock at the start, waiting, and taking everything away at the end. */
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  F_ADD_SEALS,
+  F_OFD_SETLK,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
+  F_SEAL_WRITE,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  O_CLOEXEC,
+  O_RDWR,
+  SIG_SETMASK,
+} from "../linux/constants.ts";
+import { alt, awaits, bytes, expect, strings, struct, sys, u32, u64 } from "./instructions.ts";
+import type { Child } from "./namespaces.ts";
+import { onHost } from "./op.ts";
+import type { Instruction, Op } from "./plan.ts";
+
+/** Where a run keeps its plan, and which program tells the user about its end. */
+export interface RunPlace {
+  /** Directory of this run; holds "plan", and nothing else. */
+  readonly directory: string;
+  /** The vitrine executable. */
+  readonly program: string;
+  /** Arguments before the directory, for its internal commands "ended" and "failed". */
+  readonly arguments: readonly string[];
+  /** Environment of that program: "NAME=value". */
+  readonly env: readonly string[];
+}
+
+/** The plan file is locked as long as the stage lives: nobody else cleans up meanwhile. See fcntl(2), F_OFD_SETLK. */
+export function lockPlan(place: RunPlace): { op: Op; lock: Instruction } {
+  const lock = sys("openat", [AT_FDCWD, `${place.directory}/plan`, O_RDWR | O_CLOEXEC]);
+  const writeLock = struct([{ width: 2, value: 1 }, { width: 2, value: 0 }, u32(0), u64(0), u64(0), u64(0)]); // struct flock: F_WRLCK
+  const told = {
+    call: "fcntl",
+    object: `lock of ${place.directory}/plan`,
+    why: "As long as this lock is held, the run is alive and nobody else may clean up after it.",
+    sh: `flock -n ${place.directory}/plan …`,
+  };
+  return { op: onHost(told, [lock, sys("fcntl", [lock, F_OFD_SETLK, writeLock])]), lock };
+}
+
+export function quietStart(): Op {
+  const all = bytes(new Uint8Array(8).fill(0xff));
+  const told = {
+    call: "rt_sigprocmask",
+    object: "all signals blocked",
+    why: "Signals that arrive meanwhile wait, and are then handed to the container.",
+    sh: "trap '' INT TERM HUP",
+  };
+  return onHost(told, [sys("rt_sigprocmask", [SIG_SETMASK, all, 0, 8]), sys("umask", [0])]);
+}
+
+/** Keeps the lock and the child's pidfd, gives up the rest: mounts and namespaces then belong to the container alone. */
+export function letGo(lock: Instruction, child: Child, detached: Instruction): { op: Op; pidfd: Instruction } {
+  const pidfd = sys("dup3", [child.pidfd, 101, O_CLOEXEC]);
+  const told = {
+    call: "close_range",
+    object: "all but the lock and the pidfd",
+    why: "The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.",
+  };
+  const does = [
+    awaits(detached, child.pidfd),
+    sys("dup3", [lock, 100, O_CLOEXEC]),
+    pidfd,
+    sys("close_range", [3, 99, 0]),
+    sys("close_range", [102, 0xffffffff, 0]),
+  ];
+  return { op: onHost(told, does), pidfd };
+}
+
+export function serve(pidfd: Instruction): { op: Op; status: Instruction } {
+  const status: Instruction = { do: "serve", pidfd };
+  const told = {
+    call: "waitid",
+    object: "the container",
+    why: "Signals go to the container's first process; its exit status becomes ours.",
+    sh: "wait $PID",
+  };
+  return { op: onHost(told, [status]), status };
+}
+
+export interface Ending {
+  /** Tell of the end by the program even if nothing is wrong. */
+  readonly tell: boolean;
+}
+
+/** Undo, and exit with the container's status; a violent end is first told by the program, which then undoes. */
+export function end(place: RunPlace, status: Instruction, ending: Ending): Op[] {
+  const tell = become(place, "ended");
+  const violent = {
+    call: "execve",
+    object: `vitrine ended, if the status is 128 or more`,
+    why: "A process that was killed may have met a limit: the program looks into the groups before they go.",
+  };
+  const undo: Instruction = { do: "undo" };
+  const clean = {
+    call: "unlinkat",
+    object: "what the run left",
+    why: "Every op that left something has an undo; they run now, newest first. Then the plan itself goes.",
+    sh: `rm -r ${place.directory}`,
+  };
+  const last = { call: "exit_group", object: "the container's status", why: "The command ends as the container did.", sh: "exit $STATUS" };
+  const told = ending.tell ? [tell] : [alt([expect(status, 0x80n, 0n, "ECHILD")], [tell])];
+  return [
+    onHost(violent, told),
+    onHost(clean, [alt([undo, expect(undo, 0xffffffffn, 0n, "EBUSY")], [tell]), ...removePlan(place)]),
+    onHost(last, [sys("exit_group", [status])]),
+  ];
+}
+
+/** What the stage does when an op failed: undo, then let the program tell. */
+export function afterFailure(place: RunPlace): Op[] {
+  const undo = { call: "unlinkat", object: "what was done so far", why: "A failed run leaves nothing behind." };
+  const tell = { call: "execve", object: "vitrine failed", why: "The program says which step failed, and why." };
+  return [onHost(undo, [{ do: "undo" }]), onHost(tell, [become(place, "failed")])];
+}
+
+/** What another command does when the stage was killed. */
+export function recovery(place: RunPlace): Op[] {
+  const undo: Instruction = { do: "undo" };
+  const told = { call: "unlinkat", object: "what a killed run left", why: "The journal tells what was begun: it is undone." };
+  return [lockPlan(place).op, onHost(told, [undo, expect(undo, 0xffffffffn, 0n, "EBUSY"), ...removePlan(place)])];
+}
+
+function removePlan(place: RunPlace): Instruction[] {
+  return [
+    sys("unlinkat", [AT_FDCWD, `${place.directory}/plan`, 0], { ok: ["ENOENT"] }),
+    sys("unlinkat", [AT_FDCWD, place.directory, AT_REMOVEDIR], { ok: ["ENOENT"] }),
+  ];
+}
+
+function become(place: RunPlace, command: string): Instruction {
+  const argv = [place.program, ...place.arguments, command, place.directory];
+  return sys("execve", [place.program, strings(argv), strings(place.env)]);
+}
+
+/**
+ * The stage goes on from a sealed copy of itself. Without a user namespace the container's root could write to the
+ * stage's own file through /proc/self/exe (CVE-2019-5736); nobody can write to this one.
+ */
+export function sealStage(stage: { path: string; size: number }, plan: string, program: number): Op {
+  const copy = sys("memfd_create", ["vitrine-stage", MFD_CLOEXEC | MFD_ALLOW_SEALING]);
+  const self = sys("openat", [AT_FDCWD, stage.path, O_CLOEXEC]);
+  const copied = sys("sendfile", [copy, self, 0, stage.size]);
+  const seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  const told = {
+    call: "execveat",
+    object: "a sealed copy of the stage",
+    why: "With the host's user namespace, root inside could overwrite the stage through /proc/self/exe; not this copy.",
+  };
+  return onHost(told, [
+    copy,
+    self,
+    copied,
+    expect(copied, 0xffffffffn, BigInt(stage.size), "EIO"),
+    sys("fcntl", [copy, F_ADD_SEALS, seals]),
+    sys("execveat", [copy, "", strings(["vitrine-stage", plan, String(program)]), strings([]), AT_EMPTY_PATH]),
+  ]);
+}

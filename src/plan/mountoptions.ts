@@ -1,0 +1,53 @@
+/** Mount options as mount(8) and the OCI spec spell them. */
+import {
+  MOUNT_ATTR_NOATIME,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NODIRATIME,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_NOSYMFOLLOW,
+  MOUNT_ATTR_RDONLY,
+  MOUNT_ATTR_STRICTATIME,
+} from "../linux/constants.ts";
+import type { Parameter } from "./filesystem.ts";
+
+const ATTRIBUTES: Readonly<Record<string, number>> = {
+  ro: MOUNT_ATTR_RDONLY,
+  nosuid: MOUNT_ATTR_NOSUID,
+  nodev: MOUNT_ATTR_NODEV,
+  noexec: MOUNT_ATTR_NOEXEC,
+  noatime: MOUNT_ATTR_NOATIME,
+  nodiratime: MOUNT_ATTR_NODIRATIME,
+  strictatime: MOUNT_ATTR_STRICTATIME,
+  nosymfollow: MOUNT_ATTR_NOSYMFOLLOW,
+};
+
+const OPPOSITES: Readonly<Record<string, string>> = { rw: "ro", suid: "nosuid", dev: "nodev", exec: "noexec" };
+
+/** Words that say how to mount, and are no option of the file system. */
+const MANNERS = new Set(["bind", "rbind", "relatime", "defaults", "async", "idmap", "noidmap", "private", "rprivate"]);
+
+export interface MountOptions {
+  /** MOUNT_ATTR_ flags to set. */
+  readonly set: number;
+  /** Options for the file system itself: size=64m. */
+  readonly parameters: readonly Parameter[];
+  readonly recursive: boolean;
+  readonly idmap: boolean;
+}
+
+export function mountOptions(options: readonly string[] = []): MountOptions {
+  let set = 0;
+  const parameters: Parameter[] = [];
+  for (const option of options) {
+    const attribute = ATTRIBUTES[option];
+    const opposite = OPPOSITES[option];
+    if (attribute !== undefined) set |= attribute;
+    else if (opposite !== undefined) set &= ~(ATTRIBUTES[opposite] ?? 0);
+    else if (!MANNERS.has(option)) {
+      const at = option.indexOf("=");
+      parameters.push(at < 0 ? [option] : [option.slice(0, at), option.slice(at + 1)]);
+    }
+  }
+  return { set, parameters, recursive: options.includes("rbind"), idmap: options.includes("idmap") };
+}

@@ -1,0 +1,211 @@
+/** Everything that is mounted below the root: what the config lists, in its order. */
+import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "../linux/constants.ts";
+import type { HostFacts } from "../linux/facts.ts";
+import { type Config, hasNamespace, type Mount, type NamespaceType } from "../spec/config.ts";
+import { fillDev, hostNodes, isDevice } from "./devices.ts";
+import { attach, cloneMount, newFilesystem, type Parameter, setAttributes } from "./filesystem.ts";
+import { alt, sys, unless } from "./instructions.ts";
+import { mountOptions } from "./mountoptions.ts";
+import { inside, onHost, quote } from "./op.ts";
+import { openInRoot, openOrMake, openOrMakeDirectory } from "./paths.ts";
+import type { Instruction, Op } from "./plan.ts";
+import type { IdRange } from "./rootfs.ts";
+
+export interface Mounts {
+  /** Made by the stage, which has the rights on the host's files. */
+  readonly outside: readonly Op[];
+  readonly inside: readonly Op[];
+}
+
+interface Context {
+  readonly config: Config;
+  readonly facts: HostFacts;
+  readonly root: Instruction;
+  readonly ids: IdRange | undefined;
+}
+
+/** A file system shows the namespace that its maker is in; inside a user namespace only its own may be shown. */
+const SHOWS: Readonly<Record<string, NamespaceType>> = { proc: "pid", sysfs: "network", mqueue: "ipc", cgroup: "cgroup" };
+
+export function planMounts(config: Config, facts: HostFacts, root: Instruction, ids: IdRange | undefined): Mounts {
+  const context: Context = { config, facts, root, ids };
+  const outside: Op[] = [];
+  const within: Op[] = [];
+  for (const mount of config.mounts) {
+    const planned = planMount(mount, context);
+    outside.push(...planned.outside);
+    within.push(...planned.inside);
+  }
+  return { outside, inside: within };
+}
+
+function planMount(mount: Mount, context: Context): Mounts {
+  if (mount.type === "bind") return bind(mount, context);
+  const { config, ids } = context;
+  const shows = SHOWS[mount.type];
+  const foreign = shows !== undefined && !hasNamespace(config, shows);
+  if (mount.type === "cgroup") return foreign ? hostGroups(mount, context) : { outside: [], inside: ownGroups(mount, context) };
+  if (foreign && ids) return madeOutside(mount, context);
+  const { parameters, set } = mountOptions(mount.options);
+  const made = newFilesystem(mount.type, parameters, set);
+  const at = place(mount, context);
+  const ops = [inside(tell(mount), [...made.does, ...at.does, attach(made.mount, at.fd)])];
+  if (mount.type !== "tmpfs" || mount.destination !== "/dev") return { outside: [], inside: ops };
+  const { op, nodes } = hostNodes();
+  return { outside: [op], inside: [...ops, fillDev(context.root, made.mount, nodes, context.facts.arch)] };
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  proc: "A procfs of this PID namespace: without it ps would show (and kill would reach) other processes.",
+  sysfs: "Devices and kernel objects to look at, not to change.",
+  devpts: "Pseudo terminals of its own: none of the host's can be opened.",
+  mqueue: "POSIX message queues of this IPC namespace.",
+};
+
+function tell(mount: Mount, options = mount.options) {
+  const { type, destination } = mount;
+  const source = quote(mount.source ?? type);
+  return {
+    call: "mount",
+    object: `${type} on ${destination}`,
+    why: WHY[type] ?? `Memory, gone with the container.`,
+    sh: `mount -t ${type} ${options?.length ? `-o ${quote(options.join())} ` : ""}${source} ROOT${quote(destination)}`,
+  };
+}
+
+function place(mount: Mount, { root, facts }: Context) {
+  // A /proc or /sys that is a link would put the real one somewhere else (CVE-2019-19921, CVE-2023-27561).
+  const plain = mount.type === "proc" || mount.type === "sysfs" || mount.type === "cgroup";
+  return openOrMakeDirectory(root, mount.destination, facts.arch, plain);
+}
+
+/** The namespace is the host's, so only a process with rights over it may mount its file system: the stage, outside. */
+function madeOutside(mount: Mount, context: Context): Mounts {
+  const { parameters, set } = mountOptions(mount.options);
+  const made = newFilesystem(mount.type, parameters, set);
+  const at = place(mount, context);
+  const told = tell(mount);
+  return {
+    outside: [onHost({ ...told, call: "fsmount", object: mount.type, why: `${told.why} It shows the host's namespace, so it is made outside.` }, made.does)],
+    inside: [inside({ ...told, call: "move_mount" }, [...at.does, attach(made.mount, at.fd)])],
+  };
+}
+
+function bind(mount: Mount, context: Context): Mounts {
+  const source = mount.source ?? "";
+  const options = mountOptions(mount.options);
+  const tree = cloneMount(source, { recursive: options.recursive });
+  const idmap = options.idmap ? context.ids?.user : undefined;
+  const recursive = options.recursive;
+  const whole = setAttributes(tree, { set: options.set, idmap, recursive });
+  // A file system mounted below the source may not take an id map (proc, sysfs): then only the source itself gets one.
+  const top = [setAttributes(tree, { idmap }), setAttributes(tree, { set: options.set, recursive })];
+  const attributes = idmap && recursive ? alt([whole], top, ["EINVAL"]) : whole;
+  const isDirectory = sys("openat", [tree, ".", O_PATH | O_DIRECTORY(context.facts.arch)]);
+  const at = openOrMake(context.root, mount.destination, context.facts.arch, isDirectory);
+  const ro = options.set & MOUNT_ATTR_RDONLY ? ", read-only" : "";
+  const told = {
+    call: "open_tree",
+    object: source,
+    why: idmap ? "A directory or file of the host; ids inside and outside mean the same there." : "A directory or file of the host.",
+    sh: `mount --${recursive ? "r" : ""}bind ${quote(source)} ROOT${quote(mount.destination)}`,
+  };
+  return {
+    outside: [onHost(told, [tree, attributes])],
+    inside: [
+      inside(
+        { call: "move_mount", object: `${source} on ${mount.destination}`, why: `Visible at ${mount.destination}${ro}.` },
+        [...at.does, attach(tree, at.fd)],
+      ),
+    ],
+  };
+}
+
+/** In its own cgroup namespace: one mount a hierarchy, whose root is the container's group. */
+function ownGroups(mount: Mount, context: Context): Op[] {
+  const { v1, v2 } = context.facts.cgroups;
+  const { set } = mountOptions(mount.options);
+  const at = place(mount, context);
+  if (v1.length === 0) {
+    if (!v2) return [];
+    const made = newFilesystem("cgroup2", [], set);
+    return [inside({ ...tell(mount), why: "The limits it sits under, to look at." }, [...made.does, ...at.does, attach(made.mount, at.fd)])];
+  }
+  const base = newFilesystem("tmpfs", [["mode", "755"]], set & ~MOUNT_ATTR_RDONLY);
+  const does: Instruction[] = [...base.does, ...at.does, attach(base.mount, at.fd)];
+  const hierarchies: [string, string, Parameter[]][] = v1.map((h) => [
+    h.mount.slice(h.mount.lastIndexOf("/") + 1),
+    "cgroup",
+    h.controllers.flatMap((c): Parameter[] => (c.startsWith("name=") ? [["none"], ["name", c.slice(5)]] : [[c]])),
+  ]);
+  if (v2) hierarchies.push(["unified", "cgroup2", []]);
+  for (const [name, type, parameters] of hierarchies) {
+    const made = newFilesystem(type, parameters, set);
+    const directory = sys("openat", [base.mount, name, O_PATH | O_DIRECTORY(context.facts.arch)]);
+    // Lies below the tmpfs just made: nothing of the image is on this path.
+    does.push(sys("mkdirat", [base.mount, name, 0o755]), ...made.does, directory, attach(made.mount, directory));
+  }
+  if (set & MOUNT_ATTR_RDONLY) does.push(setAttributes(base.mount, { set }));
+  const told = tell(mount);
+  return [
+    inside(
+      { ...told, object: `${hierarchies.map(([name]) => name).join()} on ${mount.destination}`, why: "The limits it sits under, to look at, not to change.", sh: `for c in ${v1.map((h) => h.controllers.join()).join(" ")}; do mount -t cgroup -o $c cgroup ROOT${mount.destination}/$c; done` },
+      does,
+    ),
+  ];
+}
+
+/** In the host's cgroup namespace there is nothing to hide: the host's own mounts, read-only. */
+function hostGroups(mount: Mount, context: Context): Mounts {
+  const { v1, v2 } = context.facts.cgroups;
+  const first = v1[0]?.mount ?? v2?.mount;
+  if (!first) return { outside: [], inside: [] };
+  const source = v1.length > 0 ? first.slice(0, first.lastIndexOf("/")) : first;
+  return bind({ ...mount, type: "bind", source, options: ["rbind", "ro", "nosuid", "nodev", "noexec"] }, context);
+}
+
+/** After pivot_root: parts of /proc and /sys that are one kernel for all, read-only or covered. */
+export function protectPaths(config: Config, facts: HostFacts, root: Instruction): Op[] {
+  const ops: Op[] = [];
+  const { readonlyPaths, maskedPaths } = config.linux;
+  if (readonlyPaths.length > 0)
+    ops.push(
+      inside(
+        {
+          call: "mount_setattr",
+          object: `${readonlyPaths.join(" ")} read-only`,
+          why: "These belong to the one kernel that all share; writing there would reach the host.",
+          sh: `for p in ${readonlyPaths.join(" ")}; do mount --bind $p $p && mount -o remount,bind,ro $p; done`,
+        },
+        readonlyPaths.map((path) => {
+          const at = openInRoot(root, path, O_PATH);
+          const tree = cloneMount("", { at, recursive: true });
+          const set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+          return unless(["ENOENT"], [at, tree, setAttributes(tree, { set, recursive: true }), attach(tree, at)]);
+        }),
+      ),
+    );
+  if (maskedPaths.length === 0) return ops;
+  const nothing = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  const nullNode = openInRoot(root, "/dev/null", O_PATH | O_NOFOLLOW(facts.arch), true);
+  const masks = maskedPaths.map((path) => {
+    const at = openInRoot(root, path, O_PATH);
+    const isDirectory = sys("openat", [at, ".", O_PATH | O_DIRECTORY(facts.arch)]);
+    const hollow = newFilesystem("tmpfs", [["size", "0"], ["nr_inodes", "2"]], nothing);
+    const file = cloneMount("", { at: nullNode });
+    const cover = alt([isDirectory, ...hollow.does, attach(hollow.mount, at)], [file, attach(file, at)], ["ENOTDIR"]);
+    return unless(["ENOENT"], [at, cover]);
+  });
+  ops.push(
+    inside(
+      {
+        call: "move_mount",
+        object: `covers on ${maskedPaths.join(" ")}`,
+        why: "These tell about the host, or reach it: each is covered by nothing at all.",
+        sh: `for p in ${maskedPaths.join(" ")}; do [ -d $p ] && mount -t tmpfs -o ro,size=0 tmpfs $p || mount --bind /dev/null $p; done`,
+      },
+      [nullNode, ...isDevice(nullNode, 1, 3), ...masks],
+    ),
+  );
+  return ops;
+}

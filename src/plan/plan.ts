@@ -1,0 +1,170 @@
+/**
+ * The vocabulary of the engine. Everything that is done to the kernel is first a plan: a list of ops, plain data, made
+ * by the pure functions in this folder. The stage (a small C program) carries a plan out; src/explain tells it to a
+ * person; the same plan is the journal by which a killed run is cleaned up. See ARCHITECTURE.md.
+ */
+import type { Errno } from "../linux/errno.ts";
+import type { Syscall } from "../linux/syscalls.ts";
+
+/** One kernel call, or a few that make no sense apart: what a person reads as one step. */
+export interface Op {
+  /** The deciding call, in the kernel's spelling: "mount", "pivot_root", "clone3". */
+  readonly call: string;
+  /** What it is done to, as it stands in errors: `step 14 of 37, mount "overlay on /": EINVAL`. */
+  readonly object: string;
+  /** Which of the two processes of a run carries it out. */
+  readonly where: Where;
+  /** One sentence for a person. */
+  readonly why: string;
+  /** The on-board command that does the same, where one exists. */
+  readonly sh?: string;
+  /** The machine words, in order. */
+  readonly does: readonly Instruction[];
+  readonly undo?: Undo;
+}
+
+/** Takes an op back. Also run by another process, later: it goes by paths, never by descriptors. */
+export interface Undo {
+  /** Due once this instruction has been started and has not failed; the op's first one if not said. */
+  readonly of?: Instruction;
+  readonly call: string;
+  readonly object: string;
+  readonly sh?: string;
+  readonly does: readonly Instruction[];
+}
+
+/** "host": the stage, outside. "container": its child, which becomes the container's first process. */
+export type Where = "host" | "container";
+
+export type Phase =
+  | "Claim"
+  | "Image"
+  | "Limits"
+  | "Namespaces"
+  | "Root file system"
+  | "Files inside"
+  | "Process"
+  | "Life and end";
+
+export interface Section {
+  readonly phase: Phase;
+  readonly ops: readonly Op[];
+}
+
+export interface Plan {
+  /** The run itself, in the order in which it is told; a clone op holds the ops of the child. */
+  readonly run: readonly Section[];
+  /** After a failure, when the children are gone: undo, then tell. */
+  readonly failed: readonly Op[];
+  /** What another command does for a run that was killed. */
+  readonly recover: readonly Op[];
+  /** In this op of `run` the stage starts itself anew from a sealed copy; it goes on with the op behind it. */
+  readonly restart?: Op;
+}
+
+// The stage's instruction set. Each of them is argued in docs/decisions/0002-stage-instructions.md.
+
+export type Instruction = Sys | Clone | Alt | Expect | Await | Spawn | Walk | UndoAll | Serve;
+
+/** A raw system call. Its result can be an argument of later instructions. */
+export interface Sys {
+  readonly do: "sys";
+  readonly call: Syscall;
+  readonly args: readonly Arg[];
+  /** Errnos that are no failure. */
+  readonly ok?: readonly Errno[] | undefined;
+  /** Again every millisecond while EBUSY, for two seconds. */
+  readonly retry?: boolean | undefined;
+}
+
+/** clone3(2): a child that carries out `body`. */
+export interface Clone {
+  readonly do: "clone";
+  readonly args: Data;
+  readonly body: readonly Section[];
+}
+
+/** Try `first`; if it fails (by one of `on`, when given), roll it back and do `other`. The result is that of the last instruction done. */
+export interface Alt {
+  readonly do: "alt";
+  readonly first: readonly Instruction[];
+  readonly on?: readonly Errno[] | undefined;
+  readonly other: readonly Instruction[];
+}
+
+/** (value & mask) == is, or the run fails with `errno`. */
+export interface Expect {
+  readonly do: "expect";
+  readonly value: Instruction | { readonly load: Data | Out; readonly at: number; readonly width: 1 | 2 | 4 | 8 };
+  readonly mask: bigint;
+  readonly is: bigint;
+  readonly errno: Errno;
+}
+
+/** Wait until an instruction of the other process is done; `peer` is that process's pidfd. */
+export interface Await {
+  readonly do: "await";
+  readonly done: Instruction;
+  readonly peer: Instruction;
+}
+
+/** Run a program of the host. The result is its exit status as a shell gives it. */
+export interface Spawn {
+  readonly do: "spawn";
+  readonly path: string;
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  readonly stdin: string;
+  /** 0: no limit. */
+  readonly timeoutMs: number;
+}
+
+/** Bulk work on a tree of files. "remove": the tree at `path` below `dir` is gone, however deep it is. */
+export interface Walk {
+  readonly do: "walk";
+  readonly mode: "remove";
+  readonly dir: Arg;
+  readonly path: string;
+  readonly ok?: readonly Errno[] | undefined;
+}
+
+/** Undo what the run did so far, newest first. The result counts what would not go. */
+export interface UndoAll {
+  readonly do: "undo";
+}
+
+/** Hand signals on to a process until it ends. The result is its exit status: 0 to 255, 128+n for signal n. */
+export interface Serve {
+  readonly do: "serve";
+  readonly pidfd: Instruction;
+}
+
+/** Numbers are numbers; a string is its NUL-terminated bytes' address; an instruction is its result. */
+export type Arg = number | bigint | string | Data | Out | Instruction;
+
+/** Bytes in the plan, given to the kernel by address, with places that are filled in just before use. */
+export interface Data {
+  readonly kind: "data";
+  readonly bytes: Uint8Array;
+  readonly links: readonly Link[];
+}
+
+/** Bytes in the report: what the kernel writes there outlives the run and can be read by TypeScript. */
+export interface Out {
+  readonly kind: "out";
+  readonly size: number;
+}
+
+export type Link =
+  | { readonly at: number; readonly put: "address"; readonly of: Data | Out | string }
+  | { readonly at: number; readonly put: "value"; readonly of: Instruction; readonly width: 4 | 8 }
+  | { readonly at: number; readonly put: "decimal"; readonly of: Instruction; readonly width: number; readonly pad: string };
+
+/** Every section's ops in order, those of a child after the op that makes it. */
+export function* allOps(sections: readonly Section[]): Generator<Op> {
+  for (const section of sections)
+    for (const op of section.ops) {
+      yield op;
+      for (const instruction of op.does) if (instruction.do === "clone") yield* allOps(instruction.body);
+    }
+}

@@ -1,0 +1,160 @@
+/** The last steps before the container's program: who it is, what it may do, and execve. */
+import type { Arch } from "../linux/arch.ts";
+import { capabilityBit, capabilityName, capabilityWords } from "../linux/capabilities.ts";
+import {
+  CLOSE_RANGE_CLOEXEC,
+  CLOSE_RANGE_UNSHARE,
+  KEYCTL_JOIN_SESSION_KEYRING,
+  O_DIRECTORY,
+  O_PATH,
+  PR_CAP_AMBIENT,
+  PR_CAP_AMBIENT_CLEAR_ALL,
+  PR_CAPBSET_DROP,
+  PR_SET_KEEPCAPS,
+  PR_SET_NO_NEW_PRIVS,
+  SIG_SETMASK,
+} from "../linux/constants.ts";
+import type { HostFacts } from "../linux/facts.ts";
+import type { Config, Process } from "../spec/config.ts";
+import { bytes, struct, strings, sys, u32 } from "./instructions.ts";
+import { dieWithParent } from "./namespaces.ts";
+import { inside, quote } from "./op.ts";
+import { openInRoot, openOrMakeDirectory } from "./paths.ts";
+import type { Instruction, Op } from "./plan.ts";
+
+export interface ProcessOps {
+  readonly ops: readonly Op[];
+  /** From here on the process has descriptors of its own. */
+  readonly detached: Instruction;
+}
+
+export function planProcess(config: Config, facts: HostFacts, root: Instruction, parent: Instruction): ProcessOps {
+  const { process } = config;
+  const separate = ownDescriptors();
+  const ops: Op[] = [session(), ...boundingSet(process, facts), workingDirectory(process, root, facts.arch)];
+  ops.push(becomeUser(process), capabilities(process));
+  if (process.noNewPrivileges) ops.push(noNewPrivileges());
+  ops.push(dieWithParent(parent), separate, program(process));
+  return { ops, detached: separate.does[0] as Instruction };
+}
+
+function session(): Op {
+  const told = {
+    call: "setsid",
+    object: "a session and keyring of its own",
+    why: "No controlling terminal and no keys of the caller.",
+    sh: "setsid; keyctl new_session",
+  };
+  // A kernel without keys answers ENOSYS.
+  return inside(told, [sys("setsid", []), sys("keyctl", [KEYCTL_JOIN_SESSION_KEYRING, 0], { ok: ["ENOSYS"] })]);
+}
+
+function boundingSet(process: Process, facts: HostFacts): Op[] {
+  const kept = new Set(process.capabilities.bounding.map(capabilityBit));
+  const dropped: number[] = [];
+  for (let bit = 0; bit <= facts.lastCapability; bit++) if (!kept.has(bit)) dropped.push(bit);
+  if (dropped.length === 0) return [];
+  const names = dropped.map((bit) => capabilityName(bit).replace(/^CAP_/, "").toLowerCase());
+  const told = {
+    call: "prctl",
+    object: `PR_CAPBSET_DROP of ${dropped.length} capabilities`,
+    why: `No program started in here can ever get ${names.join(", ")}.`,
+    sh: `capsh --drop=${names.map((n) => `cap_${n}`).join()}`,
+  };
+  return [inside(told, dropped.map((bit) => sys("prctl", [PR_CAPBSET_DROP, bit, 0, 0, 0])))];
+}
+
+function becomeUser({ user }: Process): Op {
+  const groups = user.additionalGids ?? [];
+  const list = groups.length > 0 ? struct(groups.map(u32)) : 0;
+  const told = {
+    call: "setresuid",
+    object: `uid ${user.uid}, gid ${user.gid}${groups.length > 0 ? `, groups ${groups.join()}` : ""}`,
+    why: "The user that the container's program runs as.",
+    sh: `setpriv --reuid ${user.uid} --regid ${user.gid} ${groups.length > 0 ? `--groups ${groups.join()}` : "--clear-groups"}`,
+  };
+  return inside(told, [
+    sys("umask", [user.umask ?? 0o022]),
+    sys("setgroups", [groups.length, list]),
+    sys("setresgid", [user.gid, user.gid, user.gid]),
+    sys("prctl", [PR_SET_KEEPCAPS, 1, 0, 0, 0]),
+    sys("setresuid", [user.uid, user.uid, user.uid]),
+    sys("prctl", [PR_SET_KEEPCAPS, 0, 0, 0, 0]),
+  ]);
+}
+
+function capabilities({ capabilities: c }: Process): Op {
+  const [effectiveLow, effectiveHigh] = capabilityWords(c.effective);
+  const [permittedLow, permittedHigh] = capabilityWords(c.permitted);
+  const [inheritableLow, inheritableHigh] = capabilityWords(c.inheritable);
+  const header = struct([u32(0x20080522), u32(0)]); // _LINUX_CAPABILITY_VERSION_3, this process
+  const words = [effectiveLow, permittedLow, inheritableLow, effectiveHigh, permittedHigh, inheritableHigh];
+  const told = {
+    call: "capset",
+    object: c.permitted.length > 0 ? c.permitted.map((n) => n.replace(/^CAP_/, "").toLowerCase()).join() : "none",
+    why: "The few rights of root that are left to it; inheritable and ambient ones are empty.",
+    sh: "setpriv --inh-caps=-all --ambient-caps=-all",
+  };
+  return inside(told, [
+    sys("prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0]),
+    sys("capset", [header, struct(words.map(u32))]),
+  ]);
+}
+
+function noNewPrivileges(): Op {
+  const told = {
+    call: "prctl",
+    object: "PR_SET_NO_NEW_PRIVS",
+    why: "A set-user-ID program inside gives nobody more rights.",
+    sh: "setpriv --no-new-privs",
+  };
+  return inside(told, [sys("prctl", [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0])]);
+}
+
+/** Entered by descriptor, resolved inside the root without magic links: it cannot be a directory of the host (CVE-2024-21626). */
+function workingDirectory({ cwd }: Process, root: Instruction, arch: Arch): Op {
+  const at = cwd === "/" ? openedRoot(root, arch) : openOrMakeDirectory(root, cwd, arch);
+  const told = { call: "fchdir", object: cwd, why: "The working directory, made where it is missing.", sh: `cd ${quote(cwd)}` };
+  return inside(told, [...at.does, sys("fchdir", [at.fd])]);
+}
+
+function openedRoot(root: Instruction, arch: Arch) {
+  const fd = openInRoot(root, "/", O_PATH | O_DIRECTORY(arch));
+  return { does: [fd], fd };
+}
+
+function ownDescriptors(): Op {
+  const told = {
+    call: "close_range",
+    object: "3 and above",
+    why: "Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.",
+  };
+  return inside(told, [sys("close_range", [3, 0xffffffff, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC])]);
+}
+
+/** execvp(3): along PATH for a bare name; permission trouble in one directory does not stop the search. */
+function program({ args, env }: Process): Op {
+  const name = args[0] ?? "";
+  const argv = strings(args);
+  const envp = strings(env);
+  const mask = bytes(new Uint8Array(8));
+  const paths = candidates(name, env);
+  // Where execve succeeds nothing comes after it; so the tries simply follow each other.
+  const tries = paths.map((path, i) =>
+    sys("execve", [path, argv, envp], i < paths.length - 1 ? { ok: ["ENOENT", "ENOTDIR", "EACCES"] } : {}),
+  );
+  const told = {
+    call: "execve",
+    object: args.map(quote).join(" "),
+    why: "The program itself. From here on nothing of the engine is inside.",
+    sh: `exec env -i ${env.map(quote).join(" ")} ${args.map(quote).join(" ")}`,
+  };
+  return inside(told, [sys("rt_sigprocmask", [SIG_SETMASK, mask, 0, 8]), ...tries]);
+}
+
+export function candidates(name: string, env: readonly string[]): string[] {
+  if (name.includes("/")) return [name];
+  const path = env.find((e) => e.startsWith("PATH="))?.slice(5) ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  return path.split(":").filter((d) => d !== "").map((directory) => `${directory}/${name}`);
+}
+

@@ -1,0 +1,209 @@
+/** The root file system: layers and an upper directory, id-mapped, overlaid; or one directory as it is. */
+import {
+  AT_FDCWD,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_RDONLY,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_PATH,
+  O_WRONLY,
+  PR_SET_SECUREBITS,
+  SECBIT_NO_SETUID_FIXUP,
+  MNT_DETACH,
+} from "../linux/constants.ts";
+import type { HostFacts } from "../linux/facts.ts";
+import { attach, cloneMount, newFilesystem, type Parameter, setAttributes } from "./filesystem.ts";
+import { awaits, sys, text } from "./instructions.ts";
+import { inside, onHost, quote } from "./op.ts";
+import type { Instruction, Op } from "./plan.ts";
+
+/** Where a container's root file system comes from. */
+export type RootSource =
+  | {
+      readonly kind: "overlay";
+      /** Directories, topmost first; never written to. */
+      readonly layers: readonly string[];
+      /** A directory of the container's own; gets "upper" and "work". */
+      readonly scratch: string;
+      /** What is written is thrown away at the end: nothing needs to reach the disk. */
+      readonly throwAway: boolean;
+    }
+  | { readonly kind: "directory"; readonly path: string };
+
+/** Ids as the container sees them: descriptor of its user namespace and the host's id of its root. */
+export interface IdRange {
+  readonly user: Instruction;
+  readonly rootUid: number;
+  readonly rootGid: number;
+}
+
+export interface RootMount {
+  readonly ops: readonly Op[];
+  /** Its result is the descriptor of the root's mount, attached nowhere. */
+  readonly mount: Instruction;
+}
+
+export function planRoot(source: RootSource, facts: HostFacts, ids: IdRange | undefined): RootMount {
+  if (source.kind === "overlay") return overlay(source, facts, ids);
+  const mount = cloneMount(source.path, { recursive: true });
+  const told = {
+    call: "open_tree",
+    object: source.path,
+    why: "The directory itself is the root file system; what the container writes stays in it.",
+    sh: `mount --rbind ${quote(source.path)} ROOT`,
+  };
+  const set = setAttributes(mount, { set: MOUNT_ATTR_NODEV, idmap: ids?.user });
+  return { ops: [onHost(told, [mount, set])], mount };
+}
+
+function overlay(source: RootSource & { kind: "overlay" }, facts: HostFacts, ids: IdRange | undefined): RootMount {
+  const ops: Op[] = [];
+  const layers = source.layers.map((path) => {
+    const layer = cloneMount(path);
+    ops.push(tree(path, "A layer of the image, read only.", layer, ids));
+    return layer;
+  });
+  const scratch = cloneMount(source.scratch);
+  const flags = O_PATH | O_DIRECTORY(facts.arch) | O_CLOEXEC;
+  const upper = sys("openat", [scratch, "upper", flags]);
+  const work = sys("openat", [scratch, "work", flags]);
+  ops.push(tree(source.scratch, "What the container writes goes here; ids on disk start at 0.", scratch, ids, [upper, work]));
+
+  const parameters: Parameter[] = [
+    ...layers.map((fd): Parameter => ["lowerdir+", fd]),
+    ["upperdir", upper],
+    ["workdir", work],
+  ];
+  if (source.throwAway) parameters.push(["volatile"]);
+  const made = newFilesystem("overlay", parameters, MOUNT_ATTR_NODEV, ids ? asOwner(ids) : undefined);
+  const lower = source.layers.map(quote).join(":");
+  const at = quote(source.scratch);
+  ops.push(
+    onHost(
+      {
+        call: "mount",
+        object: `overlay of ${source.layers.join(":")} and ${source.scratch}/upper`,
+        why: "Layers below, a writable directory on top: the image stays as it is, however often it is used.",
+        sh: `mount -t overlay overlay -o nodev,lowerdir=${lower},upperdir=${at}/upper,workdir=${at}/work ROOT`,
+      },
+      made.does,
+    ),
+  );
+  return { ops, mount: made.mount };
+}
+
+function tree(path: string, why: string, mount: Instruction, ids: IdRange | undefined, then: Instruction[] = []): Op {
+  const map = ids ? [setAttributes(mount, { idmap: ids.user })] : [];
+  const told = {
+    call: "open_tree",
+    object: path,
+    why: ids ? `${why} Id-mapped: nothing is chowned.` : why,
+    sh: ids
+      ? `mount --bind -o X-mount.idmap=b:0:${ids.rootUid}:65536 ${quote(path)} LAYER`
+      : `mount --bind ${quote(path)} LAYER`,
+  };
+  return onHost(told, [mount, ...map, ...then]);
+}
+
+/**
+ * An id-mapped upper directory with host root as the mounter gives, silently, a read-only overlay: overlayfs takes the
+ * mounter's credentials, and host root has no id in there. So the mount is made with the file system ids of the range's root.
+ */
+function asOwner(ids: IdRange): { before: Instruction[]; after: Instruction[] } {
+  return {
+    before: [
+      sys("prctl", [PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0]),
+      sys("setfsgid", [ids.rootGid]),
+      sys("setfsuid", [ids.rootUid]),
+    ],
+    after: [sys("setfsuid", [0]), sys("setfsgid", [0])],
+  };
+}
+
+/** Attaches the root in the container's own mount namespace. Any directory serves: `/` is there on every host. */
+export function attachRoot(mount: Instruction, made: Instruction, parent: Instruction): Op {
+  const here = sys("openat", [AT_FDCWD, "/", O_PATH | O_CLOEXEC]);
+  const told = {
+    call: "move_mount",
+    object: "the root file system onto /",
+    why: "Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.",
+    sh: "mount --move ROOT /mnt",
+  };
+  return inside(told, [awaits(made, parent), here, attach(mount, here)]);
+}
+
+/** pivot_root(2) with "." twice: the old root lies over the new one, and is then detached. */
+export function pivotRoot(root: Instruction): Op {
+  const told = {
+    call: "pivot_root",
+    object: ". .",
+    why: "Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.",
+    sh: "cd ROOT && pivot_root . . && umount -l .",
+  };
+  return inside(told, [
+    sys("fchdir", [root]),
+    sys("pivot_root", [".", "."]),
+    sys("umount2", [".", MNT_DETACH]),
+    sys("chdir", ["/"]),
+  ]);
+}
+
+export function readOnlyRoot(root: Instruction): Op {
+  const told = {
+    call: "mount_setattr",
+    object: "/ read-only",
+    why: "Asked for: nothing can be written to the root file system.",
+    sh: "mount -o remount,bind,ro /",
+  };
+  return inside(told, [setAttributes(root, { set: MOUNT_ATTR_RDONLY })]);
+}
+
+/** Claims a name for good or, with `release`, for the length of the run. */
+export function claimName(file: string, id: string, release: boolean): Op {
+  const value = text(id);
+  const name = file.slice(file.lastIndexOf("/") + 1);
+  const above = sys("mkdirat", [AT_FDCWD, file.slice(0, file.lastIndexOf("/")), 0o700], { ok: ["EEXIST"] });
+  const fd = sys("openat", [AT_FDCWD, file, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600]);
+  const undo = {
+    of: fd,
+    call: "unlinkat",
+    object: file,
+    sh: `rm ${file}`,
+    does: [sys("unlinkat", [AT_FDCWD, file, 0], { ok: ["ENOENT"] })],
+  };
+  const told = {
+    call: "openat",
+    object: `the name ${name}`,
+    why: "Only one can make this file: the name is taken, or it is ours.",
+    sh: `set -C; echo ${id} > ${file}`,
+  };
+  const does = [fd, sys("write", [fd, value, value.bytes.length]), sys("close", [fd])];
+  return onHost(release ? { ...told, undo } : told, [above, ...does]);
+}
+
+/** The container's scratch directory, with "upper" and "work"; removed at the end if `throwAway`. */
+export function makeScratch(source: RootSource, directory: string, throwAway: boolean): Op[] {
+  if (source.kind !== "overlay") return [];
+  const paths = [directory, source.scratch, `${source.scratch}/upper`, `${source.scratch}/work`];
+  const make = paths.map((path) => {
+    const mode = path.endsWith("/upper") || path.endsWith("/work") ? 0o755 : 0o700;
+    return sys("mkdirat", [AT_FDCWD, path, mode], throwAway ? {} : { ok: ["EEXIST"] });
+  });
+  const above = sys("mkdirat", [AT_FDCWD, directory.slice(0, directory.lastIndexOf("/")), 0o700], { ok: ["EEXIST"] });
+  const undo = {
+    of: make[0] as Instruction,
+    call: "unlinkat",
+    object: directory,
+    sh: `rm -rf ${quote(directory)}`,
+    does: [{ do: "walk", mode: "remove", dir: AT_FDCWD, path: directory, ok: ["ENOENT"] } as const],
+  };
+  const told = {
+    call: "mkdirat",
+    object: source.scratch,
+    why: "Room for what the container writes.",
+    sh: `mkdir -p ${quote(source.scratch)}/upper ${quote(source.scratch)}/work`,
+  };
+  return [onHost(throwAway ? { ...told, undo } : told, [above, ...make])];
+}

@@ -1,0 +1,103 @@
+/** The plan of a run in the foreground: from a config and the host's facts to ops, without looking at anything else. */
+import type { HostFacts } from "../linux/facts.ts";
+import { type Config, hasNamespace } from "../spec/config.ts";
+import { cgroupNamespace, planGroups } from "./cgroup.ts";
+import { afterFailure, end, letGo, lockPlan, quietStart, recovery, type RunPlace, sealStage, serve } from "./life.ts";
+import { planMounts, protectPaths } from "./mounts.ts";
+import {
+  becomeRoot,
+  cloneChild,
+  dieWithParent,
+  ownPidfd,
+  ownProcfs,
+  privateMounts,
+  setHostname,
+  writeIdMaps,
+} from "./namespaces.ts";
+import { loopbackUp } from "./network.ts";
+import type { Instruction, Op, Plan, Section } from "./plan.ts";
+import { planProcess } from "./process.ts";
+import { attachRoot, claimName, makeScratch, pivotRoot, planRoot, readOnlyRoot, type RootSource } from "./rootfs.ts";
+
+export interface RunInput {
+  readonly config: Config;
+  readonly root: RootSource;
+  readonly place: RunPlace;
+  /** The container's own directory; removed at the end unless `keep`. */
+  readonly directory: string;
+  readonly keep: boolean;
+  readonly id: string;
+  /** The file that claims its name. */
+  readonly nameFile: string;
+  /** Let the program tell of the end in any case: for a timeline, or to note the status of a container that stays. */
+  readonly tell: boolean;
+  /** The stage's file, for a sealed copy. */
+  readonly stage: { readonly path: string; readonly size: number };
+}
+
+/** Number of the stage's program "resume": see stage/wire.h. */
+const RESUME = 3;
+
+export function planRun(input: RunInput, facts: HostFacts): Plan {
+  const sections = runSections(input, facts);
+  const common = { failed: afterFailure(input.place), recover: recovery(input.place) };
+  if (hasNamespace(input.config, "user")) return { run: sections, ...common };
+  const seal = sealStage(input.stage, `${input.place.directory}/plan`, RESUME);
+  return { run: [{ phase: "Claim", ops: [seal] }, ...sections], restart: seal, ...common };
+}
+
+function runSections(input: RunInput, facts: HostFacts): Section[] {
+  const { config, place } = input;
+  const { linux } = config;
+  const user = hasNamespace(config, "user");
+  const { op: lockOp, lock } = lockPlan(place);
+  const { op: procOp, procfs } = ownProcfs();
+  const { op: selfOp, pidfd: self } = ownPidfd();
+  const groups = planGroups(facts, linux.resources, linux.cgroupsPath);
+
+  // The child's program uses results of ops that come after clone3 outside, and the other way round; so its sections
+  // are filled in when those are known.
+  const body: Section[] = [];
+  const child = cloneChild(config, groups.into, body, groups.kill);
+  const maps = user ? writeIdMaps(child, procfs, linux.uidMappings ?? [], linux.gidMappings ?? []) : undefined;
+  const ids = maps && {
+    user: maps.user,
+    rootUid: linux.uidMappings?.[0]?.hostID ?? 0,
+    rootGid: linux.gidMappings?.[0]?.hostID ?? 0,
+  };
+  const root = planRoot(input.root, facts, ids);
+  const mounts = planMounts(config, facts, root.mount, ids);
+  const outside = [...root.ops, ...mounts.outside];
+  const processOps = planProcess(config, facts, root.mount, self);
+
+  const namespaces: Op[] = [dieWithParent(self), privateMounts()];
+  if (hasNamespace(config, "uts") && config.hostname) namespaces.push(setHostname(config.hostname));
+  if (hasNamespace(config, "network")) namespaces.push(loopbackUp());
+  namespaces.push(...groups.join);
+  if (hasNamespace(config, "cgroup")) namespaces.push(cgroupNamespace());
+  if (maps) namespaces.push(becomeRoot(maps.done, self));
+  const protect = protectPaths(config, facts, root.mount);
+  const readonly = config.root.readonly ? [readOnlyRoot(root.mount)] : [];
+  body.push(
+    { phase: "Namespaces", ops: namespaces },
+    { phase: "Root file system", ops: [attachRoot(root.mount, lastInstruction(outside), self)] },
+    { phase: "Files inside", ops: [...mounts.inside, pivotRoot(root.mount), ...protect, ...readonly] },
+    { phase: "Process", ops: processOps.ops },
+  );
+
+  const kept = letGo(lock, child, processOps.detached);
+  const { op: serveOp, status } = serve(kept.pidfd);
+  return [
+    { phase: "Claim", ops: [lockOp, quietStart(), claimName(input.nameFile, input.id, !input.keep), ...makeScratch(input.root, input.directory, !input.keep), procOp, selfOp] },
+    { phase: "Limits", ops: groups.prepare },
+    { phase: "Namespaces", ops: [child.op, ...(maps ? [maps.op] : [])] },
+    { phase: "Root file system", ops: outside },
+    { phase: "Life and end", ops: [kept.op, serveOp, ...end(place, status, { tell: input.tell })] },
+  ];
+}
+
+function lastInstruction(ops: readonly Op[]): Instruction {
+  const last = ops.at(-1)?.does.at(-1);
+  if (!last) throw new Error("a root file system without an op");
+  return last;
+}

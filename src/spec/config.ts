@@ -1,0 +1,88 @@
+/**
+ * config.json of the OCI runtime specification 1.3, as far as the engine acts on it. Everything that runs a container
+ * is handed this type: command line, library, OCI bundles. https://github.com/opencontainers/runtime-spec
+ */
+export interface Config {
+  ociVersion: string;
+  root: { path: string; readonly?: boolean };
+  hostname?: string;
+  domainname?: string;
+  mounts: Mount[];
+  process: Process;
+  linux: Linux;
+  annotations?: Record<string, string>;
+}
+
+export interface Mount {
+  /** Absolute, inside the container. */
+  destination: string;
+  type: string;
+  source?: string;
+  /** As mount(8) spells them; also "rbind", "bind", "idmap", "tmpcopyup". */
+  options?: string[];
+}
+
+export interface Process {
+  args: string[];
+  /** "NAME=value". */
+  env: string[];
+  /** Absolute, inside the container. */
+  cwd: string;
+  user: { uid: number; gid: number; additionalGids?: number[]; umask?: number };
+  capabilities: Capabilities;
+  noNewPrivileges: boolean;
+}
+
+/** Sets of names as "CAP_CHOWN". */
+export interface Capabilities {
+  bounding: string[];
+  effective: string[];
+  permitted: string[];
+  inheritable: string[];
+  ambient: string[];
+}
+
+export type NamespaceType = "mount" | "pid" | "network" | "ipc" | "uts" | "user" | "cgroup";
+
+export interface Namespace {
+  type: NamespaceType;
+}
+
+export interface IdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
+}
+
+export interface Linux {
+  /** A type that is not listed is shared with the host. */
+  namespaces: Namespace[];
+  uidMappings?: IdMapping[];
+  gidMappings?: IdMapping[];
+  resources: Resources;
+  /** Below the mount point of each hierarchy. */
+  cgroupsPath: string;
+  maskedPaths: string[];
+  readonlyPaths: string[];
+}
+
+export interface Resources {
+  memory?: {
+    /** Bytes. */
+    limit?: number;
+    /** Memory and swap together, bytes. */
+    swap?: number;
+  };
+  cpu?: {
+    shares?: number;
+    /** Microseconds of CPU time in each period. */
+    quota?: number;
+    /** Microseconds. */
+    period?: number;
+  };
+  pids?: { limit: number };
+}
+
+export function hasNamespace(config: Config, type: NamespaceType): boolean {
+  return config.linux.namespaces.some((n) => n.type === type);
+}

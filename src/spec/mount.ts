@@ -1,0 +1,88 @@
+/** -v, --mount and --tmpfs in docker's syntax, as mounts of the OCI config. */
+import { invalid } from "../errors.ts";
+import type { Mount } from "./config.ts";
+
+/** "/host:/container[:ro,...]" */
+export function parseVolume(text: string): Mount {
+  const parts = text.split(":");
+  const [source, destination, options] = parts;
+  if (parts.length > 3 || !source || !destination)
+    throw invalid(`--volume "${text}": not of the form /host/path:/container/path[:options]`);
+  if (!/^[./~]/.test(source))
+    throw invalid(`--volume "${text}": "${source}" would be a named volume, and those are not there yet`, "give a path that starts with / or ./");
+  return bindMount(`--volume "${text}"`, source, destination, options ? options.split(",") : []);
+}
+
+const VOLUME_OPTIONS = new Set(["ro", "rw", "nosuid", "suid", "nodev", "noexec", "exec", "rbind", "bind", "noidmap", "private", "rprivate"]);
+
+function bindMount(what: string, source: string, destination: string, options: readonly string[]): Mount {
+  for (const option of options)
+    if (!VOLUME_OPTIONS.has(option))
+      throw invalid(`${what}: unknown option "${option}"`, `known: ${[...VOLUME_OPTIONS].join(", ")}`);
+  // Device nodes in a directory of the host are of no use to a container that may have few devices.
+  const all = [options.includes("bind") ? "bind" : "rbind", "nodev", ...options.filter((o) => o !== "bind" && o !== "rbind")];
+  return { destination: target(what, destination), type: "bind", source, options: [...new Set(all)] };
+}
+
+/** "type=bind,source=/a,target=/b,readonly" or "type=tmpfs,target=/t,tmpfs-size=64m" */
+export function parseMount(text: string): Mount {
+  const what = `--mount "${text}"`;
+  const fields = new Map(text.split(",").map((field): [string, string] => {
+    const at = field.indexOf("=");
+    return at < 0 ? [field, "true"] : [field.slice(0, at), field.slice(at + 1)];
+  }));
+  const take = (...names: string[]) => {
+    let value: string | undefined;
+    for (const name of names) {
+      value ??= fields.get(name);
+      fields.delete(name);
+    }
+    return value;
+  };
+  const type = take("type") ?? "volume";
+  const destination = take("target", "destination", "dst");
+  const source = take("source", "src");
+  const readonly = take("readonly", "ro");
+  if (!destination) throw invalid(`${what}: has no target`);
+  const options = readonly !== undefined && readonly !== "false" && readonly !== "0" ? ["ro"] : [];
+  let mount: Mount;
+  if (type === "bind") {
+    if (!source) throw invalid(`${what}: a bind mount needs a source`);
+    const recursive = take("bind-nonrecursive") === "true" ? ["bind"] : [];
+    mount = bindMount(what, source, destination, [...recursive, ...options]);
+  } else if (type === "tmpfs") {
+    if (source !== undefined) throw invalid(`${what}: a tmpfs has no source`);
+    const size = take("tmpfs-size");
+    const mode = take("tmpfs-mode");
+    const extra = [...(size ? [`size=${size}`] : []), ...(mode ? [`mode=${mode}`] : []), ...options];
+    mount = parseTmpfs(`${destination}${extra.length > 0 ? `:${extra.join()}` : ""}`);
+  } else throw invalid(`${what}: type "${type}" is not there yet`, "bind and tmpfs are");
+  const [unknown] = fields.keys();
+  if (unknown !== undefined) throw invalid(`${what}: unknown field "${unknown}"`);
+  return mount;
+}
+
+const TMPFS_OPTION = /^(ro|rw|nosuid|suid|nodev|dev|noexec|exec|noatime|size=\d+[kmg%]?|mode=[0-7]{1,4}|uid=\d+|gid=\d+|nr_inodes=\d+[kmg]?)$/i;
+
+/** "/path[:size=64m,mode=1777]" */
+export function parseTmpfs(text: string): Mount {
+  const at = text.indexOf(":");
+  const destination = at < 0 ? text : text.slice(0, at);
+  const options = at < 0 ? [] : text.slice(at + 1).split(",");
+  for (const option of options)
+    if (!TMPFS_OPTION.test(option)) throw invalid(`--tmpfs "${text}": unknown option "${option}"`, "known: ro, noexec, size=64m, mode=1777, uid=, gid=");
+  return {
+    destination: target(`--tmpfs "${text}"`, destination),
+    type: "tmpfs",
+    source: "tmpfs",
+    options: ["nosuid", "nodev", "noexec", ...options],
+  };
+}
+
+function target(what: string, path: string): string {
+  if (!path.startsWith("/")) throw invalid(`${what}: the target "${path}" is not absolute`);
+  const names = path.split("/").filter((n) => n !== "" && n !== ".");
+  if (names.length === 0) throw invalid(`${what}: cannot mount over the root itself`);
+  if (names.includes("..")) throw invalid(`${what}: the target "${path}" has ".." in it`);
+  return `/${names.join("/")}`;
+}

@@ -1,0 +1,32 @@
+/** Plans carried out by the stage: as a child, or as what this process becomes. */
+import { spawnSync } from "node:child_process";
+import { PROGRAM } from "./encode.ts";
+
+export interface Outcome {
+  /** Exit status as a shell gives it. */
+  readonly status: number;
+  readonly stderr: string;
+  /** Empty unless it was asked for. */
+  readonly stdout: Uint8Array;
+}
+
+const MOST_OUTPUT = 2 ** 27;
+
+/** Runs a program of a plan file to its end. @param stdout take what it writes, or drop it */
+export function runStage(stage: string, plan: string, program: keyof typeof PROGRAM = "run", stdout: "take" | "drop" = "drop"): Outcome {
+  const child = spawnSync(stage, [plan, String(PROGRAM[program])], {
+    stdio: ["ignore", stdout === "take" ? "pipe" : "ignore", "pipe"],
+    env: {},
+    maxBuffer: MOST_OUTPUT,
+  });
+  if (child.error) throw child.error;
+  return { status: child.status ?? 128, stderr: child.stderr.toString(), stdout: child.stdout ?? new Uint8Array() };
+}
+
+/** Replaces this process by the stage: same pid, standard streams 0 to 2. Never returns. */
+export function becomeStage(stage: string, plan: string): never {
+  const execve = process.execve;
+  if (!execve) throw new Error("this runtime cannot replace its process (process.execve): Bun, or Node 22.15 and later, can");
+  execve.call(process, stage, ["vitrine-stage", plan], {});
+  throw new Error(`${stage} cannot be started`);
+}

@@ -1,0 +1,83 @@
+// Processes of a run: making one, waiting for each other's ops, ending those of a failed run.
+#include "stage.h"
+
+#define FUTEX_WAIT_OP 0
+#define FUTEX_WAKE_OP 1
+#define AWAIT_NS 20000000
+
+// clone3(2). CLONE_FILES in the arguments hands descriptors made later by the parent to the child.
+i64 op_clone(struct stage *s, u32 index)
+{
+	struct op *op = &s->plan.ops[index];
+	u64 args, size;
+	i64 bad;
+
+	if ((bad = argument(s, op, 0, &args)) || (bad = argument(s, op, 1, &size)))
+		return bad;
+	if (s->children == MAX_CHILDREN)
+		return -E_AGAIN;
+	i64 pid = sys(__NR_clone3, args, size);
+	if (pid != 0) {
+		if (pid > 0)
+			s->pids[s->children++] = (int)pid;
+		return pid;
+	}
+	s->is_child = 1;
+	s->children = 0;
+	u32 failed = run_ops(s, index + 1, op->size);
+	if (failed) {
+		u32 none = 0;
+		__atomic_compare_exchange_n(&s->plan.report->failed, &none, failed, 0, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED);
+		kill_children(s);
+	}
+	leave(failed ? 125 : 0);
+}
+
+void wake(struct stage *s, u32 index)
+{
+	sys(__NR_futex, &s->plan.report->records[index].state, FUTEX_WAKE_OP, 0x7fffffff);
+}
+
+i64 op_await(struct stage *s, u32 index)
+{
+	struct op *op = &s->plan.ops[index];
+	struct record *r = &s->plan.report->records[op->a[0]];
+	struct timespec64 t = { 0, AWAIT_NS };
+	u64 peer;
+	i64 bad = argument(s, op, 1, &peer);
+
+	if (bad)
+		return bad;
+	for (;;) {
+		u32 state = __atomic_load_n(&r->state, __ATOMIC_ACQUIRE);
+		if (state == DONE)
+			return 0;
+		if (state == FAILED_OP || s->plan.report->failed)
+			return -E_CANCELED;
+		if (sys(__NR_futex, &r->state, FUTEX_WAIT_OP, state, &t) != -E_TIMEDOUT)
+			continue;
+		struct pollfd32 p = { (int)peer, POLL_IN, 0 };
+		if (poll_ms(&p, 1, 0) == 1 && __atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != DONE)
+			return -E_SRCH;
+	}
+}
+
+void child_gone(struct stage *s, int pid)
+{
+	for (u32 i = 0; i < s->children; i++)
+		if (s->pids[i] == pid)
+			s->pids[i] = s->pids[--s->children];
+}
+
+// A child that is not reaped keeps its pid: no stranger is hit.
+void kill_children(struct stage *s)
+{
+	while (s->children) {
+		int pid = s->pids[s->children - 1];
+		sys(__NR_kill, pid, SIG_KILL);
+		while (sys(__NR_wait4, pid, 0, 0, 0) == -E_INTR)
+			;
+		s->children--;
+	}
+}

@@ -1,0 +1,73 @@
+// Programs of the host that a plan names: hooks, newuidmap, a DHCP client.
+#include "stage.h"
+
+#define SIG_SETMASK_OP 2
+#define F_DUPFD_OP 0
+
+static i64 stdin_of(const u8 *text, u64 length)
+{
+	i64 fd = sys(__NR_memfd_create, "stdin", 1); // MFD_CLOEXEC
+
+	if (is_error(fd))
+		return fd;
+	for (u64 done = 0; done < length;) {
+		i64 n = sys(__NR_write, fd, text + done, length - done);
+		if (n <= 0)
+			return n;
+		done += (u64)n;
+	}
+	sys(__NR_lseek, fd, 0, 0);
+	return fd;
+}
+
+static void become(i64 in, const u64 *a, int *error) __attribute__((noreturn));
+static void become(i64 in, const u64 *a, int *error)
+{
+	u64 none = 0;
+
+	sys(__NR_rt_sigprocmask, SIG_SETMASK_OP, &none, 0, 8);
+	sys(__NR_dup3, in, 0, 0);
+	sys(__NR_close_range, 3, ~0u, 4); // CLOSE_RANGE_CLOEXEC
+	*error = (int)-sys(__NR_execve, a[0], a[1], a[2]);
+	leave(127);
+}
+
+// Returns the exit status as a shell gives it; an errno if the program did not start; ETIMEDOUT if it was ended.
+i64 op_spawn(struct stage *s, const u64 *a)
+{
+	int pidfd = -1;
+	int error = 0;
+	i64 in = stdin_of((const u8 *)a[3], a[4]);
+
+	if (is_error(in))
+		return in;
+	// CLONE_VFORK holds this process until the child has become the program, or has written why it could not.
+	struct {
+		u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	} args = { 0x1000 | 0x4000, (u64)&pidfd, 0, 0, SIG_CHLD, 0, 0, 0 }; // CLONE_PIDFD | CLONE_VFORK
+	int *shared = (int *)sys(__NR_mmap, 0, PLAN_PAGE, PROT_RW, 0x21, -1, 0); // MAP_SHARED | MAP_ANONYMOUS
+	if (is_error((i64)shared))
+		return (i64)shared;
+	i64 pid = sys(__NR_clone3, &args, sizeof args);
+	if (pid == 0)
+		become(in, a, shared);
+	error = *shared;
+	sys(__NR_munmap, shared, PLAN_PAGE);
+	sys(__NR_close, in);
+	if (is_error(pid))
+		return pid;
+	struct pollfd32 p = { pidfd, POLL_IN, 0 };
+	int late = poll_ms(&p, 1, a[5] ? (i64)a[5] : -1) == 0;
+	if (late)
+		sys(__NR_kill, pid, SIG_KILL);
+	int status = 0;
+	while (sys(__NR_wait4, pid, &status, 0, 0) == -E_INTR)
+		;
+	sys(__NR_close, pidfd);
+	(void)s;
+	if (error)
+		return -error;
+	if (late)
+		return -E_TIMEDOUT;
+	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+}

@@ -1,0 +1,119 @@
+// The plan as the stage reads it: one file, little endian, written by src/stage/encode.ts.
+//
+//   header | ops | relocs | data | (page) report: head, one record an op, output bytes | (page) not read by the stage
+//
+// The part before the report is mapped privately, so that relocations may patch the data. The report is mapped
+// shared: it carries results between the processes of a run, and it is the journal that survives a kill.
+#ifndef STAGE_WIRE_H
+#define STAGE_WIRE_H
+
+#include "sys.h"
+
+#define PLAN_MAGIC 0x31656e6972746976UL // "vitrine1"
+#define PLAN_PAGE 4096u
+#define PLAN_MAX_SIZE (64u << 20)
+#define PLAN_MAX_DEPTH 32u
+
+enum op_kind {
+	OP_SYS = 1,   // nr(a0..a5)
+	OP_CLONE,     // clone3(a0 args, a1 size); the next `size` ops are the child's program
+	OP_ALT,       // try the next `first` ops; if they fail, roll them back and do the rest of the `size` ops
+	OP_EXPECT,    // (load(a0, nr bytes; 0 = a0 itself) & a1) == a2, or errno a3
+	OP_AWAIT,     // until op a0 of the other process is done; a1 is that process's pidfd
+	OP_SPAWN,     // a0 path, a1 argv, a2 envp, a3/a4 standard input and its length, a5 milliseconds
+	OP_UNDO,      // undo what the run did so far, newest first; the result counts what would not go
+	OP_SERVE,     // a0 pidfd: hand signals on until that process ends; the result is its exit status
+	OP_WALK,      // nr walk_mode, a0 directory descriptor, a1 path
+	OP_KINDS,
+};
+
+enum walk_mode {
+	WALK_REMOVE = 1, // remove the tree a1 below a0
+	WALK_MODES,
+};
+
+enum op_flag {
+	OP_WAKE = 1,  // another process awaits this op
+	OP_RETRY = 2, // once a millisecond while EBUSY, two seconds at most
+	OP_FLAGS = 3,
+};
+
+enum arg_kind {
+	ARG_NUMBER,
+	ARG_DATA,   // address of data + n
+	ARG_RESULT, // the result of op n
+	ARG_OUT,    // address of the report's output bytes + n
+	ARG_KINDS,
+};
+
+enum reloc_kind {
+	REL_DATA = 1, // 8 bytes: address of data + of
+	REL_OUT,      // 8 bytes: address of output + of
+	REL_VALUE,    // `width` (4 or 8) bytes: the result of op `of`
+	REL_DECIMAL,  // `width` bytes: the result of op `of` in decimal, on the right, padded with `pad` on the left
+	REL_KINDS,
+};
+
+enum program_name { RUN, FAILED, RECOVER, RESUME, PROGRAMS };
+
+struct program {
+	u32 first, count;
+};
+
+struct header {
+	u64 magic;
+	u32 size; // of everything before the report
+	u32 ops, relocs, data;
+	u32 report; // offset of the report, a multiple of the page
+	u32 out;    // output bytes
+	struct program programs[PROGRAMS];
+};
+
+struct op {
+	u8 kind, flags, args[6];
+	u32 nr, size, first;
+	u32 undo, undo_count;
+	u32 reloc, reloc_count;
+	u16 ok[4]; // errnos that are no failure; for OP_ALT those that lead to the other group (none: all)
+	u32 reserved;
+	u64 a[6];
+};
+
+struct reloc {
+	u32 at, of;
+	u8 kind, width, pad, reserved;
+};
+
+enum record_state { PENDING, STARTED, DONE, FAILED_OP, UNDONE };
+
+struct record {
+	i64 result;
+	u64 end; // CLOCK_MONOTONIC, nanoseconds
+	u32 state, error;
+};
+
+struct report {
+	u64 start;
+	u32 failed; // number of the op that ended the run, plus one
+	u32 left;   // undo ops that failed
+	struct record records[];
+};
+
+struct plan {
+	struct header *head;
+	struct op *ops;
+	struct reloc *relocs;
+	u8 *data;
+	struct report *report;
+	u8 *out;
+};
+
+static inline u64 report_size(const struct header *h)
+{
+	return sizeof(struct report) + (u64)h->ops * sizeof(struct record) + h->out;
+}
+
+// Checks every count, offset and reference of a plan of `size` bytes; returns 0 or what is wrong with it.
+const char *plan_decode(void *file, u64 size, struct plan *plan);
+
+#endif
