@@ -22,7 +22,7 @@ dist/vitrine-stage: $(STAGE_SOURCES) $(STAGE_HEADERS)
 	@mkdir -p dist
 	$(CC) $(CFLAGS_STAGE) $(STAGE_SOURCES) -o $@
 
-src/stage/generated/identity.ts: dist/vitrine-stage build/generate-stage.ts | node_modules
+src/stage/generated/identity.ts: dist/vitrine-stage build/generate-stage.ts $(SOURCES) | node_modules
 	$(BUN) build/generate-stage.ts dist/vitrine-stage
 
 dist/vitrine: $(SOURCES) src/stage/generated/identity.ts | node_modules

@@ -15,7 +15,7 @@ export interface Invocation {
   readonly paths: Paths;
   readonly flags: ReadonlyMap<string, string | boolean | string[]>;
   readonly args: readonly string[];
-  /** CLOCK_MONOTONIC, nanoseconds, when the command began. */
+  /** process.hrtime() when the command began, nanoseconds. */
   readonly began: bigint;
 }
 

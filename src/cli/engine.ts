@@ -5,6 +5,7 @@ import { VERSION } from "../version.ts";
 import { complain } from "./complain.ts";
 import { COMMANDS } from "./engine/commands.ts";
 import { type Flag, parseFlags } from "./flags.ts";
+import { printError, printOut } from "./output.ts";
 
 const GLOBAL: readonly Flag[] = [
   { name: "root", kind: "string", value: "DIR", help: `images and containers (${DEFAULT_ROOT}, or $VITRINE_ROOT)` },
@@ -27,7 +28,7 @@ export async function main(args: readonly string[], began: bigint): Promise<numb
       const { overview } = await import("./help.ts");
       const text = await overview(GLOBAL);
       if (name !== undefined || flags.get("help")) return print(text);
-      process.stderr.write(text);
+      printError(text);
       return 125;
     }
     const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -51,6 +52,6 @@ export async function main(args: readonly string[], began: bigint): Promise<numb
 }
 
 function print(text: string): number {
-  process.stdout.write(text);
+  printOut(text);
   return 0;
 }

@@ -1,20 +1,27 @@
-/** What the engine knows of one container; written once before it starts, and again when it has ended. */
-import type { RunInput } from "../plan/run.ts";
 import type { HostFacts } from "../linux/facts.ts";
+import type { RunInput } from "../plan/run.ts";
+import type { Identity } from "./identity.ts";
 
-/** Kept behind the plan of a run: enough to make the same plan again, and to tell about the container. */
-export interface RunRecord {
-  readonly id: string;
-  readonly name: string;
+/** What a plan is made from, and what is to be known of the container: kept behind the plan of each run. */
+export interface RunShape {
   readonly image: string;
-  /** Milliseconds since 1970. */
-  readonly created: number;
-  /** CLOCK_MONOTONIC in nanoseconds when the command started, as decimal text. */
-  readonly began: string;
   readonly keep: boolean;
   readonly timeline: boolean;
   readonly input: RunInput;
   readonly facts: HostFacts;
+  /** The build of vitrine that made the plan: another one may plan otherwise. */
+  readonly build: string;
+}
+
+export interface RunMoment {
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  /** Nanoseconds that vitrine took before it became the stage, without writing the plan. */
+  readonly prepared: number;
+}
+
+export interface RunRecord extends RunShape, RunMoment {
+  readonly identity: Identity;
 }
 
 /** container.json of a container that stays when it has ended. */
@@ -23,6 +30,7 @@ export interface ContainerRecord {
   readonly name: string;
   readonly image: string;
   readonly command: readonly string[];
+  /** Milliseconds since 1970. */
   readonly created: number;
   readonly status: "running" | "exited";
   readonly exitCode?: number | undefined;

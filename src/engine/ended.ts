@@ -22,7 +22,7 @@ export function finishRun(engine: Engine, directory: string): End {
   const journal = readJournal(directory);
   if (!journal) throw new VitrineError("BROKEN_STATE", `${directory}: no journal of this version of vitrine`, { hint: "vitrine gc cleans up" });
   const { record, report } = journal;
-  const served = journal.encoded.layout.instructions.findIndex((p) => p.instruction.do === "serve");
+  const served = journal.layout.instructions.findIndex((p) => p.instruction.do === "serve");
   const exitCode = Number(report.records[served]?.result ?? 125n);
   const group = record.input.config.linux.cgroupsPath;
   const oom = metMemoryLimit(record.facts, group) ? kernelLines(group) : undefined;

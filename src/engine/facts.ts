@@ -8,7 +8,7 @@ import { AT_FDCWD, FSCONFIG_SET_FD, FSOPEN_CLOEXEC, O_CLOEXEC, O_PATH } from "..
 import type { HostFacts } from "../linux/facts.ts";
 import { sys } from "../plan/instructions.ts";
 import { onHost } from "../plan/op.ts";
-import { STAGE_SHA256 } from "../stage/generated/identity.ts";
+import { BUILD } from "../stage/generated/identity.ts";
 import { carryOut } from "./plans.ts";
 
 interface Cached {
@@ -18,7 +18,7 @@ interface Cached {
 
 export function hostFacts(paths: Paths, stage: string): HostFacts {
   const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
-  const key = `${boot} ${readlinkSync("/proc/self/ns/mnt")} ${STAGE_SHA256}`;
+  const key = `${boot} ${readlinkSync("/proc/self/ns/mnt")} ${BUILD}`;
   try {
     const cached: Cached = JSON.parse(readFileSync(factsFile(paths), "utf8"));
     if (cached.key === key) return cached.facts;

@@ -1,5 +1,6 @@
 /** A run in which an op failed: the stage has undone it; here it is told, and the rest of its files go. */
 import { readJournal } from "../container/journal.ts";
+import { dropTemplates } from "../container/template.ts";
 import { dropRun } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
@@ -14,13 +15,14 @@ export function tellFailure(engine: Engine, directory: string): VitrineError {
     dropRun(directory);
     return new VitrineError("BROKEN_STATE", `${directory}: no journal of this version of vitrine`);
   }
-  const { record, report, encoded } = journal;
+  const { record, report, layout } = journal;
   dropRun(directory);
-  if (record.keep) removeFiles(engine, record.id, record.name);
+  if (record.keep) removeFiles(engine, record.identity.id, record.identity.name);
   forgetFacts(engine.paths);
-  const step = failedStep(encoded.layout, report);
+  dropTemplates(engine.paths);
+  const step = failedStep(layout, report);
   if (!step) return new VitrineError("BROKEN_STATE", "the run ended without a failed step");
   const left = report.left > 0 ? `; ${report.left} steps could not be undone` : "";
-  const { code, hint } = diagnose(engine, record, step, report, encoded.layout);
+  const { code, hint } = diagnose(engine, record, step, report, layout);
   return new VitrineError(code, describeStep(step) + left, { hint });
 }

@@ -46,9 +46,9 @@ function hasPlan(run: Run): boolean {
 /** Notes the end of a container that stays; frees the name of one that does not. */
 export function settle(engine: Engine, run: RunRecord, exitCode: number, oomKilled = false): void {
   if (!run.keep) {
-    rmSync(nameFile(engine.paths, run.name), { force: true });
+    rmSync(nameFile(engine.paths, run.identity.name), { force: true });
     return;
   }
-  const record = readRecord(engine.paths, run.id);
+  const record = readRecord(engine.paths, run.identity.id);
   if (record) writeRecord(engine.paths, { ...record, status: "exited", exitCode, finished: Date.now(), oomKilled });
 }

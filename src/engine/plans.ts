@@ -1,6 +1,6 @@
 /** Small plans of the engine's own (probing, assembling, removing), carried out by the stage as a child. */
-import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { newIdentity } from "../container/identity.ts";
 import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import type { Paths } from "../container/paths.ts";
 import { currentArch } from "../linux/arch.ts";
@@ -28,20 +28,20 @@ export function readOut(stage: string, paths: Paths, ops: readonly Op[]): Uint8A
 }
 
 function perform(stage: string, paths: Paths, ops: readonly Op[], stdout: "take" | "drop"): { done: Done; stdout: Uint8Array } {
-  const run = claimRun(paths, `task-${randomBytes(8).toString("hex")}`);
-  const place = { directory: run.directory, program: "", arguments: [], env: [] };
+  const directory = claimRun(paths, newIdentity(undefined));
+  const place = { directory, program: "", arguments: [], env: [] };
   const undo: Op = { call: "unlinkat", object: "what was done so far", where: "host", why: "A failure leaves nothing.", does: [{ do: "undo" }] };
   const plan: Plan = { run: [{ phase: "Image", ops }], failed: [undo], recover: recovery(place) };
   const { file, layout } = encode(plan, currentArch());
   try {
-    writePlan(run, file);
-    const outcome = runStage(stage, planFile(run.directory), "run", stdout);
-    const report = readReport(readFileSync(planFile(run.directory)), layout);
+    writePlan(directory, file);
+    const outcome = runStage(stage, planFile(directory), "run", stdout);
+    const report = readReport(readFileSync(planFile(directory)), layout);
     if (report.failed !== undefined) throw stepError(layout, report);
     if (outcome.status !== 0) throw new Error(`the stage ended with ${outcome.status}: ${outcome.stderr.trim()}`);
     const numberOf = (instruction: Instruction) => layout.instructions.findIndex((p) => p.instruction === instruction);
     return { done: { report, numberOf }, stdout: outcome.stdout };
   } finally {
-    dropRun(run.directory);
+    dropRun(directory);
   }
 }

@@ -25,8 +25,8 @@ function runningRecord(directory: string): ContainerRecord | undefined {
   try {
     const record = readRunRecord(directory);
     if (!record) return undefined;
-    const { id, name, image, created, input } = record;
-    return { id, name, image, created, command: input.config.process.args, status: "running" };
+    const { identity, image, created, input } = record;
+    return { id: identity.id, name: identity.name, image, created, command: input.config.process.args, status: "running" };
   } catch {
     return undefined; // it ended while we looked
   }

@@ -4,7 +4,8 @@ import type { Layout } from "../stage/encode.ts";
 import type { Report } from "../stage/report.ts";
 
 export interface Timed {
-  readonly began: bigint;
+  /** Nanoseconds that vitrine took before the stage. */
+  readonly prepared: bigint;
   readonly layout: Layout;
   readonly report: Report;
 }
@@ -48,7 +49,7 @@ function cloneEnd(layout: Layout, report: Report): bigint {
 }
 
 /** @param undoTook nanoseconds that cleaning up took */
-export function formatTimeline({ began, layout, report }: Timed, undoTook: bigint): string {
+export function formatTimeline({ prepared, layout, report }: Timed, undoTook: bigint): string {
   const times = stepTimes(layout, report);
   const rows = times.map((t, i) => {
     const waited = t.waited > 10_000n ? `  (waited ${ms(t.waited)})` : "";
@@ -56,7 +57,7 @@ export function formatTimeline({ began, layout, report }: Timed, undoTook: bigin
     return `${String(i + 1).padStart(4)}  ${ms(t.at).padStart(9)}  ${(t.finished ? ms(t.took) : "-").padStart(9)}  ${who}  ${t.op.call} ${short(t.op.object)}${waited}\n`;
   });
   const head = `${"step".padStart(4)}  ${"at ms".padStart(9)}  ${"took ms".padStart(9)}\n`;
-  return `${head}${rows.join("")}vitrine before the stage: ${ms(report.start - began)} ms; undo: ${ms(undoTook)} ms\n`;
+  return `${head}${rows.join("")}vitrine before the stage: ${ms(prepared)} ms; undo: ${ms(undoTook)} ms\n`;
 }
 
 function ms(nanoseconds: bigint): string {

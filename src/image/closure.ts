@@ -51,6 +51,11 @@ export class ClosureBuilder {
     for (const name of elf.needed) this.add(this.#library(name, elf, real));
   }
 
+  /** A path as it is on the host, with what its links lead to; no file. */
+  addPath(path: string): void {
+    this.#directories.add(this.#take(path));
+  }
+
   closure(): Closure {
     const directories = [...this.#directories].sort(); // a parent sorts before what is in it
     return { directories, links: this.#links, files: [...this.#files].sort() };

@@ -1,74 +1,62 @@
 /** `host:bash,ls,ps`: an image of the host's own programs and what they need. Assembled once, used until one of them changes. */
-import { createHash, randomBytes } from "node:crypto";
-import { accessSync, constants, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { accessSync, constants, globSync, lstatSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { hostImagesDirectory, type Paths } from "../container/paths.ts";
+import { randomHex } from "../container/random.ts";
 import { VitrineError } from "../errors.ts";
 import { planHostImage } from "../plan/hostimage.ts";
 import type { Op } from "../plan/plan.ts";
 import { DEFAULT_PATH } from "../spec/options.ts";
 import { ClosureBuilder, HOST_FILES, loaderDirectories } from "./closure.ts";
+import { fileName, type HostIndex, hostImageSource, indexFile, stampOf } from "./hostindex.ts";
 import type { ImageSource } from "./source.ts";
 
-interface Stamp {
-  readonly path: string;
-  readonly stamp: string;
-}
-
-/** What has to be done, if anything, before the image can be used. */
-export interface HostImage {
-  readonly source: ImageSource;
-  readonly assemble: readonly Op[];
-  /** To be called when `assemble` has been carried out. */
+export interface Assembly {
+  readonly image: ImageSource;
+  /** To be carried out before the image can be used. */
+  readonly ops: readonly Op[];
+  /** To be called when that is done. */
   commit(): void;
 }
 
-export function hostImage(paths: Paths, programs: readonly string[]): HostImage {
-  const name = createHash("sha256").update(programs.join("\0")).digest("hex").slice(0, 32);
-  const directory = hostImagesDirectory(paths);
-  const index = `${directory}/${name}.json`;
-  const known = readIndex(index);
-  const config = { command: [programs[0] ?? ""].map((p) => p.slice(p.lastIndexOf("/") + 1)), env: [] };
-  if (known && known.stamps.every(({ path, stamp }) => stampOf(path) === stamp))
-    return { source: { layers: [`${directory}/${known.tree}`], config }, assemble: [], commit() {} };
+/** Where a merged /usr has left links, scripts still expect the old names: #!/bin/sh. */
+const USUAL_LINKS = ["/bin", "/sbin", "/lib", "/lib64"];
 
-  const builder = new ClosureBuilder(HOST_FILES, loaderDirectories((p) => readFileSync(p, "utf8"), (p) => globSync(p).sort()));
+/** @throws NOT_FOUND for a program or library that is not on this host */
+export function assembleHostImage(paths: Paths, programs: readonly string[]): Assembly {
+  const builder = new ClosureBuilder(
+    HOST_FILES,
+    loaderDirectories((p) => readFileSync(p, "utf8"), (p) => globSync(p).sort()),
+  );
   for (const program of programs) builder.add(find(program));
+  for (const link of USUAL_LINKS) if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) builder.addPath(link);
   const closure = builder.closure();
   const stamps = [...closure.files, ...closure.links.keys()].map((path) => ({ path, stamp: stampOf(path) ?? "" }));
-  const tree = `${name}-${randomBytes(4).toString("hex")}`;
+  const tree = `${fileName(programs)}-${randomHex(4)}`;
+  const target = `${hostImagesDirectory(paths)}/${tree}`;
   const files = closure.files.map((path) => {
     const { size, mode } = statSync(path);
     return { path, size, mode: mode & 0o777 };
   });
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  mkdirSync(hostImagesDirectory(paths), { recursive: true, mode: 0o700 });
   return {
-    source: { layers: [`${directory}/${tree}`], config },
-    assemble: planHostImage({ closure, files, target: `${directory}/${tree}` }),
-    commit: () => writeFileSync(index, JSON.stringify({ tree, stamps }), { mode: 0o600, flush: true }),
+    image: hostImageSource(target, programs),
+    ops: planHostImage({ closure, files, target }),
+    commit() {
+      const index: HostIndex = { programs, tree, stamps };
+      const file = indexFile(paths, programs);
+      writeFileSync(`${file}.new`, JSON.stringify(index), { mode: 0o600, flush: true });
+      renameSync(`${file}.new`, file);
+    },
   };
 }
 
-function readIndex(file: string): { tree: string; stamps: Stamp[] } | undefined {
-  try {
-    const index = JSON.parse(readFileSync(file, "utf8"));
-    return statSync(`${file.slice(0, file.lastIndexOf("/"))}/${index.tree}`).isDirectory() ? index : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Changes when the file does. */
-function stampOf(path: string): string | undefined {
-  const s = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return s && `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}:${s.mode}`;
-}
-
 function find(program: string): string {
-  const tries = program.includes("/") ? [program] : DEFAULT_PATH.split(":").map((d) => `${d}/${program}`);
+  const tries = program.includes("/") ? [resolve(program)] : DEFAULT_PATH.split(":").map((d) => `${d}/${program}`);
   for (const path of tries)
     try {
       accessSync(path, constants.X_OK);
-      if (statSync(path).isFile()) return path.startsWith("/") ? path : `${process.cwd()}/${path}`;
+      if (statSync(path).isFile()) return path;
     } catch {
       // Not there.
     }

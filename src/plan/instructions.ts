@@ -53,13 +53,14 @@ export function struct(fields: readonly Field[]): Data {
   let size = 0;
   for (const field of fields) size += field.width;
   const result = new Uint8Array(size);
+  const view = new DataView(result.buffer);
   const links: Link[] = [];
   let at = 0;
   for (const field of fields) {
     if ("address" in field) links.push({ at, put: "address", of: field.address });
     else if (typeof field.value === "object")
       links.push({ at, put: "value", of: field.value, width: field.width === 8 ? 8 : 4 });
-    else putNumber(result, at, field.value, field.width);
+    else put(view, at, field.value, field.width);
     at += field.width;
   }
   return { kind: "data", bytes: result, links };
@@ -85,16 +86,9 @@ export function withPid(before: string, pid: Instruction, after: string): Data {
   return bytes(value, [{ at: head.length, put: "decimal", of: pid, width, pad: "/" }]);
 }
 
-export function putNumber(to: Uint8Array, at: number, value: number | bigint, width: number): void {
-  if (typeof value === "bigint") {
-    for (let i = 0; i < width; i++) to[at + i] = Number((value >> BigInt(8 * i)) & 0xffn);
-    return;
-  }
-  // Two's complement through Math: `value` may have more than 32 bits, or be negative.
-  let rest = value;
-  for (let i = 0; i < width; i++) {
-    const byte = ((rest % 256) + 256) % 256;
-    to[at + i] = byte;
-    rest = (rest - byte) / 256;
-  }
+function put(view: DataView, at: number, value: number | bigint, width: number): void {
+  if (width === 8) view.setBigInt64(at, BigInt(value), true);
+  else if (width === 4) view.setInt32(at, Number(value), true);
+  else if (width === 2) view.setInt16(at, Number(value), true);
+  else view.setInt8(at, Number(value));
 }

@@ -1,5 +1,5 @@
 /** Everything that is mounted below the root: what the config lists, in its order. */
-import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "../linux/constants.ts";
+import { AT_FDCWD, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { type Config, hasNamespace, type Mount, type NamespaceType } from "../spec/config.ts";
 import { fillDev, hostNodes, isDevice } from "./devices.ts";
@@ -164,7 +164,7 @@ function hostGroups(mount: Mount, context: Context): Mounts {
   return bind({ ...mount, type: "bind", source, options: ["rbind", "ro", "nosuid", "nodev", "noexec"] }, context);
 }
 
-/** After pivot_root: parts of /proc and /sys that are one kernel for all, read-only or covered. */
+/** Before pivot_root: parts of /proc and /sys that are one kernel for all, read-only or covered. */
 export function protectPaths(config: Config, facts: HostFacts, root: Instruction): Op[] {
   const ops: Op[] = [];
   const { readonlyPaths, maskedPaths } = config.linux;
@@ -188,12 +188,15 @@ export function protectPaths(config: Config, facts: HostFacts, root: Instruction
   if (maskedPaths.length === 0) return ops;
   const nothing = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   const nullNode = openInRoot(root, "/dev/null", O_PATH | O_NOFOLLOW(facts.arch), true);
+  // Attached once on the old root, which goes with pivot_root: only an attached mount can be cloned before Linux 6.15.
+  const hollow = newFilesystem("tmpfs", [["size", "0"], ["nr_inodes", "2"]], nothing);
+  const base = sys("openat", [AT_FDCWD, "/proc", O_PATH | O_CLOEXEC]);
   const masks = maskedPaths.map((path) => {
     const at = openInRoot(root, path, O_PATH);
-    const isDirectory = sys("openat", [at, ".", O_PATH | O_DIRECTORY(facts.arch)]);
-    const hollow = newFilesystem("tmpfs", [["size", "0"], ["nr_inodes", "2"]], nothing);
     const file = cloneMount("", { at: nullNode });
-    const cover = alt([isDirectory, ...hollow.does, attach(hollow.mount, at)], [file, attach(file, at)], ["ENOTDIR"]);
+    const directory = cloneMount("", { at: hollow.mount });
+    // A file does not go onto a directory: then it is one.
+    const cover = alt([file, attach(file, at)], [directory, attach(directory, at)], ["EINVAL", "ENOTDIR", "EISDIR"]);
     return unless(["ENOENT"], [at, cover]);
   });
   ops.push(
@@ -204,7 +207,7 @@ export function protectPaths(config: Config, facts: HostFacts, root: Instruction
         why: "These tell about the host, or reach it: each is covered by nothing at all.",
         sh: `for p in ${maskedPaths.join(" ")}; do [ -d $p ] && mount -t tmpfs -o ro,size=0 tmpfs $p || mount --bind /dev/null $p; done`,
       },
-      [nullNode, ...isDevice(nullNode, 1, 3), ...masks],
+      [nullNode, ...isDevice(nullNode, 1, 3), ...hollow.does, base, attach(hollow.mount, base), ...masks],
     ),
   );
   return ops;

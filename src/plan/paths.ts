@@ -12,8 +12,8 @@ import {
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from "../linux/constants.ts";
-import { alt, struct, sys, u64 } from "./instructions.ts";
-import type { Arg, Instruction, Sys } from "./plan.ts";
+import { alt, bytes, sys } from "./instructions.ts";
+import type { Arg, Data, Instruction, Sys } from "./plan.ts";
 
 export interface Opened {
   readonly does: readonly Instruction[];
@@ -24,7 +24,20 @@ export interface Opened {
 /** openat2 below `root`; links are followed inside the root only, or (`plain`) not at all. */
 export function openInRoot(root: Arg, path: string, flags: number, plain = false, mode = 0): Sys {
   const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (plain ? RESOLVE_NO_SYMLINKS : 0);
-  return sys("openat2", [root, relative(path), struct([u64(flags | O_CLOEXEC), u64(mode), u64(resolve)]), 24]);
+  return sys("openat2", [root, relative(path), openHow(flags | O_CLOEXEC, mode, resolve), 24]);
+}
+
+const HOWS = new Map<number, Data>();
+
+/** struct open_how; the few that a plan needs are shared. */
+function openHow(flags: number, mode: number, resolve: number): Data {
+  const key = (flags * 64 + resolve) * 4096 + mode;
+  let how = HOWS.get(key);
+  if (!how) {
+    how = bytes(new Uint8Array(new Uint32Array([flags, 0, mode, 0, resolve, 0]).buffer));
+    HOWS.set(key, how);
+  }
+  return how;
 }
 
 /** The directory at `path` in the root; made, with the ones above it, where it is missing. */

@@ -81,7 +81,7 @@ function runSections(input: RunInput, facts: HostFacts): Section[] {
   body.push(
     { phase: "Namespaces", ops: namespaces },
     { phase: "Root file system", ops: [attachRoot(root.mount, lastInstruction(outside), self)] },
-    { phase: "Files inside", ops: [...mounts.inside, pivotRoot(root.mount), ...protect, ...readonly] },
+    { phase: "Files inside", ops: [...mounts.inside, ...protect, pivotRoot(root.mount), ...readonly] },
     { phase: "Process", ops: processOps.ops },
   );
 

@@ -1,6 +1,6 @@
 /** From what a user asked for to config.json: pure. */
 import { invalid, VitrineError } from "../errors.ts";
-import { type HostFacts, } from "../linux/facts.ts";
+import type { HostFacts } from "../linux/facts.ts";
 import { chooseCapabilities } from "./capabilities.ts";
 import type { Config, Mount, Namespace, NamespaceType, Resources } from "./config.ts";
 import { parseMount, parseTmpfs, parseVolume } from "./mount.ts";
@@ -12,6 +12,8 @@ export interface Generated {
   readonly id: string;
   /** The host's id of the container's root. */
   readonly rangeStart: number;
+  /** What the container is called inside, where the user says nothing. */
+  readonly shortId: string;
   readonly user: ResolvedUser;
   /** What the image says, where the user says nothing. */
   readonly image: ImageConfig;
@@ -27,11 +29,11 @@ export interface ImageConfig {
 /** Ids in each container's user namespace. */
 export const RANGE_SIZE = 65536;
 
-export function generateConfig(options: RunOptions, from: Generated, facts: HostFacts, callerEnv: (name: string) => string | undefined): Config {
+export function generateConfig(options: RunOptions, from: Generated, facts: HostFacts): Config {
   const args = options.command.length > 0 ? options.command : [...from.image.command];
   if (args.length === 0) throw invalid("no command to run", "give one after the image, or after --rootfs DIR");
   if (args[0] === "") throw invalid("the command is an empty string");
-  const hostname = hostnameOf(options, from.id);
+  const hostname = hostnameOf(options, from.shortId);
   const namespaces = chooseNamespaces(options);
   const own = (type: NamespaceType) => namespaces.some((n) => n.type === type);
   const capabilities = chooseCapabilities(options.capAdd, options.capDrop, facts.lastCapability);
@@ -45,7 +47,7 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
     mounts: [...defaultMounts(), ...userMounts(options, own("user"))],
     process: {
       args,
-      env: environment(options.env, [`PATH=${DEFAULT_PATH}`, `HOSTNAME=${hostname}`, ...from.image.env, `HOME=${from.user.home}`], callerEnv),
+      env: environment(options.env, [`PATH=${DEFAULT_PATH}`, `HOSTNAME=${hostname}`, ...from.image.env, `HOME=${from.user.home}`]),
       cwd,
       user: { uid: from.user.uid, gid: from.user.gid, additionalGids: from.user.additionalGids, umask: 0o022 },
       capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities, inheritable: [], ambient: [] },
@@ -62,8 +64,8 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
   };
 }
 
-function hostnameOf(options: RunOptions, id: string): string {
-  if (options.hostname === undefined) return id.slice(0, 12);
+function hostnameOf(options: RunOptions, shortId: string): string {
+  if (options.hostname === undefined) return shortId;
   if (!/^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$/.test(options.hostname))
     throw invalid(`--hostname "${options.hostname}": not a host name`, "letters, digits, - and ., at most 64");
   if (options.uts === "host") throw invalid("--hostname: the UTS namespace is the host's, whose name stays", "leave out --uts host");
@@ -122,16 +124,9 @@ function userMounts(options: RunOptions, ownIds: boolean): Mount[] {
   );
 }
 
-/** Later values win; a name without a value is taken from the caller, and left out if the caller has none. */
-function environment(asked: readonly string[], base: readonly string[], callerEnv: (name: string) => string | undefined): string[] {
-  const values = new Map<string, string>();
-  for (const entry of base) values.set(...assignment(entry));
-  for (const entry of asked) {
-    const [name, value] = entry.includes("=") ? assignment(entry) : [entry, callerEnv(entry)];
-    if (name === "" || entry.includes("\0")) throw invalid(`--env "${entry}": has no name`);
-    if (value === undefined) values.delete(name);
-    else values.set(name, value);
-  }
+/** Later values win. */
+function environment(asked: readonly string[], base: readonly string[]): string[] {
+  const values = new Map([...base, ...asked].map(assignment));
   return [...values].map(([name, value]) => `${name}=${value}`);
 }
 

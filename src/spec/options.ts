@@ -10,7 +10,7 @@ export interface RunOptions {
   name?: string | undefined;
   hostname?: string | undefined;
   workdir?: string | undefined;
-  /** "NAME=value"; "NAME" takes the caller's value. */
+  /** "NAME=value". */
   env: string[];
   /** "uid", "name", "uid:gid", "name:group". */
   user?: string | undefined;

@@ -1,5 +1,4 @@
 /** The stage's executable, at STORE/stage/<sha256>: not in /run, which is often mounted noexec. */
-import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { STAGE_SHA256, STAGE_SIZE } from "./generated/identity.ts";
 
@@ -16,6 +15,7 @@ export async function installStage(directory: string): Promise<StageBinary> {
   const there = statSync(path, { throwIfNoEntry: false });
   if (there?.isFile() && there.size === STAGE_SIZE && (there.mode & 0o111) !== 0) return binary;
   const { STAGE_BASE64 } = await import("./generated/bytes.ts");
+  const { createHash } = await import("node:crypto"); // some milliseconds, needed once
   const bytes = Buffer.from(STAGE_BASE64, "base64");
   if (createHash("sha256").update(bytes).digest("hex") !== STAGE_SHA256) throw new Error("the stage in this build is damaged");
   mkdirSync(directory, { recursive: true, mode: 0o700 });

@@ -4,13 +4,7 @@ import { ERRNO, type Errno } from "../linux/errno.ts";
 import { syscallNumber } from "../linux/syscalls.ts";
 import { strings } from "../plan/instructions.ts";
 import type { Arg, Data, Instruction, Op, Out, Plan, Section } from "../plan/plan.ts";
-
-export const OP_SIZE = 96;
-export const RELOC_SIZE = 12;
-export const HEADER_SIZE = 64;
-export const REPORT_HEAD = 16;
-export const RECORD_SIZE = 24;
-export const PAGE = 4096;
+import { HEADER_SIZE, OP_SIZE, PAGE, RECORD_SIZE, RELOC_SIZE, REPORT_HEAD } from "./layout.ts";
 
 /** The stage's programs, by the number it takes on its command line. */
 export const PROGRAM = { run: 0, failed: 1, recover: 2, resume: 3 } as const;
@@ -27,8 +21,8 @@ export interface Layout {
   readonly instructions: readonly Placed[];
   /** How many of them, from the first, are the run itself. */
   readonly runCount: number;
-  readonly reportOffset: number;
-  readonly outOffset: ReadonlyMap<Out, number>;
+  /** Offset of each output among the output bytes. */
+  readonly outs: ReadonlyMap<Out, number>;
 }
 
 export interface Placed {
@@ -38,7 +32,7 @@ export interface Placed {
 }
 
 export interface Encoded {
-  /** The whole file: plan, zeroed report, and `trailer` (not read by the stage). */
+  /** The whole file: plan and zeroed report. */
   readonly file: Uint8Array;
   readonly layout: Layout;
 }
@@ -51,13 +45,16 @@ interface Slot extends Placed {
   undoCount: number;
 }
 
-/** @param trailer bytes kept behind the report, for the engine's own use */
-export function encode(plan: Plan, arch: Arch, trailer?: Uint8Array): Encoded {
+export function encode(plan: Plan, arch: Arch): Encoded {
   const encoder = new PlanEncoder(arch);
   encoder.place(plan);
-  return encoder.write(trailer);
+  return encoder.write();
 }
 
+const NOTHING: readonly Arg[] = [];
+const OP_WORDS = OP_SIZE / 4;
+
+/** On the start path of every container, where no code is warm yet: plain loops over typed arrays. */
 class PlanEncoder {
   readonly #arch: Arch;
   readonly #slots: Slot[] = [];
@@ -67,10 +64,13 @@ class PlanEncoder {
   readonly #strings = new Map<string, number>();
   readonly #datas = new Map<Data, number>();
   readonly #outs = new Map<Out, number>();
-  #data = new Uint8Array(16384);
+  #ops = new Uint8Array(0);
+  #words = new Uint32Array(0);
+  #data = new Uint8Array(32768);
   #dataEnd = 0;
   #outEnd = 0;
-  #relocs: number[] = []; // at, of, kind, width, pad: five numbers each
+  /** at, of, and kind, width and pad in one word. */
+  #relocs: number[] = [];
 
   constructor(arch: Arch) {
     this.#arch = arch;
@@ -79,8 +79,8 @@ class PlanEncoder {
   place(plan: Plan): void {
     const undos: Slot[] = [];
     this.#program(() => this.#sections(plan.run, undos));
-    this.#program(() => this.#ops(plan.failed, undos));
-    this.#program(() => this.#ops(plan.recover, undos));
+    this.#program(() => this.#list(plan.failed, undos));
+    this.#program(() => this.#list(plan.recover, undos));
     const [first, count] = this.#programs[PROGRAM.run] as [number, number];
     const behind = this.#slots.findLastIndex((slot, i) => i < first + count && slot.op === plan.restart) + 1;
     this.#programs.push(plan.restart ? [behind, first + count - behind] : [0, 0]);
@@ -98,21 +98,22 @@ class PlanEncoder {
   }
 
   #sections(sections: readonly Section[], undos: Slot[]): void {
-    for (const section of sections) this.#ops(section.ops, undos);
+    for (const section of sections) this.#list(section.ops, undos);
   }
 
-  #ops(ops: readonly Op[], undos: Slot[]): void {
+  #list(ops: readonly Op[], undos: Slot[]): void {
     for (const op of ops) {
       const first = this.#slots.length;
       for (const instruction of op.does) this.#place(instruction, op, false, undos);
-      const slot = this.#slots[op.undo?.of ? this.#number(op.undo.of) : first];
-      if (op.undo && slot) undos.push(slot);
+      if (!op.undo) continue;
+      const slot = this.#slots[op.undo.of ? this.#number(op.undo.of) : first];
+      if (slot) undos.push(slot);
     }
   }
 
   #place(instruction: Instruction, op: Op, undoing: boolean, undos: Slot[]): void {
-    const slot: Slot = { instruction, op, undoing, size: 0, first: 0, undo: 0, undoCount: 0 };
     const number = this.#slots.length;
+    const slot: Slot = { instruction, op, undoing, size: 0, first: 0, undo: 0, undoCount: 0 };
     this.#numbers.set(instruction, number);
     this.#slots.push(slot);
     if (instruction.do === "alt") {
@@ -126,109 +127,119 @@ class PlanEncoder {
     } else if (instruction.do === "await") this.#awaited.add(instruction.done);
   }
 
-  write(trailer?: Uint8Array): Encoded {
+  write(): Encoded {
     const count = this.#slots.length;
-    const ops = new Uint8Array(count * OP_SIZE);
-    const view = new DataView(ops.buffer);
-    for (let i = 0; i < count; i++) this.#writeOp(view, i * OP_SIZE, this.#slots[i] as Slot);
+    this.#ops = new Uint8Array(count * OP_SIZE);
+    this.#words = new Uint32Array(this.#ops.buffer);
+    for (let i = 0; i < count; i++) this.#writeOp(i, this.#slots[i] as Slot);
 
-    const relocCount = this.#relocs.length / 5;
-    const dataAt = align(HEADER_SIZE + ops.length + relocCount * RELOC_SIZE, 8);
+    const relocCount = this.#relocs.length / 3;
+    const dataAt = align(HEADER_SIZE + this.#ops.length + relocCount * RELOC_SIZE, 8);
     const size = dataAt + this.#dataEnd;
     const reportOffset = align(size, PAGE);
     const reportSize = REPORT_HEAD + count * RECORD_SIZE + this.#outEnd;
-    const trailerAt = align(reportOffset + reportSize, PAGE);
-    const file = new Uint8Array(trailerAt + (trailer?.length ?? 0));
-    const head = new DataView(file.buffer);
+    const file = new Uint8Array(reportOffset + reportSize);
     file.set(MAGIC, 0);
     const numbers = [size, count, relocCount, this.#dataEnd, reportOffset, this.#outEnd, ...this.#programs.flat()];
-    for (let i = 0; i < numbers.length; i++) head.setUint32(8 + 4 * i, numbers[i] as number, true);
-    file.set(ops, HEADER_SIZE);
-    this.#writeRelocs(head, HEADER_SIZE + ops.length);
+    new Uint32Array(file.buffer, 8, numbers.length).set(numbers);
+    file.set(this.#ops, HEADER_SIZE);
+    new Uint32Array(file.buffer, HEADER_SIZE + this.#ops.length, this.#relocs.length).set(this.#relocs);
     file.set(this.#data.subarray(0, this.#dataEnd), dataAt);
-    if (trailer) file.set(trailer, trailerAt);
-    const reportOut = reportOffset + REPORT_HEAD + count * RECORD_SIZE;
-    const outOffset = new Map([...this.#outs].map(([out, at]) => [out, reportOut + at]));
-    return { file, layout: { instructions: this.#slots, runCount: this.#programs[PROGRAM.run]?.[1] ?? 0, reportOffset, outOffset } };
+    const runCount = this.#programs[PROGRAM.run]?.[1] ?? 0;
+    return { file, layout: { instructions: this.#slots, runCount, outs: this.#outs } };
   }
 
-  #writeRelocs(view: DataView, start: number): void {
-    const r = this.#relocs;
-    for (let i = 0, at = start; i < r.length; i += 5, at += RELOC_SIZE) {
-      view.setUint32(at, r[i] as number, true);
-      view.setUint32(at + 4, r[i + 1] as number, true);
-      view.setUint8(at + 8, r[i + 2] as number);
-      view.setUint8(at + 9, r[i + 3] as number);
-      view.setUint8(at + 10, r[i + 4] as number);
-    }
-  }
-
-  #writeOp(view: DataView, at: number, slot: Slot): void {
+  #writeOp(index: number, slot: Slot): void {
     const { instruction } = slot;
-    const flags =
-      (this.#awaited.has(instruction) ? FLAG.wake : 0) |
-      (instruction.do === "sys" && instruction.retry ? FLAG.retry : 0);
-    const relocFirst = this.#relocs.length / 5;
-    const { nr, args, ok } = this.#operands(instruction);
-    view.setUint8(at, KIND[instruction.do]);
-    view.setUint8(at + 1, flags);
-    view.setUint32(at + 8, nr, true);
-    view.setUint32(at + 12, slot.size, true);
-    view.setUint32(at + 16, slot.first, true);
-    view.setUint32(at + 20, slot.undo, true);
-    view.setUint32(at + 24, slot.undoCount, true);
-    for (let i = 0; i < args.length; i++) this.#writeArg(view, at, i, args[i] as Arg);
-    view.setUint32(at + 28, relocFirst, true);
-    view.setUint32(at + 32, this.#relocs.length / 5 - relocFirst, true);
-    if (ok) for (let i = 0; i < ok.length; i++) view.setUint16(at + 36 + 2 * i, ERRNO[ok[i] as Errno], true);
+    const at = index * OP_SIZE;
+    const word = index * OP_WORDS;
+    const words = this.#words;
+    const relocFirst = this.#relocs.length / 3;
+    let nr = 0;
+    let args = NOTHING as readonly (Arg | Offset)[];
+    let ok: readonly Errno[] | undefined;
+    let flags = this.#awaited.has(instruction) ? FLAG.wake : 0;
+    if (instruction.do === "sys") {
+      nr = syscallNumber(instruction.call, this.#arch);
+      args = instruction.args;
+      ok = instruction.ok;
+      if (instruction.retry) flags |= FLAG.retry;
+    } else [nr, args, ok] = this.#operands(instruction);
+    this.#ops[at] = KIND[instruction.do];
+    this.#ops[at + 1] = flags;
+    words[word + 2] = nr;
+    words[word + 3] = slot.size;
+    words[word + 4] = slot.first;
+    words[word + 5] = slot.undo;
+    words[word + 6] = slot.undoCount;
+    for (let i = 0; i < args.length; i++) this.#writeArg(at + 2 + i, word + 12 + 2 * i, args[i] as Arg);
+    words[word + 7] = relocFirst;
+    words[word + 8] = this.#relocs.length / 3 - relocFirst;
+    if (ok)
+      for (let i = 0; i < ok.length; i++) {
+        const errno = ERRNO[ok[i] as Errno];
+        this.#ops[at + 36 + 2 * i] = errno & 255;
+        this.#ops[at + 37 + 2 * i] = errno >> 8;
+      }
   }
 
-  #operands(i: Instruction): { nr: number; args: readonly (Arg | Offset)[]; ok?: readonly Errno[] | undefined } {
+  #operands(i: Exclude<Instruction, { do: "sys" }>): [number, readonly (Arg | Offset)[], (readonly Errno[] | undefined)?] {
     switch (i.do) {
-      case "sys":
-        return { nr: syscallNumber(i.call, this.#arch), args: i.args, ok: i.ok };
       case "clone":
-        return { nr: 0, args: [i.args, i.args.bytes.length] };
+        return [0, [i.args, i.args.bytes.length]];
       case "alt":
-        return { nr: 0, args: [], ok: i.on };
+        return [0, NOTHING, i.on];
       case "expect": {
         const rest = [i.mask, i.is, ERRNO[i.errno]];
-        if ("do" in i.value) return { nr: 0, args: [i.value, ...rest] };
-        return { nr: i.value.width, args: [new Offset(i.value.load, i.value.at), ...rest] };
+        if ("do" in i.value) return [0, [i.value, ...rest]];
+        return [i.value.width, [new Offset(i.value.load, i.value.at), ...rest]];
       }
       case "await":
-        return { nr: 0, args: [this.#number(i.done), i.peer] };
+        return [0, [this.#number(i.done), i.peer]];
       case "spawn": {
-        const stdin = new TextEncoder().encode(i.stdin);
-        const vectors = [i.argv, i.env].map((v) => strings(v));
-        return { nr: 0, args: [i.path, ...vectors, i.stdin, stdin.length, i.timeoutMs] };
+        const stdin = utf8.encode(i.stdin);
+        return [0, [i.path, strings(i.argv), strings(i.env), i.stdin, stdin.length, i.timeoutMs]];
       }
       case "walk":
-        return { nr: WALK[i.mode], args: [i.dir, i.path], ok: i.ok };
+        return [WALK[i.mode], [i.dir, i.path], i.ok];
       case "serve":
-        return { nr: 0, args: [i.pidfd] };
+        return [0, [i.pidfd]];
       case "undo":
-        return { nr: 0, args: [] };
+        return [0, NOTHING];
     }
   }
 
-  #writeArg(view: DataView, op: number, n: number, arg: Arg | Offset): void {
-    const at = op + 48 + 8 * n;
-    const put = (kind: number, value: number) => {
-      view.setUint8(op + 2 + n, kind);
-      view.setUint32(at, value, true);
-    };
+  #writeArg(kindAt: number, word: number, arg: Arg | Offset): void {
+    const words = this.#words;
+    let kind: number;
+    let value: number;
     if (typeof arg === "number") {
-      view.setInt32(at, arg | 0, true);
-      view.setInt32(at + 4, Math.floor(arg / 2 ** 32), true);
-    } else if (typeof arg === "bigint") view.setBigUint64(at, BigInt.asUintN(64, arg), true);
-    else if (typeof arg === "string") put(ARG.data, this.#string(arg));
-    else if (arg instanceof Offset) {
-      const base = arg.base.kind === "data" ? this.#dataOf(arg.base) : this.#outOf(arg.base);
-      put(arg.base.kind === "data" ? ARG.data : ARG.out, base + arg.at);
-    } else if ("do" in arg) put(ARG.result, this.#number(arg));
-    else if (arg.kind === "data") put(ARG.data, this.#dataOf(arg));
-    else put(ARG.out, this.#outOf(arg));
+      words[word] = arg; // modulo 2^32
+      words[word + 1] = arg < 0 || arg > 0xffffffff ? Math.floor(arg / 0x100000000) : 0;
+      return;
+    }
+    if (typeof arg === "string") {
+      kind = ARG.data;
+      value = this.#string(arg);
+    } else if (typeof arg === "bigint") {
+      words[word] = Number(arg & 0xffffffffn);
+      words[word + 1] = Number((arg >> 32n) & 0xffffffffn);
+      return;
+    } else if (arg instanceof Offset) {
+      kind = arg.base.kind === "data" ? ARG.data : ARG.out;
+      value = (arg.base.kind === "data" ? this.#dataOf(arg.base) : this.#outOf(arg.base)) + arg.at;
+    } else if ("do" in arg) {
+      kind = ARG.result;
+      value = this.#number(arg);
+    } else if (arg.kind === "data") {
+      kind = ARG.data;
+      value = this.#dataOf(arg);
+    } else {
+      kind = ARG.out;
+      value = this.#outOf(arg);
+    }
+    this.#ops[kindAt] = kind;
+    words[word] = value;
   }
 
   #number(instruction: Instruction): number {
@@ -240,12 +251,12 @@ class PlanEncoder {
   #string(value: string): number {
     const known = this.#strings.get(value);
     if (known !== undefined) return known;
-    const room = this.#reserve(value.length * 3 + 1, 1);
-    const { written } = utf8.encodeInto(value, this.#data.subarray(room));
-    this.#dataEnd = room + written + 1;
-    this.#data[room + written] = 0;
-    this.#strings.set(value, room);
-    return room;
+    const at = this.#reserve(value.length * 3 + 1, 1);
+    const { written } = utf8.encodeInto(value, this.#data.subarray(at));
+    this.#dataEnd = at + written + 1;
+    this.#data[at + written] = 0;
+    this.#strings.set(value, at);
+    return at;
   }
 
   #dataOf(data: Data): number {
@@ -261,12 +272,12 @@ class PlanEncoder {
   }
 
   #link(at: number, link: Data["links"][number]): void {
-    if (link.put === "value") this.#relocs.push(at, this.#number(link.of), RELOC.value, link.width, 0);
+    if (link.put === "value") this.#relocs.push(at, this.#number(link.of), RELOC.value | (link.width << 8));
     else if (link.put === "decimal")
-      this.#relocs.push(at, this.#number(link.of), RELOC.decimal, link.width, link.pad.charCodeAt(0));
-    else if (typeof link.of === "string") this.#relocs.push(at, this.#string(link.of), RELOC.data, 8, 0);
-    else if (link.of.kind === "data") this.#relocs.push(at, this.#dataOf(link.of), RELOC.data, 8, 0);
-    else this.#relocs.push(at, this.#outOf(link.of), RELOC.out, 8, 0);
+      this.#relocs.push(at, this.#number(link.of), RELOC.decimal | (link.width << 8) | (link.pad.charCodeAt(0) << 16));
+    else if (typeof link.of === "string") this.#relocs.push(at, this.#string(link.of), RELOC.data);
+    else if (link.of.kind === "data") this.#relocs.push(at, this.#dataOf(link.of), RELOC.data);
+    else this.#relocs.push(at, this.#outOf(link.of), RELOC.out);
   }
 
   #outOf(out: Out): number {
@@ -304,6 +315,7 @@ class Offset {
 const MAGIC = new TextEncoder().encode("vitrine1");
 const utf8 = new TextEncoder();
 
+/** `to` is a power of two. */
 function align(n: number, to: number): number {
-  return Math.ceil(n / to) * to;
+  return (n + to - 1) & -to;
 }

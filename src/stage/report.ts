@@ -1,6 +1,7 @@
 /** What the stage wrote down: one record an instruction. The format is told in stage/wire.h. */
 import type { Out } from "../plan/plan.ts";
-import { type Layout, RECORD_SIZE, REPORT_HEAD } from "./encode.ts";
+import type { Layout } from "./encode.ts";
+import { RECORD_SIZE, readHead, REPORT_HEAD } from "./layout.ts";
 
 export type State = "pending" | "started" | "done" | "failed" | "undone";
 const STATES: readonly State[] = ["pending", "started", "done", "failed", "undone"];
@@ -28,7 +29,7 @@ export interface Report {
 /** @param file the plan file as it is after the stage has worked on it */
 export function readReport(file: Uint8Array, layout: Layout): Report {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  const at = layout.reportOffset;
+  const { report: at, output } = readHead(file);
   const failed = view.getUint32(at + 8, true);
   const records = layout.instructions.map((_, i): Record => {
     const r = at + REPORT_HEAD + i * RECORD_SIZE;
@@ -45,9 +46,9 @@ export function readReport(file: Uint8Array, layout: Layout): Report {
     left: view.getUint32(at + 12, true),
     records,
     output(out) {
-      const from = layout.outOffset.get(out);
-      if (from === undefined) throw new Error("the plan has no such output");
-      return file.subarray(from, from + out.size);
+      const offset = layout.outs.get(out);
+      if (offset === undefined) throw new Error("the plan has no such output");
+      return file.subarray(output + offset, output + offset + out.size);
     },
   };
 }

@@ -3,6 +3,7 @@ import { finishRun } from "../../engine/ended.ts";
 import { VitrineError } from "../../errors.ts";
 import { formatBytes } from "../../spec/sizes.ts";
 import type { Command } from "../command.ts";
+import { printError } from "../output.ts";
 
 export const command: Command = {
   usage: "vitrine ended RUN",
@@ -17,13 +18,13 @@ export const command: Command = {
     if (oom) {
       const limit = record.input.config.linux.resources.memory?.limit;
       const text = limit === undefined ? "the host ran out of memory" : `it reached its memory limit of ${formatBytes(limit)}`;
-      process.stderr.write(`vitrine: the kernel killed a process of ${record.name}: ${text}\n`);
-      for (const line of oom) process.stderr.write(`  kernel: ${line}\n`);
+      printError(`vitrine: the kernel killed a process of ${record.identity.name}: ${text}\n`);
+      for (const line of oom) printError(`  kernel: ${line}\n`);
     }
     if (record.timeline) {
       const { formatTimeline } = await import("../../explain/timeline.ts");
-      const timed = { began: BigInt(record.began), layout: journal.encoded.layout, report: journal.report };
-      process.stderr.write(formatTimeline(timed, undoTook));
+      const timed = { prepared: BigInt(record.prepared), layout: journal.layout, report: journal.report };
+      printError(formatTimeline(timed, undoTook));
     }
     return exitCode;
   },

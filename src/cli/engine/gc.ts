@@ -1,6 +1,7 @@
 import { openEngine } from "../../engine/context.ts";
 import { collect } from "../../engine/gc.ts";
 import type { Command } from "../command.ts";
+import { printOut } from "../output.ts";
 
 export const command: Command = {
   usage: "vitrine gc",
@@ -8,7 +9,7 @@ export const command: Command = {
   flags: [],
   async run({ paths }) {
     const done = collect(await openEngine(paths), true);
-    if (done > 0) process.stdout.write(`cleaned up ${done}\n`);
+    if (done > 0) printOut(`cleaned up ${done}\n`);
     return 0;
   },
 };

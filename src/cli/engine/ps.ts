@@ -2,6 +2,7 @@ import type { ContainerRecord } from "../../container/record.ts";
 import { openEngine } from "../../engine/context.ts";
 import { listContainers } from "../../engine/ps.ts";
 import { type Command, truth } from "../command.ts";
+import { printOut } from "../output.ts";
 
 export const command: Command = {
   usage: "vitrine ps [FLAGS]",
@@ -15,9 +16,9 @@ export const command: Command = {
   async run(invocation) {
     const containers = listContainers(await openEngine(invocation.paths), truth(invocation, "all"));
     const whole = truth(invocation, "no-trunc");
-    if (truth(invocation, "json")) process.stdout.write(`${JSON.stringify(containers, undefined, 2)}\n`);
-    else if (truth(invocation, "quiet")) for (const c of containers) process.stdout.write(`${shortId(c, whole)}\n`);
-    else process.stdout.write(table(containers, whole, Date.now()));
+    if (truth(invocation, "json")) printOut(`${JSON.stringify(containers, undefined, 2)}\n`);
+    else if (truth(invocation, "quiet")) for (const c of containers) printOut(`${shortId(c, whole)}\n`);
+    else printOut(table(containers, whole, Date.now()));
     return 0;
   },
 };

@@ -3,6 +3,7 @@ import { removeContainer } from "../../engine/rm.ts";
 import { VitrineError } from "../../errors.ts";
 import { complain } from "../complain.ts";
 import { type Command, truth } from "../command.ts";
+import { printOut } from "../output.ts";
 
 export const command: Command = {
   usage: "vitrine rm [FLAGS] CONTAINER…",
@@ -15,7 +16,7 @@ export const command: Command = {
     for (const name of invocation.args) {
       try {
         removeContainer(engine, name, truth(invocation, "force"));
-        process.stdout.write(`${name}\n`);
+        printOut(`${name}\n`);
       } catch (error) {
         complain(error, false);
         status = 1;

@@ -1,8 +1,9 @@
 import { openEngine } from "../../engine/context.ts";
-import { prepareRun, runForeground } from "../../engine/run.ts";
+import { explainRun, runForeground } from "../../engine/run.ts";
 import { VitrineError } from "../../errors.ts";
 import type { RunOptions } from "../../spec/options.ts";
 import { type Command, type Invocation, list, text, truth } from "../command.ts";
+import { printOut } from "../output.ts";
 
 export const command: Command = {
   usage: "vitrine run [FLAGS] (IMAGE | --rootfs DIR) [COMMAND [ARG…]]",
@@ -44,19 +45,26 @@ export const command: Command = {
     if (explain !== undefined && explain !== true && explain !== "text" && explain !== "json")
       throw new VitrineError("USAGE", `--explain "${explain}": neither text nor json`);
     const engine = await openEngine(invocation.paths);
-    const manner = { timeline: truth(invocation, "timeline"), dry: explain !== undefined, began: invocation.began };
-    if (explain === undefined) return runForeground(engine, options, manner);
-    const prepared = await prepareRun(engine, options, manner);
+    if (explain === undefined) return runForeground(engine, options, truth(invocation, "timeline"), invocation.began);
+    const { plan, before } = await explainRun(engine, options);
     if (explain === "json") {
       const { explainJson } = await import("../../explain/json.ts");
-      process.stdout.write(`${JSON.stringify(explainJson(prepared.plan, prepared.before), undefined, 2)}\n`);
+      printOut(`${JSON.stringify(explainJson(plan, before), undefined, 2)}\n`);
     } else {
       const { explainText } = await import("../../explain/text.ts");
-      process.stdout.write(explainText(prepared.plan, prepared.before));
+      printOut(explainText(plan, before));
     }
     return 0;
   },
 };
+
+/** "NAME" takes the caller's value, and is nothing if the caller has none. */
+function withCallersValue(entry: string): string[] {
+  if (entry === "" || entry.startsWith("=")) throw new VitrineError("INVALID", `--env "${entry}": has no name`);
+  if (entry.includes("=")) return [entry];
+  const value = process.env[entry];
+  return value === undefined ? [] : [`${entry}=${value}`];
+}
 
 function runOptions(i: Invocation): RunOptions {
   const rootfs = text(i, "rootfs");
@@ -69,7 +77,7 @@ function runOptions(i: Invocation): RunOptions {
     name: text(i, "name"),
     hostname: text(i, "hostname"),
     workdir: text(i, "workdir"),
-    env: list(i, "env"),
+    env: list(i, "env").flatMap(withCallersValue),
     user: text(i, "user"),
     readOnly: truth(i, "read-only"),
     volumes: list(i, "volume"),

@@ -1,0 +1,57 @@
+/** What makes one run differ from another of the same kind: everything else of a plan is a function of what was asked for. */
+import { type Paths, runsDirectory } from "./paths.ts";
+import { hex, randomBytes } from "./random.ts";
+import { inventName } from "./name.ts";
+import { startTime } from "./process.ts";
+
+export interface Identity {
+  /** 64 hexadecimal digits. */
+  readonly id: string;
+  readonly name: string;
+  /** The host's id of the container's root. */
+  readonly rangeStart: number;
+  /** Of the process that runs it: pid, and start time in clock ticks since boot. */
+  readonly pid: number;
+  readonly start: string;
+}
+
+export const PID_DIGITS = 10;
+export const START_DIGITS = 20;
+export const LONGEST_NAME = 128;
+
+/** Plans are made for this one and then stamped with the real one, so that the same request is planned once. */
+export const STAND_IN: Identity = {
+  id: "51a0d17c9e3b4f6282d4c0f7a95e6b1334c8d7e1f09ab25c6d3e8f7041b2a5c9",
+  name: "N51a0d17c9e3b4f6282d4c0f7a95e6b13".padEnd(LONGEST_NAME, "N"),
+  rangeStart: 2053457171,
+  pid: 9517034682,
+  start: "95170346828405173926",
+};
+
+/** @param name undefined: one is invented */
+export function newIdentity(name: string | undefined): Identity {
+  const random = randomBytes(40);
+  const start = startTime(process.pid);
+  if (start === undefined) throw new Error("/proc/self/stat cannot be read: is /proc mounted?");
+  return {
+    id: hex(random.subarray(0, 32)),
+    name: name ?? inventName(random.subarray(32)),
+    rangeStart: rangeStart(random[36] ?? 0, random[37] ?? 0),
+    pid: process.pid,
+    start,
+  };
+}
+
+/** 4,096 ranges of 65,536 ids from 0x70000000 up: above systemd-nspawn's, below 2^31. See docs/decisions/0004-id-ranges.md. */
+function rangeStart(a: number, b: number): number {
+  return 0x70000000 + (((a << 8) | b) & 0xfff) * 0x10000;
+}
+
+/** ID.PID.STARTTIME, of fixed width. */
+export function runDirectory(paths: Paths, { id, pid, start }: Identity): string {
+  return `${runsDirectory(paths)}/${id}.${processSuffix(pid, start)}`;
+}
+
+export function processSuffix(pid: number, start: string): string {
+  return `${String(pid).padStart(PID_DIGITS, "0")}.${start.padStart(START_DIGITS, "0")}`;
+}

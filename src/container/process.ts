@@ -1,0 +1,13 @@
+/** A process is known by its pid and its start time: a pid alone may have been given to a stranger. */
+import { readFileSync } from "node:fs";
+
+/** Clock ticks since boot (proc_pid_stat(5), field 22); undefined if there is no such process, or only its zombie. */
+export function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // the name may have blanks and parentheses
+    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Plans that were made once: planners are pure, so the same request gives the same plan but for the run's identity.
+ * A template is an encoded plan for the stand-in identity, with the places where a real one is stamped in.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { HEADER_SIZE, PAGE } from "../stage/layout.ts";
+import { type Identity, LONGEST_NAME, processSuffix, STAND_IN } from "./identity.ts";
+import type { Paths } from "./paths.ts";
+
+export interface Template {
+  /** Everything that the plan depends on but the identity. */
+  readonly key: string;
+  /** JSON of the record behind the plan, with the stand-in in it. */
+  readonly record: string;
+  /** Offset and kind of each place. */
+  readonly places: readonly number[];
+  readonly plan: Uint8Array;
+}
+
+const ID = 0;
+const SHORT_ID = 1;
+const SUFFIX = 2;
+const NAME = 3;
+const RANGE_TEXT = 4;
+const RANGE = 5;
+
+/** Docker shows, and uses as host name, so much of an id. */
+export const SHORT_ID_LENGTH = 12;
+/** As many are kept; the oldest go. */
+const MOST_TEMPLATES = 64;
+
+/** @param plan encoded for STAND_IN */
+export function makeTemplate(key: string, record: string, plan: Uint8Array): Template {
+  const bytes = Buffer.from(plan.buffer, plan.byteOffset, plan.byteLength);
+  const places: number[] = [];
+  const find = (text: string | Uint8Array, kind: (at: number) => number) => {
+    for (let at = bytes.indexOf(text, HEADER_SIZE); at >= 0; at = bytes.indexOf(text, at + text.length)) places.push(at, kind(at));
+  };
+  const short = STAND_IN.id.slice(0, SHORT_ID_LENGTH);
+  const whole = Buffer.from(STAND_IN.id);
+  find(short, (at) => (bytes.subarray(at, at + whole.length).equals(whole) ? ID : SHORT_ID));
+  find(processSuffix(STAND_IN.pid, STAND_IN.start), () => SUFFIX);
+  find(STAND_IN.name, () => NAME);
+  find(`0 ${STAND_IN.rangeStart} 65536\n`, () => RANGE_TEXT);
+  const range = Buffer.alloc(4);
+  range.writeUInt32LE(STAND_IN.rangeStart);
+  find(range, () => RANGE);
+  return { key, record, places, plan };
+}
+
+/** The plan file of one run. */
+export function stamp({ plan, places, record }: Template, identity: Identity, more: object): Uint8Array {
+  const text = `{"identity":${JSON.stringify(identity)},${JSON.stringify(more).slice(1, -1)},${stampText(record, identity).slice(1)}`;
+  const trailer = new TextEncoder().encode(text);
+  const at = Math.ceil(plan.length / PAGE) * PAGE;
+  const file = Buffer.alloc(at + trailer.length);
+  file.set(plan);
+  file.set(trailer, at);
+  const suffix = processSuffix(identity.pid, identity.start);
+  for (let i = 0; i < places.length; i += 2) stampPlace(file, places[i] as number, places[i + 1] as number, identity, suffix);
+  return file;
+}
+
+function stampPlace(file: Buffer, at: number, kind: number, identity: Identity, suffix: string): void {
+  if (kind === ID) file.write(identity.id, at, "latin1");
+  else if (kind === SHORT_ID) file.write(identity.id, at, SHORT_ID_LENGTH, "latin1");
+  else if (kind === SUFFIX) file.write(suffix, at, "latin1");
+  else if (kind === NAME) file.write(identity.name.padEnd(LONGEST_NAME, "\0"), at, "latin1"); // a C string may end early
+  else if (kind === RANGE_TEXT) file.write(String(identity.rangeStart), at + 2, "latin1");
+  else if (kind === RANGE) file.writeUInt32LE(identity.rangeStart, at);
+}
+
+export function stampText(text: string, identity: Identity): string {
+  return text
+    .replaceAll(STAND_IN.id, identity.id)
+    .replaceAll(STAND_IN.id.slice(0, SHORT_ID_LENGTH), identity.id.slice(0, SHORT_ID_LENGTH))
+    .replaceAll(processSuffix(STAND_IN.pid, STAND_IN.start), processSuffix(identity.pid, identity.start))
+    .replaceAll(STAND_IN.name, identity.name)
+    .replaceAll(String(STAND_IN.rangeStart), String(identity.rangeStart));
+}
+
+const directoryOf = (paths: Paths) => `${paths.state}/templates`;
+
+export function readTemplate(paths: Paths, key: string): Template | undefined {
+  try {
+    const file = readFileSync(`${directoryOf(paths)}/${fileName(key)}`);
+    const head = file.readUInt32LE(0);
+    const { places, record, key: theirs } = JSON.parse(file.toString("utf8", 4, 4 + head));
+    return theirs === key ? { key, places, record, plan: file.subarray(4 + head) } : undefined;
+  } catch {
+    return undefined; // not there, or not whole: it is made again
+  }
+}
+
+export function writeTemplate(paths: Paths, { key, places, record, plan }: Template): void {
+  const directory = directoryOf(paths);
+  const head = Buffer.from(JSON.stringify({ key, places, record }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(head.length);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  dropOldest(directory);
+  const file = `${directory}/${fileName(key)}`;
+  writeFileSync(`${file}.${process.pid}`, Buffer.concat([length, head, plan]), { mode: 0o600 });
+  renameSync(`${file}.${process.pid}`, file);
+}
+
+export function dropTemplates(paths: Paths): void {
+  rmSync(directoryOf(paths), { recursive: true, force: true });
+}
+
+function dropOldest(directory: string): void {
+  const files = readdirSync(directory).map((name) => `${directory}/${name}`);
+  if (files.length < MOST_TEMPLATES) return;
+  const byAge = files.map((file) => [statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0, file] as const).sort((a, b) => a[0] - b[0]);
+  for (const [, file] of byAge.slice(0, files.length - MOST_TEMPLATES / 2)) rmSync(file, { force: true });
+}
+
+/** FNV-1a, 32 bits: tells requests apart; the file itself has the whole key. */
+function fileName(key: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}

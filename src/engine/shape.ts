@@ -1,0 +1,62 @@
+/** From a request to the config and the input of the planner: for the stand-in identity, see container/template.ts. */
+import { type Identity, runDirectory } from "../container/identity.ts";
+import { containerDirectory, nameFile } from "../container/paths.ts";
+import type { RunShape } from "../container/record.ts";
+import { SHORT_ID_LENGTH } from "../container/template.ts";
+import { VitrineError } from "../errors.ts";
+import { missingControllers } from "../plan/cgroup.ts";
+import type { RootSource } from "../plan/rootfs.ts";
+import type { RunInput } from "../plan/run.ts";
+import type { Resources } from "../spec/config.ts";
+import { generateConfig } from "../spec/generate.ts";
+import type { RunOptions } from "../spec/options.ts";
+import { BUILD } from "../stage/generated/identity.ts";
+import type { Engine } from "./context.ts";
+import type { Request } from "./request.ts";
+
+export function shapeOf(engine: Engine, request: Request, identity: Identity): RunShape {
+  const { paths, facts, stage, program } = engine;
+  const { options, image, user, timeline, label } = request;
+  const { id, rangeStart } = identity;
+  if (!facts.overlayByFd && !options.rwRootfs)
+    throw new VitrineError("UNSUPPORTED", `Linux ${facts.kernel}: overlayfs takes no layers by descriptor here`, {
+      hint: "Linux 6.13 and later can; or use --rootfs DIR --rw-rootfs",
+    });
+  const from = { id, shortId: id.slice(0, SHORT_ID_LENGTH), rangeStart, user, image: image.config };
+  const config = generateConfig(options, from, facts);
+  config.linux.resources = possible(config.linux.resources, options, engine);
+  const directory = containerDirectory(paths, id);
+  const root: RootSource = options.rwRootfs
+    ? { kind: "directory", path: image.layers[0] ?? "" }
+    : { kind: "overlay", layers: image.layers, scratch: `${directory}/rw`, throwAway: options.rm };
+  const input: RunInput = {
+    id,
+    config,
+    root,
+    place: {
+      directory: runDirectory(paths, identity),
+      program,
+      arguments: ["--root", paths.root, "--state", paths.state],
+      env: request.handlerEnv,
+    },
+    directory,
+    nameFile: nameFile(paths, identity.name),
+    keep: !options.rm,
+    tell: timeline || !options.rm,
+    stage,
+  };
+  return { image: label, keep: !options.rm, timeline, input, facts, build: BUILD };
+}
+
+/** A limit that no controller of this host can give is an error; our own default is left out instead. */
+function possible(resources: Resources, options: RunOptions, { facts }: Engine): Resources {
+  const missing = missingControllers(facts, resources);
+  const { pids, ...others } = resources;
+  const left = missing.includes("pids") && options.pidsLimit === undefined ? others : resources;
+  const [lacking] = missingControllers(facts, left);
+  if (lacking !== undefined)
+    throw new VitrineError("LIMIT_UNAVAILABLE", `this host cannot limit ${lacking}: no cgroup hierarchy has that controller`, {
+      hint: "see /proc/cgroups; it may have to be enabled on the kernel's command line",
+    });
+  return left;
+}
