@@ -19,6 +19,6 @@ export async function openEngine(paths: Paths): Promise<Engine> {
   if (process.geteuid?.() !== 0)
     throw new VitrineError("UNSUPPORTED", "vitrine has to be started by root for now", { hint: "run it with sudo" });
   const stage = await installStage(stageDirectory(paths));
-  const facts = hostFacts(paths, stage.path);
+  const facts = await hostFacts(paths, stage.path);
   return { paths, stage, facts, program: process.execPath };
 }

@@ -6,7 +6,7 @@ import { VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { runStage } from "../stage/execute.ts";
 import type { Engine } from "./context.ts";
-import { settle } from "./gc.ts";
+import { settle } from "./recover.ts";
 import { kernelLines } from "./kernellog.ts";
 
 export interface End {

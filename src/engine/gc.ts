@@ -1,54 +1,12 @@
 /** Finishes what a killed command left: every run whose process is gone is undone from its journal. */
-import { rmSync } from "node:fs";
-import { nameFile } from "../container/paths.ts";
-import { readRunRecord } from "../container/journal.ts";
-import type { RunRecord } from "../container/record.ts";
-import { dropRun, isAlive, listRuns, mayBeAlive, planFile, type Run } from "../container/runs.ts";
-import { readRecord, writeRecord } from "../container/store.ts";
-import { runStage } from "../stage/execute.ts";
+import { isAlive, listRuns, mayBeAlive } from "../container/runs.ts";
 import type { Engine } from "./context.ts";
 
 /** @param thorough also look for pids that were given to another process; costs a file read a run */
-export function collect(engine: Engine, thorough: boolean): number {
-  let done = 0;
-  for (const run of listRuns(engine.paths)) {
-    if (thorough ? isAlive(run) : mayBeAlive(run)) continue;
-    recover(engine, run);
-    done++;
-  }
-  return done;
-}
-
-function recover(engine: Engine, run: Run): void {
-  let record: RunRecord | undefined;
-  try {
-    record = readRunRecord(run.directory);
-  } catch {
-    // Killed before the plan was written: the directory is all there is.
-  }
-  // The stage takes the plan's lock first, so that two commands do not clean up the same run; the loser's failure is fine.
-  const { status } = record || hasPlan(run) ? runStage(engine.stage.path, planFile(run.directory), "recover") : { status: 0 };
-  if (status === 0) {
-    dropRun(run.directory);
-    if (record) settle(engine, record, 137);
-  }
-}
-
-function hasPlan(run: Run): boolean {
-  try {
-    readRunRecord(run.directory);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Notes the end of a container that stays; frees the name of one that does not. */
-export function settle(engine: Engine, run: RunRecord, exitCode: number, oomKilled = false): void {
-  if (!run.keep) {
-    rmSync(nameFile(engine.paths, run.identity.name), { force: true });
-    return;
-  }
-  const record = readRecord(engine.paths, run.identity.id);
-  if (record) writeRecord(engine.paths, { ...record, status: "exited", exitCode, finished: Date.now(), oomKilled });
+export async function collect(engine: Engine, thorough: boolean): Promise<number> {
+  const dead = listRuns(engine.paths).filter((run) => !(thorough ? isAlive(run) : mayBeAlive(run)));
+  if (dead.length === 0) return 0;
+  const { recover } = await import("./recover.ts");
+  for (const run of dead) recover(engine, run);
+  return dead.length;
 }

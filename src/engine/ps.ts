@@ -6,8 +6,8 @@ import type { Engine } from "./context.ts";
 import { collect } from "./gc.ts";
 
 /** Containers, newest first; only running ones unless `all`. */
-export function listContainers(engine: Engine, all: boolean): ContainerRecord[] {
-  collect(engine, true);
+export async function listContainers(engine: Engine, all: boolean): Promise<ContainerRecord[]> {
+  await collect(engine, true);
   const found = new Map<string, ContainerRecord>();
   if (all)
     for (const id of listContainerIds(engine.paths)) {

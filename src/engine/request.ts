@@ -9,7 +9,6 @@ import type { RunOptions } from "../spec/options.ts";
 import type { ResolvedUser } from "../spec/user.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
-import { carryOut } from "./plans.ts";
 
 export interface Request {
   /** Mount sources are absolute. */
@@ -68,6 +67,7 @@ async function imageOf({ paths, stage }: Engine, options: RunOptions, dry: boole
   const { assembleHostImage } = await import("../image/host.ts");
   const { image, ops, commit } = assembleHostImage(paths, reference.programs);
   if (dry) return { image, label, before: ops };
+  const { carryOut } = await import("./plans.ts");
   carryOut(stage.path, paths, ops);
   commit();
   return { image, label, before: [] };

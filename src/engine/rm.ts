@@ -12,8 +12,8 @@ import { listContainers } from "./ps.ts";
 const KILL_WAIT_MS = 5000;
 
 /** Removes a container by name, id, or the unambiguous beginning of an id. @param force end it first if it runs */
-export function removeContainer(engine: Engine, nameOrId: string, force: boolean): void {
-  const all = listContainers(engine, true);
+export async function removeContainer(engine: Engine, nameOrId: string, force: boolean): Promise<void> {
+  const all = await listContainers(engine, true);
   const exact = all.filter((c) => c.name === nameOrId || c.id === nameOrId);
   const found = exact.length > 0 ? exact : all.filter((c) => nameOrId.length > 0 && c.id.startsWith(nameOrId));
   const [container] = found;
@@ -24,7 +24,7 @@ export function removeContainer(engine: Engine, nameOrId: string, force: boolean
     if (!force) throw new VitrineError("CONFLICT", `container ${container.name} is running`, { hint: "vitrine rm -f ends it first" });
     process.kill(run.pid, "SIGKILL"); // its first process dies with the stage
     for (let i = 0; isAlive(run) && i < KILL_WAIT_MS; i += 5) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    collect(engine, true);
+    await collect(engine, true);
   }
   removeFiles(engine, container.id, container.name);
 }

@@ -21,7 +21,7 @@ import { keyOf, resolveRequest } from "./request.ts";
 export async function runForeground(engine: Engine, options: RunOptions, timeline: boolean, began: bigint): Promise<never> {
   const { paths } = engine;
   const name = options.name === undefined ? undefined : freeName(engine, options.name);
-  collect(engine, false);
+  await collect(engine, false);
   const request = await resolveRequest(engine, options, timeline, false);
   const key = keyOf(engine, request);
   const template = readTemplate(paths, key) ?? (await import("./planning.ts")).planAnew(engine, request, key);

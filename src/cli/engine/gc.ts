@@ -8,7 +8,7 @@ export const command: Command = {
   summary: "Clean up after commands that were killed (every command does, in passing)",
   flags: [],
   async run({ paths }) {
-    const done = collect(await openEngine(paths), true);
+    const done = await collect(await openEngine(paths), true);
     if (done > 0) printOut(`cleaned up ${done}\n`);
     return 0;
   },

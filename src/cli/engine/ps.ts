@@ -14,7 +14,7 @@ export const command: Command = {
     { name: "json", kind: "bool", help: "as JSON" },
   ],
   async run(invocation) {
-    const containers = listContainers(await openEngine(invocation.paths), truth(invocation, "all"));
+    const containers = await listContainers(await openEngine(invocation.paths), truth(invocation, "all"));
     const whole = truth(invocation, "no-trunc");
     if (truth(invocation, "json")) printOut(`${JSON.stringify(containers, undefined, 2)}\n`);
     else if (truth(invocation, "quiet")) for (const c of containers) printOut(`${shortId(c, whole)}\n`);

@@ -15,7 +15,7 @@ export const command: Command = {
     let status = 0;
     for (const name of invocation.args) {
       try {
-        removeContainer(engine, name, truth(invocation, "force"));
+        await removeContainer(engine, name, truth(invocation, "force"));
         printOut(`${name}\n`);
       } catch (error) {
         complain(error, false);
