@@ -33,11 +33,14 @@ static void number_name(char *name, u64 n)
 	name[i] = 0;
 }
 
-// Empties directory `dir`. Files are unlinked; a directory that is not empty moves up to `top`, where a later round
-// meets it: no recursion, so that depth costs no memory. Returns entries met, or -errno.
-static i64 empty(i64 dir, i64 top, u64 *moved)
+// So many levels are taken by recursion, one page of stack each.
+#define LEVELS 8
+
+// Empties directory `dir`. A directory deeper than LEVELS moves up to `top`, where a later round meets it: depth costs
+// no memory. Returns entries met, or -errno.
+static i64 empty(i64 dir, i64 top, u64 *moved, int levels)
 {
-	u8 buffer[8192] __attribute__((aligned(8)));
+	u8 buffer[4096] __attribute__((aligned(8)));
 	char up[32];
 	i64 met = 0;
 
@@ -54,14 +57,14 @@ static i64 empty(i64 dir, i64 top, u64 *moved)
 			i64 ret = sys(__NR_unlinkat, dir, e->name, 0);
 			if (ret == -E_ISDIR)
 				ret = sys(__NR_unlinkat, dir, e->name, AT_REMOVE_DIR);
-			if (ret == -E_NOTEMPTY && dir != top) {
+			if (ret == -E_NOTEMPTY && levels == 0) {
 				do {
 					number_name(up, (*moved)++);
 					ret = sys(__NR_renameat2, dir, e->name, top, up, 1); // RENAME_NOREPLACE
 				} while (ret == -E_EXIST);
 			} else if (ret == -E_NOTEMPTY) {
 				i64 sub = open_dir(dir, e->name);
-				ret = is_error(sub) ? sub : empty(sub, top, moved);
+				ret = is_error(sub) ? sub : empty(sub, top, moved, levels - 1);
 				if (!is_error(sub))
 					sys(__NR_close, sub);
 				if (!is_error(ret))
@@ -87,7 +90,7 @@ static i64 remove_tree(i64 at, const char *path)
 		return top;
 	do {
 		sys(__NR_lseek, top, 0, 0);
-		ret = empty(top, top, &moved);
+		ret = empty(top, top, &moved, LEVELS);
 	} while (ret > 0);
 	sys(__NR_close, top);
 	return is_error(ret) ? ret : sys(__NR_unlinkat, at, path, AT_REMOVE_DIR);

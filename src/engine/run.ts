@@ -8,7 +8,7 @@ import { readTemplate, stamp, stampText, type Template } from "../container/temp
 import { VitrineError } from "../errors.ts";
 import type { Op, Plan } from "../plan/plan.ts";
 import type { RunOptions } from "../spec/options.ts";
-import { becomeStage } from "../stage/execute.ts";
+import { becomeStage } from "../stage/become.ts";
 import type { Engine } from "./context.ts";
 import { collect } from "./gc.ts";
 import { keyOf, resolveRequest } from "./request.ts";

@@ -28,7 +28,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
   const directory = containerDirectory(paths, id);
   const root: RootSource = options.rwRootfs
     ? { kind: "directory", path: image.layers[0] ?? "" }
-    : { kind: "overlay", layers: image.layers, scratch: `${directory}/rw`, throwAway: options.rm };
+    : { kind: "overlay", layers: image.layers, scratch: directory, throwAway: options.rm };
   const input: RunInput = {
     id,
     config,

@@ -183,10 +183,10 @@ export function claimName(file: string, id: string, release: boolean): Op {
   return onHost(release ? { ...told, undo } : told, [above, ...does]);
 }
 
-/** The container's scratch directory, with "upper" and "work"; removed at the end if `throwAway`. */
+/** The container's directory as scratch, with "upper" and "work"; removed at the end if `throwAway`. */
 export function makeScratch(source: RootSource, directory: string, throwAway: boolean): Op[] {
   if (source.kind !== "overlay") return [];
-  const paths = [directory, source.scratch, `${source.scratch}/upper`, `${source.scratch}/work`];
+  const paths = [directory, `${source.scratch}/upper`, `${source.scratch}/work`];
   const make = paths.map((path) => {
     const mode = path.endsWith("/upper") || path.endsWith("/work") ? 0o755 : 0o700;
     return sys("mkdirat", [AT_FDCWD, path, mode], throwAway ? {} : { ok: ["EEXIST"] });

@@ -1,4 +1,4 @@
-/** Plans carried out by the stage: as a child, or as what this process becomes. */
+/** Plans carried out by the stage as a child. */
 import { spawnSync } from "node:child_process";
 import { PROGRAM } from "./encode.ts";
 
@@ -21,12 +21,4 @@ export function runStage(stage: string, plan: string, program: keyof typeof PROG
   });
   if (child.error) throw child.error;
   return { status: child.status ?? 128, stderr: child.stderr.toString(), stdout: child.stdout ?? new Uint8Array() };
-}
-
-/** Replaces this process by the stage: same pid, standard streams 0 to 2. Never returns. */
-export function becomeStage(stage: string, plan: string): never {
-  const execve = process.execve;
-  if (!execve) throw new Error("this runtime cannot replace its process (process.execve): Bun, or Node 22.15 and later, can");
-  execve.call(process, stage, ["vitrine-stage", plan], {});
-  throw new Error(`${stage} cannot be started`);
 }
