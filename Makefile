@@ -30,3 +30,33 @@ dist/vitrine: $(SOURCES) src/stage/generated/identity.ts | node_modules
 
 dist/vitrine-runtime: dist/vitrine
 	ln -f dist/vitrine $@
+
+# Tells at once what is missing, then shows the main job: a container of the host's own programs.
+.PHONY: demo
+demo: build
+	@test/demo.sh
+
+.PHONY: check
+check: node_modules src/stage/generated/identity.ts
+	node_modules/.bin/biome check
+	node_modules/.bin/tsc
+	$(BUN) test src
+
+.PHONY: test
+test: build dist/vitrine-asan
+	@build/need-root.sh
+	$(BUN) test/all.ts
+
+.PHONY: bench
+bench: build
+	@build/need-root.sh
+	$(BUN) test/bench/bench.ts
+
+# The same stage, hosted, with the compiler's sanitizers.
+dist/stage-asan: $(STAGE_SOURCES) $(STAGE_HEADERS)
+	@mkdir -p dist
+	$(CC) $(CFLAGS_COMMON) -O1 -g -DSTAGE_HOSTED -fsanitize=address,undefined -fno-sanitize-recover=all -static-libasan $(STAGE_SOURCES) -o $@
+
+.PHONY: clean
+clean:
+	rm -rf dist src/stage/generated

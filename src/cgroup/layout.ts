@@ -15,7 +15,9 @@ export function readCgroupLayout(): CgroupLayout {
   for (const { type, point, superOptions } of parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8"))) {
     if (type === "cgroup2" && !v2) {
       const controllers = readFileSync(`${point}/cgroup.controllers`, "utf8").trim().split(" ").filter(Boolean);
-      const [major = 0, minor = 0] = readFileSync("/proc/sys/kernel/osrelease", "utf8").split(".").map(Number.parseFloat);
+      const [major = 0, minor = 0] = readFileSync("/proc/sys/kernel/osrelease", "utf8")
+        .split(".")
+        .map(Number.parseFloat);
       v2 = { mount: point, controllers, kill: major > 5 || (major === 5 && minor >= 14) }; // the root group has no cgroup.kill to look for
     } else if (type === "cgroup") {
       const controllers = superOptions.filter((o) => !MANNERS.has(o) && !o.startsWith("release_agent="));

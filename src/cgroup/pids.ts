@@ -1,6 +1,5 @@
-import type { Controller } from "./setting.ts";
 import type { Resources } from "../spec/config.ts";
-import type { Setting } from "./setting.ts";
+import type { Controller, Setting } from "./setting.ts";
 
 function limit({ pids }: Resources): Setting[] {
   if (pids === undefined) return [];

@@ -32,7 +32,8 @@ export async function main(args: readonly string[], began: bigint): Promise<numb
       return 125;
     }
     const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (!entry) throw new VitrineError("USAGE", `"${name}" is not a vitrine command`, { hint: "vitrine --help lists them" });
+    if (!entry)
+      throw new VitrineError("USAGE", `"${name}" is not a vitrine command`, { hint: "vitrine --help lists them" });
     const { command } = await entry.load();
     const parsed = parseFlags(others, [...command.flags, HELP], command.stopAtArgument === true);
     if (parsed.flags.get("help")) {
@@ -44,7 +45,10 @@ export async function main(args: readonly string[], began: bigint): Promise<numb
       if (!chosen.startsWith("/")) throw new VitrineError("USAGE", `--${flag} "${chosen}": not an absolute path`);
       return chosen;
     };
-    const paths = { root: path("root", "VITRINE_ROOT", DEFAULT_ROOT), state: path("state", "VITRINE_STATE", DEFAULT_STATE) };
+    const paths = {
+      root: path("root", "VITRINE_ROOT", DEFAULT_ROOT),
+      state: path("state", "VITRINE_STATE", DEFAULT_STATE),
+    };
     return await command.run({ paths, flags: parsed.flags, args: parsed.rest, began });
   } catch (error) {
     return complain(error, debug);

@@ -91,7 +91,9 @@ function truth(value: string | undefined, name: string): boolean {
 function unknown(name: string, known: readonly Flag[]): VitrineError {
   const bare = name.replace(/^-+/, "");
   const near = known.find((f) => bare.length > 2 && (f.name.startsWith(bare) || distance(f.name, bare) <= 2));
-  return new VitrineError("USAGE", `unknown flag ${name}`, { hint: near ? `did you mean --${near.name}?` : "--help lists the flags" });
+  return new VitrineError("USAGE", `unknown flag ${name}`, {
+    hint: near ? `did you mean --${near.name}?` : "--help lists the flags",
+  });
 }
 
 /** Levenshtein's distance, for "did you mean". */
@@ -100,7 +102,9 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++)
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
+      next.push(
+        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
+      );
     row = next;
   }
   return row[b.length] ?? 0;

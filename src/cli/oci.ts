@@ -8,6 +8,8 @@ export async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const command = args.find((a) => !a.startsWith("-")) ?? "";
-  printError(`vitrine-runtime: the command "${command}" is not there yet: only --version is\n  hint: vitrine run starts containers\n`);
+  printError(
+    `vitrine-runtime: the command "${command}" is not there yet: only --version is\n  hint: vitrine run starts containers\n`,
+  );
   return 1;
 }

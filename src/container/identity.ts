@@ -1,8 +1,9 @@
 /** What makes one run differ from another of the same kind: everything else of a plan is a function of what was asked for. */
-import { type Paths, runsDirectory } from "./paths.ts";
-import { hex, randomBytes } from "./random.ts";
+
 import { inventName } from "./name.ts";
+import { type Paths, runsDirectory } from "./paths.ts";
 import { startTime } from "./process.ts";
+import { hex, randomBytes } from "./random.ts";
 
 export interface Identity {
   /** 64 hexadecimal digits. */

@@ -5,7 +5,7 @@ import { planRun } from "../plan/run.ts";
 import { encode, type Layout } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import { readHead } from "../stage/layout.ts";
-import { readReport, type Report } from "../stage/report.ts";
+import { type Report, readReport } from "../stage/report.ts";
 import type { RunRecord } from "./record.ts";
 import { planFile } from "./runs.ts";
 
@@ -28,7 +28,9 @@ export function readJournal(directory: string): Journal | undefined {
   if (!record || record.build !== BUILD) return undefined;
   const plan = planRun(record.input, record.facts);
   const { layout } = encode(plan, record.facts.arch);
-  return layout.instructions.length === readHead(file).ops ? { record, plan, layout, report: readReport(file, layout) } : undefined;
+  return layout.instructions.length === readHead(file).ops
+    ? { record, plan, layout, report: readReport(file, layout) }
+    : undefined;
 }
 
 function recordIn(file: Uint8Array): RunRecord | undefined {

@@ -45,7 +45,12 @@ export function listRuns(paths: Paths): Run[] {
   for (const name of names) {
     const [id, pid, start] = name.split(".");
     if (id && pid && start)
-      runs.push({ id, pid: Number(pid), start: start.replace(/^0+/, ""), directory: `${runsDirectory(paths)}/${name}` });
+      runs.push({
+        id,
+        pid: Number(pid),
+        start: start.replace(/^0+/, ""),
+        directory: `${runsDirectory(paths)}/${name}`,
+      });
   }
   return runs;
 }

@@ -1,5 +1,14 @@
 /** Containers that stay: STORE/containers/ID with container.json, config.json and rw/. A record is replaced by rename, whole or not at all. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import type { Config } from "../spec/config.ts";
 import { containerDirectory, containersDirectory, type Paths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";

@@ -34,7 +34,8 @@ export function makeTemplate(key: string, record: string, plan: Uint8Array): Tem
   const bytes = Buffer.from(plan.buffer, plan.byteOffset, plan.byteLength);
   const places: number[] = [];
   const find = (text: string | Uint8Array, kind: (at: number) => number) => {
-    for (let at = bytes.indexOf(text, HEADER_SIZE); at >= 0; at = bytes.indexOf(text, at + text.length)) places.push(at, kind(at));
+    for (let at = bytes.indexOf(text, HEADER_SIZE); at >= 0; at = bytes.indexOf(text, at + text.length))
+      places.push(at, kind(at));
   };
   const short = STAND_IN.id.slice(0, SHORT_ID_LENGTH);
   const whole = Buffer.from(STAND_IN.id);
@@ -57,7 +58,8 @@ export function stamp({ plan, places, record }: Template, identity: Identity, mo
   file.set(plan);
   file.set(trailer, at);
   const suffix = processSuffix(identity.pid, identity.start);
-  for (let i = 0; i < places.length; i += 2) stampPlace(file, places[i] as number, places[i + 1] as number, identity, suffix);
+  for (let i = 0; i < places.length; i += 2)
+    stampPlace(file, places[i] as number, places[i + 1] as number, identity, suffix);
   return file;
 }
 
@@ -65,7 +67,8 @@ function stampPlace(file: Buffer, at: number, kind: number, identity: Identity, 
   if (kind === ID) file.write(identity.id, at, "latin1");
   else if (kind === SHORT_ID) file.write(identity.id, at, SHORT_ID_LENGTH, "latin1");
   else if (kind === SUFFIX) file.write(suffix, at, "latin1");
-  else if (kind === NAME) file.write(identity.name.padEnd(LONGEST_NAME, "\0"), at, "latin1"); // a C string may end early
+  else if (kind === NAME)
+    file.write(identity.name.padEnd(LONGEST_NAME, "\0"), at, "latin1"); // a C string may end early
   else if (kind === RANGE_TEXT) file.write(String(identity.rangeStart), at + 2, "latin1");
   else if (kind === RANGE) file.writeUInt32LE(identity.rangeStart, at);
 }
@@ -111,7 +114,9 @@ export function dropTemplates(paths: Paths): void {
 function dropOldest(directory: string): void {
   const files = readdirSync(directory).map((name) => `${directory}/${name}`);
   if (files.length < MOST_TEMPLATES) return;
-  const byAge = files.map((file) => [statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0, file] as const).sort((a, b) => a[0] - b[0]);
+  const byAge = files
+    .map((file) => [statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0, file] as const)
+    .sort((a, b) => a[0] - b[0]);
   for (const [, file] of byAge.slice(0, files.length - MOST_TEMPLATES / 2)) rmSync(file, { force: true });
 }
 

@@ -15,7 +15,13 @@ export interface Diagnosis {
   readonly hint: string | undefined;
 }
 
-export function diagnose(engine: Engine, record: RunRecord, step: FailedStep, report: Report, layout: Layout): Diagnosis {
+export function diagnose(
+  engine: Engine,
+  record: RunRecord,
+  step: FailedStep,
+  report: Report,
+  layout: Layout,
+): Diagnosis {
   if (step.call === "execve") return execFailure(engine, record, step, report, layout);
   return { code: step.op.object.startsWith("the name ") ? "CONFLICT" : "STEP_FAILED", hint: hintFor(step, record) };
 }
@@ -23,14 +29,17 @@ export function diagnose(engine: Engine, record: RunRecord, step: FailedStep, re
 function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string | undefined {
   if (call === "mount_setattr" && errno === ERRNO.EINVAL && input.config.linux.uidMappings)
     return `the file system of ${op.object} (${fileSystem(op.object)}) cannot be id-mapped: use --userns host${op.object === input.root.kind ? "" : ", or add :noidmap to the volume"}, or a directory on ext4, xfs or btrfs`;
-  if (op.object.startsWith("the name ") && errno === ERRNO.EEXIST) return "another container has this name: vitrine ps -a";
+  if (op.object.startsWith("the name ") && errno === ERRNO.EEXIST)
+    return "another container has this name: vitrine ps -a";
   if (call === "clone3" && errno === ERRNO.ENOSPC) return "the kernel allows no more namespaces: see /proc/sys/user";
   if (call === "openat2" && errno === ERRNO.ELOOP) return "the root file system has a link where a directory has to be";
-  if (call === "openat2" && errno === ERRNO.ENOTDIR) return "the root file system has a file where a directory has to be";
+  if (call === "openat2" && errno === ERRNO.ENOTDIR)
+    return "the root file system has a file where a directory has to be";
   if (op.object.includes("/sys/fs/cgroup") || op.object.includes("cgroup"))
     return errno === ERRNO.EROFS || errno === ERRNO.EACCES ? "the control groups cannot be written here" : undefined;
   if (call === "lsetxattr" || errno === ERRNO.ENOSPC) return "no space or no inodes are left on this file system";
-  if (errno === ERRNO.EPERM) return "the caller lacks a capability for this: CapEff in /proc/self/status tells which it has";
+  if (errno === ERRNO.EPERM)
+    return "the caller lacks a capability for this: CapEff in /proc/self/status tells which it has";
   if (errno === ERRNO.ENOSYS) return "this kernel does not have the call: Linux 6.13 or later is needed for now";
   return undefined;
 }
@@ -40,18 +49,33 @@ function execFailure(engine: Engine, record: RunRecord, step: FailedStep, report
   const paths = candidates(name, record.input.config.process.env);
   const errnos = layout.instructions
     .slice(0, layout.runCount)
-    .flatMap((p, i) => (p.op === step.op && p.instruction.do === "sys" && p.instruction.call === "execve" ? [report.records[i]?.errno ?? 0] : []));
+    .flatMap((p, i) =>
+      p.op === step.op && p.instruction.do === "sys" && p.instruction.call === "execve"
+        ? [report.records[i]?.errno ?? 0]
+        : [],
+    );
   const denied = errnos.indexOf(ERRNO.EACCES);
   if (denied >= 0)
-    return { code: "CANNOT_INVOKE", hint: `${paths[denied]} is there, but may not be executed: look at its mode, and whether it is a file` };
+    return {
+      code: "CANNOT_INVOKE",
+      hint: `${paths[denied]} is there, but may not be executed: look at its mode, and whether it is a file`,
+    };
   if (step.errno !== ERRNO.ENOENT && step.errno !== ERRNO.ENOTDIR)
-    return { code: "CANNOT_INVOKE", hint: step.errno === ERRNO.ENOEXEC ? `${paths.at(-1)} is neither an ELF program for this machine nor a script that starts with #!` : undefined };
+    return {
+      code: "CANNOT_INVOKE",
+      hint:
+        step.errno === ERRNO.ENOEXEC
+          ? `${paths.at(-1)} is neither an ELF program for this machine nor a script that starts with #!`
+          : undefined,
+    };
   const layers = record.input.root.kind === "overlay" ? record.input.root.layers : [record.input.root.path];
   for (const path of paths) {
     const reason = whyNotExecutable(engine, layers, path);
     if (reason) return { code: "COMMAND_NOT_FOUND", hint: reason };
   }
-  const where = name.includes("/") ? "" : ` in ${record.input.config.process.env.find((e) => e.startsWith("PATH=")) ?? "PATH"}`;
+  const where = name.includes("/")
+    ? ""
+    : ` in ${record.input.config.process.env.find((e) => e.startsWith("PATH=")) ?? "PATH"}`;
   return { code: "COMMAND_NOT_FOUND", hint: `there is no "${name}"${where} of this root file system` };
 }
 

@@ -6,8 +6,8 @@ import { VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { runStage } from "../stage/execute.ts";
 import type { Engine } from "./context.ts";
-import { settle } from "./recover.ts";
 import { kernelLines } from "./kernellog.ts";
+import { settle } from "./recover.ts";
 
 export interface End {
   readonly exitCode: number;
@@ -20,7 +20,10 @@ export interface End {
 
 export function finishRun(engine: Engine, directory: string): End {
   const journal = readJournal(directory);
-  if (!journal) throw new VitrineError("BROKEN_STATE", `${directory}: no journal of this version of vitrine`, { hint: "vitrine gc cleans up" });
+  if (!journal)
+    throw new VitrineError("BROKEN_STATE", `${directory}: no journal of this version of vitrine`, {
+      hint: "vitrine gc cleans up",
+    });
   const { record, report } = journal;
   const served = journal.layout.instructions.findIndex((p) => p.instruction.do === "serve");
   const exitCode = Number(report.records[served]?.result ?? 125n);
@@ -29,7 +32,10 @@ export function finishRun(engine: Engine, directory: string): End {
   const before = process.hrtime.bigint();
   const { status, stderr } = runStage(engine.stage.path, planFile(directory), "recover");
   const undoTook = process.hrtime.bigint() - before;
-  if (status !== 0) throw new VitrineError("BROKEN_STATE", `${directory}: not everything could be taken away ${stderr.trim()}`, { hint: "vitrine gc tries again" });
+  if (status !== 0)
+    throw new VitrineError("BROKEN_STATE", `${directory}: not everything could be taken away ${stderr.trim()}`, {
+      hint: "vitrine gc tries again",
+    });
   dropRun(directory);
   settle(engine, record, exitCode, oom !== undefined);
   return { exitCode, journal, oom, undoTook };
@@ -38,7 +44,11 @@ export function finishRun(engine: Engine, directory: string): End {
 /** oom_kill in memory.oom_control (v1) or memory.events (v2). */
 function metMemoryLimit({ cgroups }: HostFacts, path: string): boolean {
   const v1 = cgroups.v1.find((h) => h.controllers.includes("memory"));
-  const file = v1 ? `${v1.mount}${path}/memory.oom_control` : cgroups.v2 ? `${cgroups.v2.mount}${path}/memory.events` : "";
+  const file = v1
+    ? `${v1.mount}${path}/memory.oom_control`
+    : cgroups.v2
+      ? `${cgroups.v2.mount}${path}/memory.events`
+      : "";
   try {
     return Number(/^oom_kill (\d+)$/m.exec(readFileSync(file, "latin1"))?.[1] ?? 0) > 0;
   } catch {

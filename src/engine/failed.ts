@@ -1,7 +1,7 @@
 /** A run in which an op failed: the stage has undone it; here it is told, and the rest of its files go. */
 import { readJournal } from "../container/journal.ts";
-import { dropTemplates } from "../container/template.ts";
 import { dropRun } from "../container/runs.ts";
+import { dropTemplates } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
 import { diagnose } from "./diagnose.ts";

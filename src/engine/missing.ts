@@ -2,8 +2,8 @@
 import { VitrineError } from "../errors.ts";
 import { parseElf, parseShebang } from "../linux/elf.ts";
 import { readToStdout } from "../plan/textfile.ts";
-import { readOut } from "./plans.ts";
 import type { Engine } from "./context.ts";
+import { readOut } from "./plans.ts";
 
 /** Undefined if there is no such file in any layer, or if nothing is found missing. */
 export function whyNotExecutable(engine: Engine, layers: readonly string[], path: string): string | undefined {
@@ -11,7 +11,10 @@ export function whyNotExecutable(engine: Engine, layers: readonly string[], path
   if (!bytes) return undefined;
   const there = (p: string) => readInLayers(engine, layers, p) !== undefined;
   const shebang = parseShebang(bytes);
-  if (shebang) return there(shebang[0]) ? undefined : `${path} is a script for ${shebang[0]}, which is not in this root file system`;
+  if (shebang)
+    return there(shebang[0])
+      ? undefined
+      : `${path} is a script for ${shebang[0]}, which is not in this root file system`;
   const elf = parseElf(bytes);
   if (!elf?.interpreter || there(elf.interpreter)) return undefined;
   const libraries = elf.needed.length > 0 ? ` It also needs ${elf.needed.join(", ")}.` : "";

@@ -1,14 +1,14 @@
 /** Small plans of the engine's own (probing, assembling, removing), carried out by the stage as a child. */
 import { readFileSync } from "node:fs";
 import { newIdentity } from "../container/identity.ts";
-import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import type { Paths } from "../container/paths.ts";
+import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import { currentArch } from "../linux/arch.ts";
 import { recovery } from "../plan/life.ts";
 import type { Instruction, Op, Plan } from "../plan/plan.ts";
 import { encode } from "../stage/encode.ts";
 import { runStage } from "../stage/execute.ts";
-import { readReport, type Report } from "../stage/report.ts";
+import { type Report, readReport } from "../stage/report.ts";
 import { stepError } from "./failure.ts";
 
 export interface Done {
@@ -27,10 +27,21 @@ export function readOut(stage: string, paths: Paths, ops: readonly Op[]): Uint8A
   return perform(stage, paths, ops, "take").stdout;
 }
 
-function perform(stage: string, paths: Paths, ops: readonly Op[], stdout: "take" | "drop"): { done: Done; stdout: Uint8Array } {
+function perform(
+  stage: string,
+  paths: Paths,
+  ops: readonly Op[],
+  stdout: "take" | "drop",
+): { done: Done; stdout: Uint8Array } {
   const directory = claimRun(paths, newIdentity(undefined));
   const place = { directory, program: "", arguments: [], env: [] };
-  const undo: Op = { call: "unlinkat", object: "what was done so far", where: "host", why: "A failure leaves nothing.", does: [{ do: "undo" }] };
+  const undo: Op = {
+    call: "unlinkat",
+    object: "what was done so far",
+    where: "host",
+    why: "A failure leaves nothing.",
+    does: [{ do: "undo" }],
+  };
   const plan: Plan = { run: [{ phase: "Image", ops }], failed: [undo], recover: recovery(place) };
   const { file, layout } = encode(plan, currentArch());
   try {

@@ -26,7 +26,14 @@ function runningRecord(directory: string): ContainerRecord | undefined {
     const record = readRunRecord(directory);
     if (!record) return undefined;
     const { identity, image, created, input } = record;
-    return { id: identity.id, name: identity.name, image, created, command: input.config.process.args, status: "running" };
+    return {
+      id: identity.id,
+      name: identity.name,
+      image,
+      created,
+      command: input.config.process.args,
+      status: "running",
+    };
   } catch {
     return undefined; // it ended while we looked
   }

@@ -16,7 +16,8 @@ export function recover(engine: Engine, run: Run): void {
     // Killed before the plan was written: the directory is all there is.
   }
   // The stage takes the plan's lock first, so that two commands do not clean up the same run; the loser's failure is fine.
-  const { status } = record || hasPlan(run) ? runStage(engine.stage.path, planFile(run.directory), "recover") : { status: 0 };
+  const { status } =
+    record || hasPlan(run) ? runStage(engine.stage.path, planFile(run.directory), "recover") : { status: 0 };
   if (status === 0) {
     dropRun(run.directory);
     if (record) settle(engine, record, 137);

@@ -27,11 +27,18 @@ export interface Request {
 const ROOT: ResolvedUser = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
 
 /** @param dry change nothing: an image that is not assembled yet stays so */
-export async function resolveRequest(engine: Engine, asked: RunOptions, timeline: boolean, dry: boolean): Promise<Request> {
+export async function resolveRequest(
+  engine: Engine,
+  asked: RunOptions,
+  timeline: boolean,
+  dry: boolean,
+): Promise<Request> {
   const options = { ...asked, volumes: asked.volumes.map(absoluteVolume), mounts: asked.mounts.map(absoluteMount) };
   const { image, label, before } = await imageOf(engine, options, dry);
   const user = options.user === undefined ? ROOT : await lookUp(engine, options.user, image, before.length === 0);
-  const handlerEnv = ["NO_COLOR", "TERM", "LANG"].flatMap((n) => (process.env[n] === undefined ? [] : [`${n}=${process.env[n]}`]));
+  const handlerEnv = ["NO_COLOR", "TERM", "LANG"].flatMap((n) =>
+    process.env[n] === undefined ? [] : [`${n}=${process.env[n]}`],
+  );
   return { options, timeline, label, image, user, handlerEnv, before };
 }
 
@@ -95,5 +102,8 @@ function absoluteVolume(text: string): string {
 
 function absoluteMount(text: string): string {
   if (!/(^|,)type=bind(,|$)/.test(text)) return text;
-  return text.replace(/(?<=^|,)(source|src)=([^,]*)/, (_, key: string, path: string) => `${key}=${sourceOf(path, `--mount "${text}"`)}`);
+  return text.replace(
+    /(?<=^|,)(source|src)=([^,]*)/,
+    (_, key: string, path: string) => `${key}=${sourceOf(path, `--mount "${text}"`)}`,
+  );
 }

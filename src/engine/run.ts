@@ -18,7 +18,12 @@ import { keyOf, resolveRequest } from "./request.ts";
  * @param timeline tell how long each step took, when it is over
  * @param began process.hrtime() when the command began
  */
-export async function runForeground(engine: Engine, options: RunOptions, timeline: boolean, began: bigint): Promise<never> {
+export async function runForeground(
+  engine: Engine,
+  options: RunOptions,
+  timeline: boolean,
+  began: bigint,
+): Promise<never> {
   const { paths } = engine;
   const name = options.name === undefined ? undefined : freeName(engine, options.name);
   await collect(engine, false);
@@ -59,6 +64,13 @@ function freeName({ paths }: Engine, text: string): string {
 async function createRecord({ paths }: Engine, template: Template, identity: Identity, created: number): Promise<void> {
   const { createContainer } = await import("../container/store.ts");
   const { image, input } = JSON.parse(stampText(template.record, identity));
-  const record = { id: identity.id, name: identity.name, image, command: input.config.process.args, created, status: "running" as const };
+  const record = {
+    id: identity.id,
+    name: identity.name,
+    image,
+    command: input.config.process.args,
+    created,
+    status: "running" as const,
+  };
   createContainer(paths, record, input.config);
 }

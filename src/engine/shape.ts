@@ -55,8 +55,12 @@ function possible(resources: Resources, options: RunOptions, { facts }: Engine):
   const left = missing.includes("pids") && options.pidsLimit === undefined ? others : resources;
   const [lacking] = missingControllers(facts, left);
   if (lacking !== undefined)
-    throw new VitrineError("LIMIT_UNAVAILABLE", `this host cannot limit ${lacking}: no cgroup hierarchy has that controller`, {
-      hint: "see /proc/cgroups; it may have to be enabled on the kernel's command line",
-    });
+    throw new VitrineError(
+      "LIMIT_UNAVAILABLE",
+      `this host cannot limit ${lacking}: no cgroup hierarchy has that controller`,
+      {
+        hint: "see /proc/cgroups; it may have to be enabled on the kernel's command line",
+      },
+    );
   return left;
 }

@@ -1,7 +1,7 @@
 import type { ImageSource } from "../image/source.ts";
 import { HOST_IMAGE_FILES } from "../plan/hostimage.ts";
 import { readTextFile } from "../plan/textfile.ts";
-import { parseUser, resolveUser, type ResolvedUser } from "../spec/user.ts";
+import { parseUser, type ResolvedUser, resolveUser } from "../spec/user.ts";
 import type { Engine } from "./context.ts";
 import { carryOut } from "./plans.ts";
 
@@ -20,7 +20,8 @@ function firstOf(engine: Engine, layers: readonly string[], path: string): strin
     const file = readTextFile(layer, path, engine.facts.arch);
     const { report, numberOf } = carryOut(engine.stage.path, engine.paths, [file.op]);
     const record = report.records[numberOf(file.length)];
-    if (record?.state === "done") return new TextDecoder().decode(report.output(file.content).subarray(0, Number(record.result)));
+    if (record?.state === "done")
+      return new TextDecoder().decode(report.output(file.content).subarray(0, Number(record.result)));
   }
   return "";
 }

@@ -50,7 +50,12 @@ export function explainJson(plan: Plan, before: readonly Op[]): Explained {
     object: op.object,
     why: op.why,
     sh: op.sh,
-    undo: op.undo && { call: op.undo.call, object: op.undo.object, sh: op.undo.sh, does: op.undo.does.map((i) => explainInstruction(i, numbers)) },
+    undo: op.undo && {
+      call: op.undo.call,
+      object: op.undo.object,
+      sh: op.undo.sh,
+      does: op.undo.does.map((i) => explainInstruction(i, numbers)),
+    },
     does: op.does.map((i) => explainInstruction(i, numbers)),
   });
   return {

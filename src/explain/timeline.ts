@@ -40,7 +40,13 @@ export function stepTimes(layout: Layout, report: Report): StepTime[] {
     // An alt is done after what it holds; it stands before it.
     if (instruction.do !== "alt" && end > ends[op.where]) ends[op.where] = end;
   }
-  return [...times].map(([op, t]) => ({ op, at: t.first - report.start, took: t.last - t.first, waited: t.waited, finished: t.finished }));
+  return [...times].map(([op, t]) => ({
+    op,
+    at: t.first - report.start,
+    took: t.last - t.first,
+    waited: t.waited,
+    finished: t.finished,
+  }));
 }
 
 function cloneEnd(layout: Layout, report: Report): bigint {

@@ -44,7 +44,7 @@ export class ClosureBuilder {
     this.#files.add(real);
     const bytes = this.#host.read(real);
     const shebang = parseShebang(bytes);
-    if (shebang) return this.add(shebang[0]);
+    if (shebang) this.add(shebang[0]);
     const elf = parseElf(bytes);
     if (!elf) return;
     if (elf.interpreter) this.add(elf.interpreter);
@@ -73,9 +73,13 @@ export class ClosureBuilder {
         // Not in this directory.
       }
     }
-    throw new VitrineError("NOT_FOUND", `${of} needs the library ${name}, which is in none of the loader's directories`, {
-      hint: `run ldd ${of} to see what is missing`,
-    });
+    throw new VitrineError(
+      "NOT_FOUND",
+      `${of} needs the library ${name}, which is in none of the loader's directories`,
+      {
+        hint: `run ldd ${of} to see what is missing`,
+      },
+    );
   }
 
   /** Walks a path name by name; notes its directories and links; returns where it really leads. */
@@ -103,7 +107,10 @@ export class ClosureBuilder {
 }
 
 /** Directories of the dynamic loader (ld.so(8)): /etc/ld.so.conf with what it includes, then the trusted ones. */
-export function loaderDirectories(read: (path: string) => string, glob: (pattern: string) => readonly string[]): string[] {
+export function loaderDirectories(
+  read: (path: string) => string,
+  glob: (pattern: string) => readonly string[],
+): string[] {
   const found: string[] = [];
   const take = (path: string) => {
     let text: string;

@@ -1,5 +1,15 @@
 /** `host:bash,ls,ps`: an image of the host's own programs and what they need. Assembled once, used until one of them changes. */
-import { accessSync, constants, globSync, lstatSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  globSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { resolve } from "node:path";
 import { hostImagesDirectory, type Paths } from "../container/paths.ts";
 import { randomHex } from "../container/random.ts";
@@ -26,10 +36,14 @@ const USUAL_LINKS = ["/bin", "/sbin", "/lib", "/lib64"];
 export function assembleHostImage(paths: Paths, programs: readonly string[]): Assembly {
   const builder = new ClosureBuilder(
     HOST_FILES,
-    loaderDirectories((p) => readFileSync(p, "utf8"), (p) => globSync(p).sort()),
+    loaderDirectories(
+      (p) => readFileSync(p, "utf8"),
+      (p) => globSync(p).sort(),
+    ),
   );
   for (const program of programs) builder.add(find(program));
-  for (const link of USUAL_LINKS) if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) builder.addPath(link);
+  for (const link of USUAL_LINKS)
+    if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) builder.addPath(link);
   const closure = builder.closure();
   const stamps = [...closure.files, ...closure.links.keys()].map((path) => ({ path, stamp: stampOf(path) ?? "" }));
   const tree = `${fileName(programs)}-${randomHex(4)}`;

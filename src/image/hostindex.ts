@@ -18,7 +18,8 @@ export function knownHostImage(paths: Paths, programs: readonly string[]): Image
     return undefined;
   }
   const tree = `${hostImagesDirectory(paths)}/${index.tree}`;
-  const same = index.programs.join() === programs.join() && index.stamps.every(({ path, stamp }) => stampOf(path) === stamp);
+  const same =
+    index.programs.join() === programs.join() && index.stamps.every(({ path, stamp }) => stampOf(path) === stamp);
   return same && statSync(tree, { throwIfNoEntry: false })?.isDirectory() ? hostImageSource(tree, programs) : undefined;
 }
 

@@ -13,7 +13,14 @@ export function parseReference(text: string): Reference {
     return { kind: "rootfs", directory: rest };
   }
   if (scheme === "host") {
-    const programs = [...new Set(rest.split(",").map((p) => p.trim()).filter(Boolean))];
+    const programs = [
+      ...new Set(
+        rest
+          .split(",")
+          .map((p) => p.trim())
+          .filter(Boolean),
+      ),
+    ];
     if (programs.length === 0) throw invalid(`image "${text}": names no program`, "write host:bash,ls,ps");
     return { kind: "host", programs };
   }

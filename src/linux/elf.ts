@@ -27,7 +27,8 @@ interface Segment {
 
 /** Undefined if these bytes are no 64-bit little-endian ELF file; a RangeError if they are a damaged one. */
 export function parseElf(file: Uint8Array): ElfFile | undefined {
-  if (file.length < 64 || file[0] !== 0x7f || file[1] !== 0x45 || file[2] !== 0x4c || file[3] !== 0x46) return undefined;
+  if (file.length < 64 || file[0] !== 0x7f || file[1] !== 0x45 || file[2] !== 0x4c || file[3] !== 0x46)
+    return undefined;
   if (file[4] !== 2 || file[5] !== 1) return undefined;
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const u64 = (at: number) => Number(view.getBigUint64(at, true));

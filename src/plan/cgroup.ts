@@ -1,7 +1,15 @@
 /** The control groups of a container: made, limited, joined, and taken away with it. */
 import { CONTROLLERS } from "../cgroup/controllers.ts";
 import type { Setting } from "../cgroup/setting.ts";
-import { AT_FDCWD, AT_REMOVEDIR, CLONE_NEWCGROUP, O_CLOEXEC, O_DIRECTORY, O_RDONLY, O_WRONLY } from "../linux/constants.ts";
+import {
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  CLONE_NEWCGROUP,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_RDONLY,
+  O_WRONLY,
+} from "../linux/constants.ts";
 import type { CgroupV1, HostFacts } from "../linux/facts.ts";
 import type { Resources } from "../spec/config.ts";
 import { out, sys, text } from "./instructions.ts";
@@ -46,7 +54,13 @@ export function planGroups(facts: HostFacts, resources: Resources, path: string)
     into = open;
     const own = CONTROLLERS.filter((c) => !taken.has(c.name) && v2.controllers.includes(c.name));
     const settings = own.flatMap((c) => c.v2(resources));
-    if (settings.length > 0) prepare.push(enableControllers(v2.mount, own.map((c) => c.name)));
+    if (settings.length > 0)
+      prepare.push(
+        enableControllers(
+          v2.mount,
+          own.map((c) => c.name),
+        ),
+      );
     if (v2.kill) kill.push(...killAll(directory));
     prepare.push(makeGroup(directory, "v2", [open]));
     for (const setting of settings) prepare.push(set(directory, setting));
@@ -107,7 +121,10 @@ function enableControllers(mount: string, names: readonly string[]): Op {
   const value = names.map((n) => `+${n}`).join(" ");
   const path = `${mount}/cgroup.subtree_control`;
   const why = "On cgroup v2 a group has only the files of controllers that its parent hands down.";
-  return onHost({ call: "write", object: `${value} to ${path}`, why, sh: `echo ${value} > ${path}` }, writeFile(path, value));
+  return onHost(
+    { call: "write", object: `${value} to ${path}`, why, sh: `echo ${value} > ${path}` },
+    writeFile(path, value),
+  );
 }
 
 function killAll(directory: string): Instruction[] {
@@ -125,7 +142,10 @@ function joinGroups(tasks: readonly Instruction[], path: string): Op {
     why: "The process puts itself under the limits, before anything of the container runs.",
     sh: `echo 0 | tee /sys/fs/cgroup/*${path}/tasks`,
   };
-  return inside(told, tasks.map((fd) => sys("write", [fd, zero, 1])));
+  return inside(
+    told,
+    tasks.map((fd) => sys("write", [fd, zero, 1])),
+  );
 }
 
 export function cgroupNamespace(): Op {
@@ -148,4 +168,3 @@ export function missingControllers(facts: HostFacts, resources: Resources): stri
       !v2?.controllers.includes(c.name),
   ).map((c) => c.name);
 }
-

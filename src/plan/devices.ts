@@ -1,4 +1,6 @@
 /** /dev of a container: a tmpfs with the few nodes that every program may use, bound from the host. */
+
+import type { Arch } from "../linux/arch.ts";
 import {
   AT_EMPTY_PATH,
   AT_SYMLINK_NOFOLLOW,
@@ -11,7 +13,6 @@ import {
   S_IFMT,
   STATX_BASIC_STATS,
 } from "../linux/constants.ts";
-import type { Arch } from "../linux/arch.ts";
 import { attach, cloneMount } from "./filesystem.ts";
 import { expect, out, sys } from "./instructions.ts";
 import { inside, onHost } from "./op.ts";
@@ -89,4 +90,3 @@ export function fillDev(root: Instruction, dev: Instruction, nodes: readonly Nod
   };
   return inside(told, does);
 }
-

@@ -55,7 +55,9 @@ export function planHostImage({ closure, files, target }: HostImageInput): Op[] 
     [
       sys("umask", [0]),
       top,
-      ...directories.filter((d) => !closure.links.has(d)).map((d) => sys("mkdirat", [AT_FDCWD, half + d, skeleton.get(d) ?? 0o755])),
+      ...directories
+        .filter((d) => !closure.links.has(d))
+        .map((d) => sys("mkdirat", [AT_FDCWD, half + d, skeleton.get(d) ?? 0o755])),
       ...[...closure.links].map(([path, to]) => sys("symlinkat", [to, AT_FDCWD, half + path])),
     ],
   );
@@ -68,9 +70,21 @@ export function planHostImage({ closure, files, target }: HostImageInput): Op[] 
   return [
     start,
     ...files.map((file) => copy(file, half)),
-    onHost({ call: "write", object: Object.keys(HOST_IMAGE_FILES).join(" "), why: "The few files of /etc that programs expect." }, etc),
     onHost(
-      { call: "renameat2", object: target, why: "On disk first, then visible: a crash leaves the whole tree or none.", sh: `sync -f ${quote(half)} && mv ${quote(half)} ${quote(target)}` },
+      {
+        call: "write",
+        object: Object.keys(HOST_IMAGE_FILES).join(" "),
+        why: "The few files of /etc that programs expect.",
+      },
+      etc,
+    ),
+    onHost(
+      {
+        call: "renameat2",
+        object: target,
+        why: "On disk first, then visible: a crash leaves the whole tree or none.",
+        sh: `sync -f ${quote(half)} && mv ${quote(half)} ${quote(target)}`,
+      },
       [root, sys("syncfs", [root]), sys("close", [root]), sys("renameat2", [AT_FDCWD, half, AT_FDCWD, target, 0])],
     ),
   ];
@@ -88,6 +102,11 @@ function copy({ path, size, mode }: HostImageInput["files"][number], half: strin
     done += part;
   }
   does.push(sys("close", [from]), sys("close", [to]));
-  const told = { call: "copy_file_range", object: path, why: "A program or library, copied.", sh: `cp -L ${quote(path)} ${quote(half + path)}` };
+  const told = {
+    call: "copy_file_range",
+    object: path,
+    why: "A program or library, copied.",
+    sh: `cp -L ${quote(path)} ${quote(half + path)}`,
+  };
   return onHost(told, does);
 }

@@ -105,7 +105,12 @@ export function end(place: RunPlace, status: Instruction, ending: Ending): Op[] 
     why: "Every op that left something has an undo; they run now, newest first. Then the plan itself goes.",
     sh: `rm -r ${place.directory}`,
   };
-  const last = { call: "exit_group", object: "the container's status", why: "The command ends as the container did.", sh: "exit $STATUS" };
+  const last = {
+    call: "exit_group",
+    object: "the container's status",
+    why: "The command ends as the container did.",
+    sh: "exit $STATUS",
+  };
   const told = ending.tell ? [tell] : [alt([expect(status, 0x80n, 0n, "ECHILD")], [tell])];
   return [
     onHost(violent, told),
@@ -124,7 +129,11 @@ export function afterFailure(place: RunPlace): Op[] {
 /** What another command does when the stage was killed. */
 export function recovery(place: RunPlace): Op[] {
   const undo: Instruction = { do: "undo" };
-  const told = { call: "unlinkat", object: "what a killed run left", why: "The journal tells what was begun: it is undone." };
+  const told = {
+    call: "unlinkat",
+    object: "what a killed run left",
+    why: "The journal tells what was begun: it is undone.",
+  };
   return [lockPlan(place).op, onHost(told, [undo, expect(undo, 0xffffffffn, 0n, "EBUSY"), ...removePlan(place)])];
 }
 

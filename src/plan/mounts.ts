@@ -1,5 +1,15 @@
 /** Everything that is mounted below the root: what the config lists, in its order. */
-import { AT_FDCWD, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "../linux/constants.ts";
+import {
+  AT_FDCWD,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_PATH,
+} from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { type Config, hasNamespace, type Mount, type NamespaceType } from "../spec/config.ts";
 import { fillDev, hostNodes, isDevice } from "./devices.ts";
@@ -25,7 +35,12 @@ interface Context {
 }
 
 /** A file system shows the namespace that its maker is in; inside a user namespace only its own may be shown. */
-const SHOWS: Readonly<Record<string, NamespaceType>> = { proc: "pid", sysfs: "network", mqueue: "ipc", cgroup: "cgroup" };
+const SHOWS: Readonly<Record<string, NamespaceType>> = {
+  proc: "pid",
+  sysfs: "network",
+  mqueue: "ipc",
+  cgroup: "cgroup",
+};
 
 export function planMounts(config: Config, facts: HostFacts, root: Instruction, ids: IdRange | undefined): Mounts {
   const context: Context = { config, facts, root, ids };
@@ -44,7 +59,8 @@ function planMount(mount: Mount, context: Context): Mounts {
   const { config, ids } = context;
   const shows = SHOWS[mount.type];
   const foreign = shows !== undefined && !hasNamespace(config, shows);
-  if (mount.type === "cgroup") return foreign ? hostGroups(mount, context) : { outside: [], inside: ownGroups(mount, context) };
+  if (mount.type === "cgroup")
+    return foreign ? hostGroups(mount, context) : { outside: [], inside: ownGroups(mount, context) };
   if (foreign && ids) return madeOutside(mount, context);
   const { parameters, set } = mountOptions(mount.options);
   const made = newFilesystem(mount.type, parameters, set);
@@ -86,7 +102,17 @@ function madeOutside(mount: Mount, context: Context): Mounts {
   const at = place(mount, context);
   const told = tell(mount);
   return {
-    outside: [onHost({ ...told, call: "fsmount", object: mount.type, why: `${told.why} It shows the host's namespace, so it is made outside.` }, made.does)],
+    outside: [
+      onHost(
+        {
+          ...told,
+          call: "fsmount",
+          object: mount.type,
+          why: `${told.why} It shows the host's namespace, so it is made outside.`,
+        },
+        made.does,
+      ),
+    ],
     inside: [inside({ ...told, call: "move_mount" }, [...at.does, attach(made.mount, at.fd)])],
   };
 }
@@ -107,14 +133,20 @@ function bind(mount: Mount, context: Context): Mounts {
   const told = {
     call: "open_tree",
     object: source,
-    why: idmap ? "A directory or file of the host; ids inside and outside mean the same there." : "A directory or file of the host.",
+    why: idmap
+      ? "A directory or file of the host; ids inside and outside mean the same there."
+      : "A directory or file of the host.",
     sh: `mount --${recursive ? "r" : ""}bind ${quote(source)} ROOT${quote(mount.destination)}`,
   };
   return {
     outside: [onHost(told, [tree, attributes])],
     inside: [
       inside(
-        { call: "move_mount", object: `${source} on ${mount.destination}`, why: `Visible at ${mount.destination}${ro}.` },
+        {
+          call: "move_mount",
+          object: `${source} on ${mount.destination}`,
+          why: `Visible at ${mount.destination}${ro}.`,
+        },
         [...at.does, attach(tree, at.fd)],
       ),
     ],
@@ -129,7 +161,13 @@ function ownGroups(mount: Mount, context: Context): Op[] {
   if (v1.length === 0) {
     if (!v2) return [];
     const made = newFilesystem("cgroup2", [], set);
-    return [inside({ ...tell(mount), why: "The limits it sits under, to look at." }, [...made.does, ...at.does, attach(made.mount, at.fd)])];
+    return [
+      inside({ ...tell(mount), why: "The limits it sits under, to look at." }, [
+        ...made.does,
+        ...at.does,
+        attach(made.mount, at.fd),
+      ]),
+    ];
   }
   const base = newFilesystem("tmpfs", [["mode", "755"]], set & ~MOUNT_ATTR_RDONLY);
   const does: Instruction[] = [...base.does, ...at.does, attach(base.mount, at.fd)];
@@ -149,7 +187,12 @@ function ownGroups(mount: Mount, context: Context): Op[] {
   const told = tell(mount);
   return [
     inside(
-      { ...told, object: `${hierarchies.map(([name]) => name).join()} on ${mount.destination}`, why: "The limits it sits under, to look at, not to change.", sh: `for c in ${v1.map((h) => h.controllers.join()).join(" ")}; do mount -t cgroup -o $c cgroup ROOT${mount.destination}/$c; done` },
+      {
+        ...told,
+        object: `${hierarchies.map(([name]) => name).join()} on ${mount.destination}`,
+        why: "The limits it sits under, to look at, not to change.",
+        sh: `for c in ${v1.map((h) => h.controllers.join()).join(" ")}; do mount -t cgroup -o $c cgroup ROOT${mount.destination}/$c; done`,
+      },
       does,
     ),
   ];
@@ -189,7 +232,14 @@ export function protectPaths(config: Config, facts: HostFacts, root: Instruction
   const nothing = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   const nullNode = openInRoot(root, "/dev/null", O_PATH | O_NOFOLLOW(facts.arch), true);
   // Attached once on the old root, which goes with pivot_root: only an attached mount can be cloned before Linux 6.15.
-  const hollow = newFilesystem("tmpfs", [["size", "0"], ["nr_inodes", "2"]], nothing);
+  const hollow = newFilesystem(
+    "tmpfs",
+    [
+      ["size", "0"],
+      ["nr_inodes", "2"],
+    ],
+    nothing,
+  );
   const base = sys("openat", [AT_FDCWD, "/proc", O_PATH | O_CLOEXEC]);
   const masks = maskedPaths.map((path) => {
     const at = openInRoot(root, path, O_PATH);

@@ -18,8 +18,8 @@ import {
   SIGKILL,
 } from "../linux/constants.ts";
 import { type Config, hasNamespace, type IdMapping, type NamespaceType } from "../spec/config.ts";
-import { awaits, expect, struct, sys, text, u64, withPid } from "./instructions.ts";
 import { newFilesystem } from "./filesystem.ts";
+import { awaits, expect, struct, sys, text, u64, withPid } from "./instructions.ts";
 import { inside, onHost, quote } from "./op.ts";
 import type { Clone, Instruction, Op, Section } from "./plan.ts";
 
@@ -69,7 +69,10 @@ export function cloneChild(
   endLeftovers: readonly Instruction[],
 ): Child {
   const own = FLAGS.filter(([type]) => hasNamespace(config, type));
-  const flags = own.reduce((all, [, flag]) => all + BigInt(flag), BigInt(CLONE_FILES) + (into ? CLONE_INTO_CGROUP : 0n));
+  const flags = own.reduce(
+    (all, [, flag]) => all + BigInt(flag),
+    BigInt(CLONE_FILES) + (into ? CLONE_INTO_CGROUP : 0n),
+  );
   // struct clone_args, version 2: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
   const args = struct([flags, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, into ?? 0].map((value) => u64(value)));
   const pid: Clone = { do: "clone", args, body };
@@ -91,7 +94,12 @@ export function writeIdMaps(
   uids: readonly IdMapping[],
   gids: readonly IdMapping[],
 ): { op: Op; user: Instruction; done: Instruction } {
-  const maps = ([["uid_map", uids], ["gid_map", gids]] as const).flatMap(([file, mapping]) => {
+  const maps = (
+    [
+      ["uid_map", uids],
+      ["gid_map", gids],
+    ] as const
+  ).flatMap(([file, mapping]) => {
     const value = text(mapLines(mapping));
     const fd = sys("openat", [procfs, withPid("", child.pid, `/${file}`), O_WRONLY | O_CLOEXEC]);
     return [fd, sys("write", [fd, value, value.bytes.length]), sys("close", [fd])];
@@ -113,7 +121,11 @@ function mapLines(mapping: readonly IdMapping[]): string {
 
 /** Ends this process when the stage ends; set again after every change of credentials, which clears it (prctl(2)). */
 export function dieWithParent(parent: Instruction): Op {
-  const watch = struct([{ width: 4, value: parent }, { width: 2, value: 1 }, { width: 2, value: 0 }]); // struct pollfd, POLLIN
+  const watch = struct([
+    { width: 4, value: parent },
+    { width: 2, value: 1 },
+    { width: 2, value: 0 },
+  ]); // struct pollfd, POLLIN
   const now = struct([u64(0), u64(0)]);
   const gone = sys("ppoll", [watch, 1, now, 0, 8]);
   const told = {
@@ -165,4 +177,3 @@ export function setHostname(name: string): Op {
   };
   return inside(told, [sys("sethostname", [value, value.bytes.length])]);
 }
-

@@ -58,13 +58,15 @@ export function openOrMake(root: Arg, path: string, arch: Arch, isDirectory: Ins
   }
   const above = names.slice(0, -1).join("/");
   const parent = openInRoot(root, above, O_PATH | O_DIRECTORY(arch));
-  const file = sys(
-    "openat",
-    [parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW(arch) | O_CLOEXEC, 0o644],
-    { ok: ["EEXIST"] },
-  );
+  const file = sys("openat", [parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW(arch) | O_CLOEXEC, 0o644], {
+    ok: ["EEXIST"],
+  });
   const directory = sys("mkdirat", [parent, name, 0o755], { ok: ["EEXIST"] });
-  const make = [...makeDirectories(root, above, arch, false), parent, alt([isDirectory, directory], [file], ["ENOTDIR"])];
+  const make = [
+    ...makeDirectories(root, above, arch, false),
+    parent,
+    alt([isDirectory, directory], [file], ["ENOTDIR"]),
+  ];
   const fd = alt([open()], [...make, open()], ["ENOENT"]);
   return { does: [fd], fd };
 }

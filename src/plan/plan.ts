@@ -158,7 +158,13 @@ export interface Out {
 export type Link =
   | { readonly at: number; readonly put: "address"; readonly of: Data | Out | string }
   | { readonly at: number; readonly put: "value"; readonly of: Instruction; readonly width: 4 | 8 }
-  | { readonly at: number; readonly put: "decimal"; readonly of: Instruction; readonly width: number; readonly pad: string };
+  | {
+      readonly at: number;
+      readonly put: "decimal";
+      readonly of: Instruction;
+      readonly width: number;
+      readonly pad: string;
+    };
 
 /** Every section's ops in order, those of a child after the op that makes it. */
 export function* allOps(sections: readonly Section[]): Generator<Op> {

@@ -16,7 +16,7 @@ import {
 } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import type { Config, Process } from "../spec/config.ts";
-import { bytes, struct, strings, sys, u32 } from "./instructions.ts";
+import { bytes, strings, struct, sys, u32 } from "./instructions.ts";
 import { dieWithParent } from "./namespaces.ts";
 import { inside, quote } from "./op.ts";
 import { openInRoot, openOrMakeDirectory } from "./paths.ts";
@@ -61,7 +61,12 @@ function boundingSet(process: Process, facts: HostFacts): Op[] {
     why: `No program started in here can ever get ${names.join(", ")}.`,
     sh: `capsh --drop=${names.map((n) => `cap_${n}`).join()}`,
   };
-  return [inside(told, dropped.map((bit) => sys("prctl", [PR_CAPBSET_DROP, bit, 0, 0, 0])))];
+  return [
+    inside(
+      told,
+      dropped.map((bit) => sys("prctl", [PR_CAPBSET_DROP, bit, 0, 0, 0])),
+    ),
+  ];
 }
 
 function becomeUser({ user }: Process): Op {
@@ -114,7 +119,12 @@ function noNewPrivileges(): Op {
 /** Entered by descriptor, resolved inside the root without magic links: it cannot be a directory of the host (CVE-2024-21626). */
 function workingDirectory({ cwd }: Process, root: Instruction, arch: Arch): Op {
   const at = cwd === "/" ? openedRoot(root, arch) : openOrMakeDirectory(root, cwd, arch);
-  const told = { call: "fchdir", object: cwd, why: "The working directory, made where it is missing.", sh: `cd ${quote(cwd)}` };
+  const told = {
+    call: "fchdir",
+    object: cwd,
+    why: "The working directory, made where it is missing.",
+    sh: `cd ${quote(cwd)}`,
+  };
   return inside(told, [...at.does, sys("fchdir", [at.fd])]);
 }
 
@@ -154,7 +164,10 @@ function program({ args, env }: Process): Op {
 
 export function candidates(name: string, env: readonly string[]): string[] {
   if (name.includes("/")) return [name];
-  const path = env.find((e) => e.startsWith("PATH="))?.slice(5) ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  return path.split(":").filter((d) => d !== "").map((directory) => `${directory}/${name}`);
+  const path =
+    env.find((e) => e.startsWith("PATH="))?.slice(5) ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  return path
+    .split(":")
+    .filter((d) => d !== "")
+    .map((directory) => `${directory}/${name}`);
 }
-

@@ -1,6 +1,7 @@
 /** The root file system: layers and an upper directory, id-mapped, overlaid; or one directory as it is. */
 import {
   AT_FDCWD,
+  MNT_DETACH,
   MOUNT_ATTR_NODEV,
   MOUNT_ATTR_RDONLY,
   O_CLOEXEC,
@@ -11,7 +12,6 @@ import {
   O_WRONLY,
   PR_SET_SECUREBITS,
   SECBIT_NO_SETUID_FIXUP,
-  MNT_DETACH,
 } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { attach, cloneMount, newFilesystem, type Parameter, setAttributes } from "./filesystem.ts";
@@ -69,7 +69,9 @@ function overlay(source: RootSource & { kind: "overlay" }, facts: HostFacts, ids
   const flags = O_PATH | O_DIRECTORY(facts.arch) | O_CLOEXEC;
   const upper = sys("openat", [scratch, "upper", flags]);
   const work = sys("openat", [scratch, "work", flags]);
-  ops.push(tree(source.scratch, "What the container writes goes here; ids on disk start at 0.", scratch, ids, [upper, work]));
+  ops.push(
+    tree(source.scratch, "What the container writes goes here; ids on disk start at 0.", scratch, ids, [upper, work]),
+  );
 
   const parameters: Parameter[] = [
     ...layers.map((fd): Parameter => ["lowerdir+", fd]),

@@ -2,7 +2,7 @@
 import type { HostFacts } from "../linux/facts.ts";
 import { type Config, hasNamespace } from "../spec/config.ts";
 import { cgroupNamespace, planGroups } from "./cgroup.ts";
-import { afterFailure, end, letGo, lockPlan, quietStart, recovery, type RunPlace, sealStage, serve } from "./life.ts";
+import { afterFailure, end, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
 import { planMounts, protectPaths } from "./mounts.ts";
 import {
   becomeRoot,
@@ -17,7 +17,7 @@ import {
 import { loopbackUp } from "./network.ts";
 import type { Instruction, Op, Plan, Section } from "./plan.ts";
 import { planProcess } from "./process.ts";
-import { attachRoot, claimName, makeScratch, pivotRoot, planRoot, readOnlyRoot, type RootSource } from "./rootfs.ts";
+import { attachRoot, claimName, makeScratch, pivotRoot, planRoot, type RootSource, readOnlyRoot } from "./rootfs.ts";
 
 export interface RunInput {
   readonly config: Config;
@@ -88,7 +88,17 @@ function runSections(input: RunInput, facts: HostFacts): Section[] {
   const kept = letGo(lock, child, processOps.detached);
   const { op: serveOp, status } = serve(kept.pidfd);
   return [
-    { phase: "Claim", ops: [lockOp, quietStart(), claimName(input.nameFile, input.id, !input.keep), ...makeScratch(input.root, input.directory, !input.keep), procOp, selfOp] },
+    {
+      phase: "Claim",
+      ops: [
+        lockOp,
+        quietStart(),
+        claimName(input.nameFile, input.id, !input.keep),
+        ...makeScratch(input.root, input.directory, !input.keep),
+        procOp,
+        selfOp,
+      ],
+    },
     { phase: "Limits", ops: groups.prepare },
     { phase: "Namespaces", ops: [child.op, ...(maps ? [maps.op] : [])] },
     { phase: "Root file system", ops: outside },

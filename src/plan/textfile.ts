@@ -1,4 +1,6 @@
 /** A small text file of a root file system, read without trusting it: /etc/passwd may be a FIFO, a device, a link out, or endless. */
+
+import type { Arch } from "../linux/arch.ts";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -11,7 +13,6 @@ import {
   S_IFREG,
   STATX_BASIC_STATS,
 } from "../linux/constants.ts";
-import type { Arch } from "../linux/arch.ts";
 import { expect, out, sys, unless } from "./instructions.ts";
 import { onHost } from "./op.ts";
 import { openInRoot } from "./paths.ts";

@@ -20,11 +20,17 @@ export const DEFAULT_CAPABILITIES = [
 /** The set that is left: as docker does it, "ALL" first, then each name; a name that is both dropped and added is added. */
 export function chooseCapabilities(add: readonly string[], drop: readonly string[], last: number): string[] {
   const bits = (names: readonly string[], flag: string) =>
-    names.filter((n) => n.toUpperCase() !== "ALL").map((name) => {
-      const bit = capabilityBit(name);
-      if (bit === undefined) throw invalid(`${flag}: no capability is called "${name}"`, "names are as in capabilities(7): NET_ADMIN, SYS_PTRACE");
-      return bit;
-    });
+    names
+      .filter((n) => n.toUpperCase() !== "ALL")
+      .map((name) => {
+        const bit = capabilityBit(name);
+        if (bit === undefined)
+          throw invalid(
+            `${flag}: no capability is called "${name}"`,
+            "names are as in capabilities(7): NET_ADMIN, SYS_PTRACE",
+          );
+        return bit;
+      });
   const all = (names: readonly string[]) => names.some((n) => n.toUpperCase() === "ALL");
   const added = bits(add, "--cap-add");
   const dropped = bits(drop, "--cap-drop");

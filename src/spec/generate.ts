@@ -47,10 +47,21 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
     mounts: [...defaultMounts(), ...userMounts(options, own("user"))],
     process: {
       args,
-      env: environment(options.env, [`PATH=${DEFAULT_PATH}`, `HOSTNAME=${hostname}`, ...from.image.env, `HOME=${from.user.home}`]),
+      env: environment(options.env, [
+        `PATH=${DEFAULT_PATH}`,
+        `HOSTNAME=${hostname}`,
+        ...from.image.env,
+        `HOME=${from.user.home}`,
+      ]),
       cwd,
       user: { uid: from.user.uid, gid: from.user.gid, additionalGids: from.user.additionalGids, umask: 0o022 },
-      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities, inheritable: [], ambient: [] },
+      capabilities: {
+        bounding: capabilities,
+        effective: capabilities,
+        permitted: capabilities,
+        inheritable: [],
+        ambient: [],
+      },
       noNewPrivileges: true,
     },
     linux: {
@@ -68,12 +79,17 @@ function hostnameOf(options: RunOptions, shortId: string): string {
   if (options.hostname === undefined) return shortId;
   if (!/^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$/.test(options.hostname))
     throw invalid(`--hostname "${options.hostname}": not a host name`, "letters, digits, - and ., at most 64");
-  if (options.uts === "host") throw invalid("--hostname: the UTS namespace is the host's, whose name stays", "leave out --uts host");
+  if (options.uts === "host")
+    throw invalid("--hostname: the UTS namespace is the host's, whose name stays", "leave out --uts host");
   return options.hostname;
 }
 
 /** Flag, namespace, and the words it takes for one of its own. */
-const CHOICES: readonly [keyof RunOptions & ("network" | "pid" | "ipc" | "uts" | "userns" | "cgroupns"), NamespaceType, readonly string[]][] = [
+const CHOICES: readonly [
+  keyof RunOptions & ("network" | "pid" | "ipc" | "uts" | "userns" | "cgroupns"),
+  NamespaceType,
+  readonly string[],
+][] = [
   ["network", "network", ["none"]],
   ["pid", "pid", ["", "private"]],
   ["ipc", "ipc", ["", "private"]],
@@ -99,8 +115,18 @@ function defaultMounts(): Mount[] {
   const quiet = ["nosuid", "noexec", "nodev"];
   return [
     { destination: "/proc", type: "proc", source: "proc", options: quiet },
-    { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "strictatime", "mode=755", "size=65536k"] },
-    { destination: "/dev/pts", type: "devpts", source: "devpts", options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"] },
+    {
+      destination: "/dev",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
+    {
+      destination: "/dev/pts",
+      type: "devpts",
+      source: "devpts",
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    },
     { destination: "/sys", type: "sysfs", source: "sysfs", options: [...quiet, "ro"] },
     { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...quiet, "relatime", "ro"] },
     { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: quiet },
@@ -109,7 +135,11 @@ function defaultMounts(): Mount[] {
 }
 
 function userMounts(options: RunOptions, ownIds: boolean): Mount[] {
-  const all = [...options.volumes.map(parseVolume), ...options.mounts.map(parseMount), ...options.tmpfs.map(parseTmpfs)];
+  const all = [
+    ...options.volumes.map(parseVolume),
+    ...options.mounts.map(parseMount),
+    ...options.tmpfs.map(parseTmpfs),
+  ];
   const seen = new Set<string>();
   for (const { destination } of all) {
     if (seen.has(destination)) throw invalid(`two mounts have the same target ${destination}`);
@@ -152,7 +182,8 @@ function resources(options: RunOptions, facts: HostFacts): Resources {
   }
   if (options.cpuShares !== undefined) cpu.shares = parseWhole(options.cpuShares, "--cpu-shares", 2, 262144);
   if (cpu.shares !== undefined || cpu.quota !== undefined) result.cpu = cpu;
-  const asked = options.pidsLimit === undefined ? DEFAULT_PIDS_LIMIT : parseWhole(options.pidsLimit, "--pids-limit", -1, 4_194_304);
+  const asked =
+    options.pidsLimit === undefined ? DEFAULT_PIDS_LIMIT : parseWhole(options.pidsLimit, "--pids-limit", -1, 4_194_304);
   result.pids = { limit: asked === 0 ? -1 : asked };
   return result;
 }

@@ -9,28 +9,50 @@ export function parseVolume(text: string): Mount {
   if (parts.length > 3 || !source || !destination)
     throw invalid(`--volume "${text}": not of the form /host/path:/container/path[:options]`);
   if (!/^[./~]/.test(source))
-    throw invalid(`--volume "${text}": "${source}" would be a named volume, and those are not there yet`, "give a path that starts with / or ./");
+    throw invalid(
+      `--volume "${text}": "${source}" would be a named volume, and those are not there yet`,
+      "give a path that starts with / or ./",
+    );
   return bindMount(`--volume "${text}"`, source, destination, options ? options.split(",") : []);
 }
 
-const VOLUME_OPTIONS = new Set(["ro", "rw", "nosuid", "suid", "nodev", "noexec", "exec", "rbind", "bind", "noidmap", "private", "rprivate"]);
+const VOLUME_OPTIONS = new Set([
+  "ro",
+  "rw",
+  "nosuid",
+  "suid",
+  "nodev",
+  "noexec",
+  "exec",
+  "rbind",
+  "bind",
+  "noidmap",
+  "private",
+  "rprivate",
+]);
 
 function bindMount(what: string, source: string, destination: string, options: readonly string[]): Mount {
   for (const option of options)
     if (!VOLUME_OPTIONS.has(option))
       throw invalid(`${what}: unknown option "${option}"`, `known: ${[...VOLUME_OPTIONS].join(", ")}`);
   // Device nodes in a directory of the host are of no use to a container that may have few devices.
-  const all = [options.includes("bind") ? "bind" : "rbind", "nodev", ...options.filter((o) => o !== "bind" && o !== "rbind")];
+  const all = [
+    options.includes("bind") ? "bind" : "rbind",
+    "nodev",
+    ...options.filter((o) => o !== "bind" && o !== "rbind"),
+  ];
   return { destination: target(what, destination), type: "bind", source, options: [...new Set(all)] };
 }
 
 /** "type=bind,source=/a,target=/b,readonly" or "type=tmpfs,target=/t,tmpfs-size=64m" */
 export function parseMount(text: string): Mount {
   const what = `--mount "${text}"`;
-  const fields = new Map(text.split(",").map((field): [string, string] => {
-    const at = field.indexOf("=");
-    return at < 0 ? [field, "true"] : [field.slice(0, at), field.slice(at + 1)];
-  }));
+  const fields = new Map(
+    text.split(",").map((field): [string, string] => {
+      const at = field.indexOf("=");
+      return at < 0 ? [field, "true"] : [field.slice(0, at), field.slice(at + 1)];
+    }),
+  );
   const take = (...names: string[]) => {
     let value: string | undefined;
     for (const name of names) {
@@ -62,7 +84,8 @@ export function parseMount(text: string): Mount {
   return mount;
 }
 
-const TMPFS_OPTION = /^(ro|rw|nosuid|suid|nodev|dev|noexec|exec|noatime|size=\d+[kmg%]?|mode=[0-7]{1,4}|uid=\d+|gid=\d+|nr_inodes=\d+[kmg]?)$/i;
+const TMPFS_OPTION =
+  /^(ro|rw|nosuid|suid|nodev|dev|noexec|exec|noatime|size=\d+[kmg%]?|mode=[0-7]{1,4}|uid=\d+|gid=\d+|nr_inodes=\d+[kmg]?)$/i;
 
 /** "/path[:size=64m,mode=1777]" */
 export function parseTmpfs(text: string): Mount {
@@ -70,7 +93,11 @@ export function parseTmpfs(text: string): Mount {
   const destination = at < 0 ? text : text.slice(0, at);
   const options = at < 0 ? [] : text.slice(at + 1).split(",");
   for (const option of options)
-    if (!TMPFS_OPTION.test(option)) throw invalid(`--tmpfs "${text}": unknown option "${option}"`, "known: ro, noexec, size=64m, mode=1777, uid=, gid=");
+    if (!TMPFS_OPTION.test(option))
+      throw invalid(
+        `--tmpfs "${text}": unknown option "${option}"`,
+        "known: ro, noexec, size=64m, mode=1777, uid=, gid=",
+      );
   return {
     destination: target(`--tmpfs "${text}"`, destination),
     type: "tmpfs",

@@ -17,7 +17,8 @@ export async function installStage(directory: string): Promise<StageBinary> {
   const { STAGE_BASE64 } = await import("./generated/bytes.ts");
   const { createHash } = await import("node:crypto"); // some milliseconds, needed once
   const bytes = Buffer.from(STAGE_BASE64, "base64");
-  if (createHash("sha256").update(bytes).digest("hex") !== STAGE_SHA256) throw new Error("the stage in this build is damaged");
+  if (createHash("sha256").update(bytes).digest("hex") !== STAGE_SHA256)
+    throw new Error("the stage in this build is damaged");
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const half = `${path}.${process.pid}`;
   try {

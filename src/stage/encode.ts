@@ -183,7 +183,9 @@ class PlanEncoder {
       }
   }
 
-  #operands(i: Exclude<Instruction, { do: "sys" }>): [number, readonly (Arg | Offset)[], (readonly Errno[] | undefined)?] {
+  #operands(
+    i: Exclude<Instruction, { do: "sys" }>,
+  ): [number, readonly (Arg | Offset)[], (readonly Errno[] | undefined)?] {
     switch (i.do) {
       case "clone":
         return [0, [i.args, i.args.bytes.length]];

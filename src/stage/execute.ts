@@ -13,7 +13,12 @@ export interface Outcome {
 const MOST_OUTPUT = 2 ** 27;
 
 /** Runs a program of a plan file to its end. @param stdout take what it writes, or drop it */
-export function runStage(stage: string, plan: string, program: keyof typeof PROGRAM = "run", stdout: "take" | "drop" = "drop"): Outcome {
+export function runStage(
+  stage: string,
+  plan: string,
+  program: keyof typeof PROGRAM = "run",
+  stdout: "take" | "drop" = "drop",
+): Outcome {
   const child = spawnSync(stage, [plan, String(PROGRAM[program])], {
     stdio: ["ignore", stdout === "take" ? "pipe" : "ignore", "pipe"],
     env: {},

@@ -1,7 +1,7 @@
 /** What the stage wrote down: one record an instruction. The format is told in stage/wire.h. */
 import type { Out } from "../plan/plan.ts";
 import type { Layout } from "./encode.ts";
-import { RECORD_SIZE, readHead, REPORT_HEAD } from "./layout.ts";
+import { RECORD_SIZE, REPORT_HEAD, readHead } from "./layout.ts";
 
 export type State = "pending" | "started" | "done" | "failed" | "undone";
 const STATES: readonly State[] = ["pending", "started", "done", "failed", "undone"];

@@ -17,7 +17,8 @@ export const command: Command = {
     const { record } = journal;
     if (oom) {
       const limit = record.input.config.linux.resources.memory?.limit;
-      const text = limit === undefined ? "the host ran out of memory" : `it reached its memory limit of ${formatBytes(limit)}`;
+      const text =
+        limit === undefined ? "the host ran out of memory" : `it reached its memory limit of ${formatBytes(limit)}`;
       printError(`vitrine: the kernel killed a process of ${record.identity.name}: ${text}\n`);
       for (const line of oom) printError(`  kernel: ${line}\n`);
     }

@@ -26,9 +26,27 @@ export const command: Command = {
 const HEAD = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAMES"];
 
 function table(containers: readonly ContainerRecord[], whole: boolean, now: number): string {
-  const rows = [HEAD, ...containers.map((c) => [shortId(c, whole), c.image, commandOf(c, whole), `${ago(now - c.created)} ago`, statusOf(c, now), c.name])];
+  const rows = [
+    HEAD,
+    ...containers.map((c) => [
+      shortId(c, whole),
+      c.image,
+      commandOf(c, whole),
+      `${ago(now - c.created)} ago`,
+      statusOf(c, now),
+      c.name,
+    ]),
+  ];
   const widths = HEAD.map((_, i) => Math.max(...rows.map((r) => (r[i] ?? "").length)));
-  return rows.map((r) => `${r.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("   ").trimEnd()}\n`).join("");
+  return rows
+    .map(
+      (r) =>
+        `${r
+          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+          .join("   ")
+          .trimEnd()}\n`,
+    )
+    .join("");
 }
 
 function shortId(c: ContainerRecord, whole: boolean): string {
@@ -59,5 +77,9 @@ export function ago(milliseconds: number): string {
   if (hours < 48) return `${hours} hours`;
   const days = Math.floor(hours / 24);
   if (days < 14) return `${days} days`;
-  return days < 60 ? `${Math.floor(days / 7)} weeks` : days < 730 ? `${Math.floor(days / 30)} months` : `${Math.floor(days / 365)} years`;
+  return days < 60
+    ? `${Math.floor(days / 7)} weeks`
+    : days < 730
+      ? `${Math.floor(days / 30)} months`
+      : `${Math.floor(days / 365)} years`;
 }

@@ -1,8 +1,8 @@
 import { openEngine } from "../../engine/context.ts";
 import { removeContainer } from "../../engine/rm.ts";
 import { VitrineError } from "../../errors.ts";
-import { complain } from "../complain.ts";
 import { type Command, truth } from "../command.ts";
+import { complain } from "../complain.ts";
 import { printOut } from "../output.ts";
 
 export const command: Command = {
