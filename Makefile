@@ -31,31 +31,39 @@ dist/vitrine: $(SOURCES) src/stage/generated/identity.ts | node_modules
 dist/vitrine-runtime: dist/vitrine
 	ln -f dist/vitrine $@
 
-# Tells at once what is missing, then shows the main job: a container of the host's own programs.
+# A container of the host's own programs, and what is in it.
 .PHONY: demo
 demo: build
-	@test/demo.sh
+	@build/demo.sh
 
+# Format, lint, types, unit tests: no root needed.
 .PHONY: check
 check: node_modules src/stage/generated/identity.ts
-	node_modules/.bin/biome check
-	node_modules/.bin/tsc
-	$(BUN) test src
+	$(BUN) test/all.ts check
 
+# Everything, against the real kernel.
 .PHONY: test
 test: build dist/vitrine-asan
-	@build/need-root.sh
+	@build/need-root.sh strace busybox unshare pgrep
 	$(BUN) test/all.ts
 
 .PHONY: bench
 bench: build
-	@build/need-root.sh
+	@build/need-root.sh busybox
 	$(BUN) test/bench/bench.ts
 
+# The decoder of the stage against a fuzzer, SECONDS long.
+SECONDS ?= 300
+.PHONY: fuzz
+fuzz: node_modules src/stage/generated/identity.ts
+	test/fuzz/run.sh $(SECONDS)
+
 # The same stage, hosted, with the compiler's sanitizers.
-dist/stage-asan: $(STAGE_SOURCES) $(STAGE_HEADERS)
+dist/vitrine-asan: $(STAGE_SOURCES) $(STAGE_HEADERS) $(SOURCES) build/asan.sh | node_modules
 	@mkdir -p dist
-	$(CC) $(CFLAGS_COMMON) -O1 -g -DSTAGE_HOSTED -fsanitize=address,undefined -fno-sanitize-recover=all -static-libasan $(STAGE_SOURCES) -o $@
+	$(CC) $(CFLAGS_COMMON) -O1 -g -DSTAGE_HOSTED -fsanitize=address,undefined -fno-sanitize-recover=all -static-libasan -static-libubsan \
+		$(STAGE_SOURCES) -o dist/stage-asan
+	build/asan.sh dist/stage-asan
 
 .PHONY: clean
 clean:

@@ -1,9 +1,8 @@
-/** Writes what the TypeScript side has to know of the stage, and of itself: identities and bytes. Usage: bun generate-stage.ts STAGE */
+/** Writes what the TypeScript side has to know of the stage, and of itself: identities and bytes. Usage: bun generate-stage.ts STAGE [SOURCES/] */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
-const [, , binary = "dist/vitrine-stage"] = process.argv;
-const source = new URL("../src/", import.meta.url).pathname;
+const [, , binary = "dist/vitrine-stage", source = new URL("../src/", import.meta.url).pathname] = process.argv;
 const bytes = readFileSync(binary);
 const sha256 = createHash("sha256").update(bytes).digest("hex");
 

@@ -23,7 +23,7 @@ export const LONGEST_NAME = 128;
 /** Plans are made for this one and then stamped with the real one, so that the same request is planned once. */
 export const STAND_IN: Identity = {
   id: "51a0d17c9e3b4f6282d4c0f7a95e6b1334c8d7e1f09ab25c6d3e8f7041b2a5c9",
-  name: "N51a0d17c9e3b4f6282d4c0f7a95e6b13".padEnd(LONGEST_NAME, "N"),
+  name: "no-container-has-this-name.".padEnd(LONGEST_NAME, "8.w-2_"),
   rangeStart: 2053457171,
   pid: 9517034682,
   start: "95170346828405173926",

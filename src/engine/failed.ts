@@ -1,6 +1,7 @@
 /** A run in which an op failed: the stage has undone it; here it is told, and the rest of its files go. */
+import { existsSync } from "node:fs";
 import { readJournal } from "../container/journal.ts";
-import { dropRun } from "../container/runs.ts";
+import { dropRun, planFile } from "../container/runs.ts";
 import { dropTemplates } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
@@ -10,10 +11,10 @@ import { describeStep, failedStep } from "./failure.ts";
 import { removeFiles } from "./rm.ts";
 
 export function tellFailure(engine: Engine, directory: string): VitrineError {
-  const journal = readJournal(directory);
+  const journal = existsSync(planFile(directory)) ? readJournal(directory) : undefined;
   if (!journal) {
     dropRun(directory);
-    return new VitrineError("BROKEN_STATE", `${directory}: no journal of this version of vitrine`);
+    return new VitrineError("BROKEN_STATE", `${directory}: a step failed after the journal was gone`);
   }
   const { record, report, layout } = journal;
   dropRun(directory);

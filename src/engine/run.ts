@@ -25,8 +25,8 @@ export async function runForeground(
   began: bigint,
 ): Promise<never> {
   const { paths } = engine;
+  await collect(engine, false); // first: it may free the name
   const name = options.name === undefined ? undefined : freeName(engine, options.name);
-  await collect(engine, false);
   const request = await resolveRequest(engine, options, timeline, false);
   const key = keyOf(engine, request);
   const template = readTemplate(paths, key) ?? (await import("./planning.ts")).planAnew(engine, request, key);

@@ -90,7 +90,9 @@ function argument(arg: Arg, numbers: ReadonlyMap<Instruction, number>): string |
   if (typeof arg === "bigint") return arg.toString();
   if (typeof arg !== "object") return arg;
   if ("do" in arg) return `result of step ${numbers.get(arg)}`;
-  return arg.kind === "out" ? `${arg.size} bytes of the report` : readable(arg.bytes);
+  if (arg.kind === "out") return `${arg.size} bytes of the report`;
+  const strings = arg.links.flatMap((link) => (link.put === "address" && typeof link.of === "string" ? [link.of] : []));
+  return strings.length > 0 && strings.length === arg.links.length ? `[${strings.join(", ")}]` : readable(arg.bytes);
 }
 
 function readable(bytes: Uint8Array): string {

@@ -29,7 +29,8 @@ export function stepTimes(layout: Layout, report: Report): StepTime[] {
     const record = report.records[i];
     if (!placed || !record || record.state === "pending") continue;
     const { op, instruction } = placed;
-    const start = ends[op.where] === 0n ? cloneEnd(layout, report) : ends[op.where];
+    const born = ends[op.where] === 0n ? cloneEnd(layout, report) : ends[op.where];
+    const start = record.end !== 0n && record.end < born ? record.end : born; // clone3 may return later than the child runs
     const finished = record.end !== 0n;
     const end = finished ? record.end : start;
     const entry = times.get(op) ?? { first: start, last: start, waited: 0n, finished: true };

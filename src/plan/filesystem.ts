@@ -27,9 +27,10 @@ export interface Made {
   readonly mount: Sys;
 }
 
-/** A new file system, mounted nowhere yet. `around` stands directly before and after its creation. */
+/** A new file system, mounted nowhere yet; `source` is what mount(8) shows for it. `around` stands directly before and after its creation. */
 export function newFilesystem(
   type: string,
+  source: string,
   parameters: readonly Parameter[],
   attributes: number,
   around?: { before: readonly Instruction[]; after: readonly Instruction[] },
@@ -39,7 +40,8 @@ export function newFilesystem(
   const mount = sys("fsmount", [context, FSMOUNT_CLOEXEC, attributes]);
   const before = around?.before ?? [];
   const after = around?.after ?? [];
-  const does = [context, ...parameters.map((p) => parameter(context, p)), ...before, create, mount, ...after];
+  const named = parameter(context, ["source", source]);
+  const does = [context, named, ...parameters.map((p) => parameter(context, p)), ...before, create, mount, ...after];
   return { does, mount };
 }
 

@@ -63,7 +63,7 @@ function planMount(mount: Mount, context: Context): Mounts {
     return foreign ? hostGroups(mount, context) : { outside: [], inside: ownGroups(mount, context) };
   if (foreign && ids) return madeOutside(mount, context);
   const { parameters, set } = mountOptions(mount.options);
-  const made = newFilesystem(mount.type, parameters, set);
+  const made = newFilesystem(mount.type, mount.source ?? mount.type, parameters, set);
   const at = place(mount, context);
   const ops = [inside(tell(mount), [...made.does, ...at.does, attach(made.mount, at.fd)])];
   if (mount.type !== "tmpfs" || mount.destination !== "/dev") return { outside: [], inside: ops };
@@ -98,7 +98,7 @@ function place(mount: Mount, { root, facts }: Context) {
 /** The namespace is the host's, so only a process with rights over it may mount its file system: the stage, outside. */
 function madeOutside(mount: Mount, context: Context): Mounts {
   const { parameters, set } = mountOptions(mount.options);
-  const made = newFilesystem(mount.type, parameters, set);
+  const made = newFilesystem(mount.type, mount.source ?? mount.type, parameters, set);
   const at = place(mount, context);
   const told = tell(mount);
   return {
@@ -160,7 +160,7 @@ function ownGroups(mount: Mount, context: Context): Op[] {
   const at = place(mount, context);
   if (v1.length === 0) {
     if (!v2) return [];
-    const made = newFilesystem("cgroup2", [], set);
+    const made = newFilesystem("cgroup2", "cgroup", [], set);
     return [
       inside({ ...tell(mount), why: "The limits it sits under, to look at." }, [
         ...made.does,
@@ -169,7 +169,7 @@ function ownGroups(mount: Mount, context: Context): Op[] {
       ]),
     ];
   }
-  const base = newFilesystem("tmpfs", [["mode", "755"]], set & ~MOUNT_ATTR_RDONLY);
+  const base = newFilesystem("tmpfs", "tmpfs", [["mode", "755"]], set & ~MOUNT_ATTR_RDONLY);
   const does: Instruction[] = [...base.does, ...at.does, attach(base.mount, at.fd)];
   const hierarchies: [string, string, Parameter[]][] = v1.map((h) => [
     h.mount.slice(h.mount.lastIndexOf("/") + 1),
@@ -178,7 +178,7 @@ function ownGroups(mount: Mount, context: Context): Op[] {
   ]);
   if (v2) hierarchies.push(["unified", "cgroup2", []]);
   for (const [name, type, parameters] of hierarchies) {
-    const made = newFilesystem(type, parameters, set);
+    const made = newFilesystem(type, "cgroup", parameters, set);
     const directory = sys("openat", [base.mount, name, O_PATH | O_DIRECTORY(context.facts.arch)]);
     // Lies below the tmpfs just made: nothing of the image is on this path.
     does.push(sys("mkdirat", [base.mount, name, 0o755]), ...made.does, directory, attach(made.mount, directory));
@@ -233,6 +233,7 @@ export function protectPaths(config: Config, facts: HostFacts, root: Instruction
   const nullNode = openInRoot(root, "/dev/null", O_PATH | O_NOFOLLOW(facts.arch), true);
   // Attached once on the old root, which goes with pivot_root: only an attached mount can be cloned before Linux 6.15.
   const hollow = newFilesystem(
+    "tmpfs",
     "tmpfs",
     [
       ["size", "0"],

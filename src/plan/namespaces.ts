@@ -35,7 +35,7 @@ const FLAGS: readonly [NamespaceType, number, string][] = [
 
 /** A private procfs: writes to /proc must not go through a mount that somebody else could have put there. */
 export function ownProcfs(): { op: Op; procfs: Instruction } {
-  const { does, mount } = newFilesystem("proc", [], 0);
+  const { does, mount } = newFilesystem("proc", "proc", [], 0);
   const told = {
     call: "fsmount",
     object: "a private procfs",

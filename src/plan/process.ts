@@ -155,11 +155,16 @@ function program({ args, env }: Process): Op {
   );
   const told = {
     call: "execve",
-    object: args.map(quote).join(" "),
+    object: args.map(oneLine).join(" "),
     why: "The program itself. From here on nothing of the engine is inside.",
     sh: `exec env -i ${env.map(quote).join(" ")} ${args.map(quote).join(" ")}`,
   };
   return inside(told, [sys("rt_sigprocmask", [SIG_SETMASK, mask, 0, 8]), ...tries]);
+}
+
+/** An argument in a message of one line. */
+function oneLine(word: string): string {
+  return /\p{Cc}/u.test(word) ? JSON.stringify(word) : quote(word);
 }
 
 export function candidates(name: string, env: readonly string[]): string[] {

@@ -79,7 +79,7 @@ function overlay(source: RootSource & { kind: "overlay" }, facts: HostFacts, ids
     ["workdir", work],
   ];
   if (source.throwAway) parameters.push(["volatile"]);
-  const made = newFilesystem("overlay", parameters, MOUNT_ATTR_NODEV, ids ? asOwner(ids) : undefined);
+  const made = newFilesystem("overlay", "overlay", parameters, MOUNT_ATTR_NODEV, ids ? asOwner(ids) : undefined);
   const lower = source.layers.map(quote).join(":");
   const at = quote(source.scratch);
   ops.push(

@@ -1,0 +1,74 @@
+/** Runs every suite and closes with "N passed, N failed". With "check": only what needs neither root nor a build. */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+
+interface Suite {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly env?: Record<string, string>;
+  /** Counted as one test each if it has no count of its own. */
+  readonly skip?: string | undefined;
+}
+
+const BUN = process.execPath;
+const bin = (name: string) => `node_modules/.bin/${name}`;
+
+const CHECK: readonly Suite[] = [
+  { name: "format, lint and walls", command: [bin("biome"), "check", "--error-on-warnings"] },
+  { name: "types", command: [bin("tsc")] },
+  { name: "unit", command: [BUN, "test", "src"] },
+];
+
+const ALL: readonly Suite[] = [
+  ...CHECK,
+  { name: "integration", command: [BUN, "test", "test/integration"] },
+  { name: "attacks", command: [BUN, "test", "test/attacks"] },
+  { name: "faults", command: [BUN, "test", "test/faults"] },
+  {
+    name: "integration with the sanitized stage",
+    command: [
+      BUN,
+      "test",
+      "test/integration/run.test.ts",
+      "test/integration/article.test.ts",
+      "test/integration/errors.test.ts",
+    ],
+    env: { VITRINE_BINARY: `${process.cwd()}/dist/vitrine-asan` },
+  },
+  {
+    name: "fuzzing the stage's decoder",
+    command: ["test/fuzz/run.sh", process.env.FUZZ_SECONDS ?? "60"],
+    skip: existsSync("/usr/bin/clang")
+      ? undefined
+      : "clang is not installed (apt-get install clang libclang-rt-14-dev)",
+  },
+];
+
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+for (const suite of process.argv[2] === "check" ? CHECK : ALL) {
+  if (suite.skip !== undefined) {
+    console.log(`== ${suite.name}: skipped, ${suite.skip}`);
+    skipped++;
+    continue;
+  }
+  console.log(`== ${suite.name}`);
+  const [program = "", ...args] = suite.command;
+  const child = spawnSync(program, args, {
+    env: { ...process.env, ...suite.env },
+    stdio: ["ignore", "pipe", "pipe"],
+    maxBuffer: 2 ** 28,
+  });
+  const output = `${child.stdout ?? ""}${child.stderr ?? ""}`;
+  const count = (word: string) => Number(new RegExp(`^ *(\\d+) ${word}$`, "m").exec(output)?.[1] ?? 0);
+  const counted = count("pass") + count("fail") > 0;
+  const bad = child.status !== 0;
+  passed += counted ? count("pass") : bad ? 0 : 1;
+  failed += counted ? Math.max(count("fail"), bad ? 1 : 0) : bad ? 1 : 0;
+  skipped += count("skip");
+  if (bad) console.log(output);
+  else for (const line of output.split("\n")) if (/^\(skip\)|warning/.test(line)) console.log(line);
+}
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+process.exitCode = failed > 0 ? 1 : 0;

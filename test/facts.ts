@@ -1,0 +1,112 @@
+/** Hosts and runs that unit tests plan for, and what a call is refused with. */
+import type { Identity } from "../src/container/identity.ts";
+import type { RunShape } from "../src/container/record.ts";
+import type { Engine } from "../src/engine/context.ts";
+import { shapeOf } from "../src/engine/shape.ts";
+import { VitrineError } from "../src/errors.ts";
+import type { CgroupV1, HostFacts } from "../src/linux/facts.ts";
+import type { RunOptions } from "../src/spec/options.ts";
+import type { ResolvedUser } from "../src/spec/user.ts";
+
+const v1 = (directory: string, controllers: string[], files: string[] = []): CgroupV1 => ({
+  controllers,
+  mount: `/sys/fs/cgroup/${directory}`,
+  files,
+});
+
+const HOST = {
+  arch: "x64",
+  boot: "3b6c1f0e-0000-4000-8000-000000000001",
+  kernel: "6.18.0",
+  overlayByFd: true,
+  lastCapability: 40,
+  cpus: 4,
+} as const;
+
+const V1_GROUPS = [
+  v1("cpuset", ["cpuset"]),
+  v1("cpu,cpuacct", ["cpu", "cpuacct"]),
+  v1("memory", ["memory"], ["memory.memsw.limit_in_bytes"]),
+  v1("pids", ["pids"]),
+  v1("systemd", ["name=systemd"]),
+];
+
+/** v1 controllers, and a v2 hierarchy without any. */
+export const HYBRID: HostFacts = {
+  ...HOST,
+  cgroups: { v1: V1_GROUPS, v2: { mount: "/sys/fs/cgroup/unified", controllers: [], kill: true } },
+};
+
+export const V1_ONLY: HostFacts = { ...HOST, cgroups: { v1: V1_GROUPS } };
+
+export const V2_ONLY: HostFacts = {
+  ...HOST,
+  cgroups: { v1: [], v2: { mount: "/sys/fs/cgroup", controllers: ["cpuset", "cpu", "memory", "pids"], kill: true } },
+};
+
+export const NO_GROUPS: HostFacts = { ...HOST, cgroups: { v1: [] } };
+
+/** `vitrine run rootfs:/srv/root true`, and nothing more. */
+export const PLAIN: RunOptions = {
+  image: "rootfs:/srv/root",
+  rwRootfs: false,
+  command: ["true"],
+  env: [],
+  readOnly: false,
+  volumes: [],
+  mounts: [],
+  tmpfs: [],
+  capAdd: [],
+  capDrop: [],
+  rm: true,
+  network: "none",
+  pid: "",
+  ipc: "",
+  uts: "",
+  userns: "",
+  cgroupns: "",
+};
+
+export const ROOT: ResolvedUser = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
+
+export const CALM_HERON: Identity = {
+  id: "0123456789abcdef".repeat(4),
+  name: "calm_heron_3f2a",
+  rangeStart: 0x70010000,
+  pid: 4242,
+  start: "987654",
+};
+
+/** What the engine plans a run from, for a host of these facts. */
+export function shapeFor(
+  asked: Partial<RunOptions>,
+  facts: HostFacts,
+  identity: Identity = CALM_HERON,
+  user: ResolvedUser = ROOT,
+): RunShape {
+  const options = { ...PLAIN, ...asked };
+  const engine: Engine = {
+    paths: { root: "/var/lib/vitrine", state: "/run/vitrine" },
+    stage: { path: "/var/lib/vitrine/stage/5ta9e", size: 13784 },
+    facts,
+    program: "/usr/bin/vitrine",
+  };
+  const image = { layers: ["/srv/root"], config: { command: [], env: [] } };
+  const label = options.image ?? "";
+  return shapeOf(
+    engine,
+    { options, timeline: false, label, image, user, handlerEnv: ["TERM=xterm"], before: [] },
+    identity,
+  );
+}
+
+/** The error of a call that has to end with one of the engine's own. */
+export function refusal(call: () => unknown): Pick<VitrineError, "code" | "message" | "hint"> {
+  try {
+    call();
+  } catch (error) {
+    if (!(error instanceof VitrineError)) throw error;
+    return { code: error.code, message: error.message, hint: error.hint };
+  }
+  throw new Error("it was taken");
+}

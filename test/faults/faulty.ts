@@ -1,0 +1,123 @@
+/** A run whose encoded plan was tampered with, so that one instruction fails, or one of its processes dies there. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { newIdentity } from "../../src/container/identity.ts";
+import { startTime } from "../../src/container/process.ts";
+import { claimRun, planFile } from "../../src/container/runs.ts";
+import { stamp, type Template } from "../../src/container/template.ts";
+import { type Engine, openEngine } from "../../src/engine/context.ts";
+import { planAnew } from "../../src/engine/planning.ts";
+import { keyOf, resolveRequest } from "../../src/engine/request.ts";
+import { planRun } from "../../src/plan/run.ts";
+import type { RunOptions } from "../../src/spec/options.ts";
+import { encode, type Layout } from "../../src/stage/encode.ts";
+import { HEADER_SIZE, OP_SIZE, RECORD_SIZE, REPORT_HEAD, readHead } from "../../src/stage/layout.ts";
+import { BINARY, busybox, ROOT, STATE } from "../vitrine.ts";
+
+export interface Subject {
+  readonly engine: Engine;
+  readonly template: Template;
+  readonly layout: Layout;
+}
+
+const DEFAULTS: RunOptions = {
+  rwRootfs: false,
+  command: ["true"],
+  env: [],
+  readOnly: false,
+  volumes: [],
+  mounts: [],
+  tmpfs: [],
+  capAdd: [],
+  capDrop: [],
+  rm: true,
+  network: "none",
+  pid: "",
+  ipc: "",
+  uts: "",
+  userns: "",
+  cgroupns: "",
+};
+
+export async function subject(options: Partial<RunOptions>): Promise<Subject> {
+  const opened = await openEngine({ root: ROOT, state: STATE });
+  const engine = { ...opened, program: BINARY };
+  const request = await resolveRequest(engine, { ...DEFAULTS, rootfs: busybox(), ...options }, false, false);
+  const template = planAnew(engine, request, keyOf(engine, request));
+  const { input, facts } = JSON.parse(template.record);
+  return { engine, template, layout: encode(planRun(input, facts), facts.arch).layout };
+}
+
+export interface Outcome {
+  readonly status: number | null;
+  readonly signal: string | null;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly process: ChildProcess;
+  readonly plan: string;
+  readonly ended: Promise<Outcome>;
+}
+
+/** @param tamper gets the bytes of the ops, OP_SIZE each */
+export async function launch({ engine, template }: Subject, tamper: (ops: DataView) => void): Promise<Running> {
+  const plan = Buffer.from(template.plan);
+  tamper(new DataView(plan.buffer, plan.byteOffset + HEADER_SIZE));
+  // A shell waits until its pid and start time stand in the plan, and then becomes the stage, as vitrine itself does.
+  const child = spawn("sh", ["-c", 'read plan; exec "$0" "$plan"', engine.stage.path], {
+    stdio: ["pipe", "ignore", "pipe"],
+    detached: true,
+    env: {},
+  });
+  const pid = child.pid ?? 0;
+  const identity = { ...newIdentity(undefined), pid, start: startTime(pid) ?? "0" };
+  const directory = claimRun(engine.paths, identity);
+  writeFileSync(planFile(directory), stamp({ ...template, plan }, identity, { created: Date.now(), prepared: 0 }));
+  let stderr = "";
+  child.stderr?.on("data", (d) => {
+    stderr += d;
+  });
+  const ended = new Promise<Outcome>((resolve) =>
+    child.on("exit", (status, signal) => setImmediate(() => resolve({ status, signal, stderr }))),
+  );
+  child.stdin?.end(`${planFile(directory)}\n`);
+  return { process: child, plan: planFile(directory), ended };
+}
+
+const SYS = 1;
+/** A number that no architecture gives a call. */
+const NO_CALL = 0xffff;
+
+/** The instruction fails with ENOSYS, whatever it was. */
+export function failing(at: number): (ops: DataView) => void {
+  return (ops) => {
+    const op = at * OP_SIZE;
+    ops.setUint8(op, SYS);
+    ops.setUint32(op + 8, NO_CALL, true);
+    for (let i = 0; i < 4; i++) ops.setUint16(op + 36 + 2 * i, 0, true);
+  };
+}
+
+/** The instruction becomes another call with plain numbers. */
+export function replaced(at: number, nr: number, args: readonly number[]): (ops: DataView) => void {
+  return (ops) => {
+    failing(at)(ops);
+    const op = at * OP_SIZE;
+    ops.setUint32(op + 8, nr, true);
+    for (let i = 0; i < 6; i++) {
+      ops.setUint8(op + 2 + i, 0);
+      ops.setBigInt64(op + 48 + 8 * i, BigInt(args[i] ?? 0), true);
+    }
+  };
+}
+
+/** PENDING 0, STARTED 1, DONE 2, FAILED 3, UNDONE 4. */
+export function stateOf(plan: string, at: number): number | undefined {
+  try {
+    const file = readFileSync(plan);
+    return file.readUInt32LE(readHead(file).report + REPORT_HEAD + at * RECORD_SIZE + 16);
+  } catch {
+    return undefined; // the plan is gone: it ran to its end
+  }
+}

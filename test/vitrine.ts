@@ -1,0 +1,102 @@
+/** The built command, with directories of its own, as a test uses it. */
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+
+export const BINARY = process.env.VITRINE_BINARY ?? `${import.meta.dir}/../dist/vitrine`;
+
+const scratch = mkdtempSync("/var/tmp/vitrine-test-");
+export const ROOT = `${scratch}/root`;
+export const STATE = `${scratch}/state`;
+const environment = { PATH: process.env.PATH ?? "", HOME: "/root", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE };
+
+process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+
+export interface Result {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Manner {
+  readonly input?: string | Uint8Array;
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+}
+
+export function vitrine(args: readonly string[], manner: Manner = {}): Result {
+  const child = spawnSync(BINARY, args, {
+    input: manner.input ?? "",
+    env: { ...environment, ...manner.env },
+    cwd: manner.cwd ?? scratch,
+    maxBuffer: 2 ** 28,
+    timeout: 60_000,
+  });
+  if (child.error) throw child.error;
+  return { status: child.status ?? -1, stdout: child.stdout.toString(), stderr: child.stderr.toString() };
+}
+
+/** `vitrine run --rm --rootfs BUSYBOX`, with flags before the command. */
+export function run(flags: readonly string[], command: readonly string[], manner: Manner = {}): Result {
+  return vitrine(["run", "--rm", ...flags, "--rootfs", busybox(), ...command], manner);
+}
+
+export function shell(script: string, ...flags: string[]): Result {
+  return run(flags, ["sh", "-c", script]);
+}
+
+/** A run that goes on while the test does something else. */
+export function start(flags: readonly string[], command: readonly string[]) {
+  const args = ["run", "--rm", ...flags, "--rootfs", busybox(), ...command];
+  const child = spawn(BINARY, args, { env: { ...environment }, cwd: scratch, stdio: ["pipe", "pipe", "pipe"] });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (d) => {
+    stdout += d;
+  });
+  child.stderr.on("data", (d) => {
+    stderr += d;
+  });
+  const ended = new Promise<Result>((resolve) =>
+    child.on("close", (code, signal) => resolve({ status: code ?? (signal ? -1 : -2), stdout, stderr })),
+  );
+  /** The stage is gone; somebody may still hold its standard output. */
+  const exited = new Promise<void>((resolve) => child.on("exit", () => resolve()));
+  return { child, ended, exited, stdout: () => stdout };
+}
+
+export async function until(condition: () => boolean, what: string, milliseconds = 10_000): Promise<void> {
+  const end = performance.now() + milliseconds;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** A directory below the scratch of this test file. */
+export function directory(name: string): string {
+  const path = `${scratch}/${name}`;
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+let made: string | undefined;
+
+/** A root file system of one static program. */
+export function busybox(): string {
+  if (made) return made;
+  if (!existsSync("/bin/busybox")) throw new Error("/bin/busybox is missing: apt-get install busybox-static");
+  const root = directory("busybox");
+  makeBusybox(root);
+  made = root;
+  return root;
+}
+
+export function makeBusybox(root: string): void {
+  for (const d of ["bin", "etc", "proc", "sys", "dev", "tmp", "root"]) mkdirSync(`${root}/${d}`, { recursive: true });
+  spawnSync("cp", ["/bin/busybox", `${root}/bin/busybox`]);
+  spawnSync("chroot", [root, "/bin/busybox", "--install", "-s", "/bin"]);
+}
+
+export function has(program: string): boolean {
+  return spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+}
