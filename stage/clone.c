@@ -53,13 +53,14 @@ i64 op_await(struct stage *s, u32 index)
 		u32 state = __atomic_load_n(&r->state, __ATOMIC_ACQUIRE);
 		if (state == DONE)
 			return 0;
-		if (state == FAILED_OP || s->plan.report->failed)
+		// The other process says itself which of its ops ended the run: a failed one may be rolled back instead.
+		if (__atomic_load_n(&s->plan.report->failed, __ATOMIC_ACQUIRE))
 			return -E_CANCELED;
 		if (sys(__NR_futex, &r->state, FUTEX_WAIT_OP, state, &t) != -E_TIMEDOUT)
 			continue;
 		struct pollfd32 p = { (int)peer, POLL_IN, 0 };
 		if (poll_ms(&p, 1, 0) == 1 && __atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != DONE)
-			return -E_SRCH;
+			return __atomic_load_n(&s->plan.report->failed, __ATOMIC_ACQUIRE) ? -E_CANCELED : -E_SRCH;
 	}
 }
 

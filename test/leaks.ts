@@ -79,7 +79,7 @@ function groups(): Set<string> {
   const take = (directory: string, depth: number) => {
     for (const entry of readdirSync(directory, { withFileTypes: true }))
       if (entry.isDirectory()) {
-        if (entry.name.includes("vitrine")) found.add(`${directory}/${entry.name}`);
+        if (/^vitrine-[0-9a-f]{64}$/.test(entry.name)) found.add(`${directory}/${entry.name}`);
         if (depth < 2) take(`${directory}/${entry.name}`, depth + 1);
       }
   };

@@ -31,6 +31,7 @@ function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string 
     return `the file system of ${op.object} (${fileSystem(op.object)}) cannot be id-mapped: use --userns host${op.object === input.root.kind ? "" : ", or add :noidmap to the volume"}, or a directory on ext4, xfs or btrfs`;
   if (op.object.startsWith("the name ") && errno === ERRNO.EEXIST)
     return "another container has this name: vitrine ps -a";
+  if (call === "await" && errno === ERRNO.ESRCH) return "the container's process was killed while it was set up";
   if (call === "clone3" && errno === ERRNO.ENOSPC) return "the kernel allows no more namespaces: see /proc/sys/user";
   if (call === "openat2" && errno === ERRNO.ELOOP) return "the root file system has a link where a directory has to be";
   if (call === "openat2" && errno === ERRNO.ENOTDIR)
