@@ -4,7 +4,8 @@ STAGE_SOURCES := $(wildcard stage/*.c)
 STAGE_HEADERS := $(wildcard stage/*.h)
 CFLAGS_COMMON := -std=gnu11 -Wall -Wextra -Werror
 CFLAGS_STAGE := $(CFLAGS_COMMON) -O2 -ffreestanding -fno-builtin -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pic \
-	-static -nostdlib -Wl,-z,noexecstack,--build-id=none -s
+	-static -nostdlib -Wl,-z,noexecstack,--build-id=none -s \
+	$(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics)
 BUN := node_modules/.bin/bun
 BUN_BUILD := $(BUN) build --compile --bytecode --splitting --format=esm --no-compile-autoload-dotenv --no-compile-autoload-bunfig --minify
 SOURCES := $(shell find src -name '*.ts' -not -path 'src/stage/generated/*')

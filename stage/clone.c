@@ -22,14 +22,16 @@ i64 op_clone(struct stage *s, u32 index)
 			s->pids[s->children++] = (int)pid;
 		return pid;
 	}
-	s->is_child = 1;
 	s->children = 0;
-	u32 failed = run_ops(s, index + 1, op->size);
+	u32 failed = run_ops(s, index + 1, op->size, 0);
 	if (failed) {
 		u32 none = 0;
 		__atomic_compare_exchange_n(&s->plan.report->failed, &none, failed, 0, __ATOMIC_ACQ_REL,
 					    __ATOMIC_RELAXED);
-		kill_children(s);
+		for (u32 i = 0; i < s->plan.head->ops; i++) // whoever awaits something learns of it at once
+			if (s->plan.ops[i].flags & OP_WAKE)
+				wake(s, i);
+		kill_children(s, 0);
 	}
 	leave(failed ? 125 : 0);
 }
@@ -51,13 +53,16 @@ i64 op_await(struct stage *s, u32 index)
 		return bad;
 	for (;;) {
 		u32 state = __atomic_load_n(&r->state, __ATOMIC_ACQUIRE);
-		if (state == DONE)
+		if (state == DONE || state == UNDONE)
 			return 0;
 		// The other process says itself which of its ops ended the run: a failed one may be rolled back instead.
 		if (__atomic_load_n(&s->plan.report->failed, __ATOMIC_ACQUIRE))
 			return -E_CANCELED;
-		if (sys(__NR_futex, &r->state, FUTEX_WAIT_OP, state, &t) != -E_TIMEDOUT)
+		i64 waited = sys(__NR_futex, &r->state, FUTEX_WAIT_OP, state, &t);
+		if (waited == 0 || waited == -E_AGAIN || waited == -E_INTR)
 			continue;
+		if (waited != -E_TIMEDOUT)
+			return waited;
 		struct pollfd32 p = { (int)peer, POLL_IN, 0 };
 		if (poll_ms(&p, 1, 0) == 1 && __atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != DONE)
 			return __atomic_load_n(&s->plan.report->failed, __ATOMIC_ACQUIRE) ? -E_CANCELED : -E_SRCH;
@@ -72,12 +77,12 @@ void child_gone(struct stage *s, int pid)
 }
 
 // A child that is not reaped keeps its pid: no stranger is hit.
-void kill_children(struct stage *s)
+void kill_children(struct stage *s, u32 keep)
 {
-	while (s->children) {
+	while (s->children > keep) {
 		int pid = s->pids[s->children - 1];
 		sys(__NR_kill, pid, SIG_KILL);
-		while (sys(__NR_wait4, pid, 0, 0, 0) == -E_INTR)
+		while (sys(__NR_wait4, pid, 0, W_ALL, 0) == -E_INTR)
 			;
 		s->children--;
 	}

@@ -35,68 +35,126 @@ static void number_name(char *name, u64 n)
 
 // So many levels are taken by recursion, one page of stack each.
 #define LEVELS 8
+// How long a tree that somebody still writes into is tried.
+#define PATIENCE_NS 2000000000u
 
-// Empties directory `dir`. A directory deeper than LEVELS moves up to `top`, where a later round meets it: depth costs
-// no memory. Returns entries met, or -errno.
-static i64 empty(i64 dir, i64 top, u64 *moved, int levels)
+struct removal {
+	i64 top;   // descriptor of the tree's directory
+	u64 moved; // directories moved up to it
+	u64 gone;  // entries that went in this round
+	i64 error; // the first entry that would not go
+};
+
+static i64 open_below(i64 dir, const char *name)
+{
+	struct {
+		u64 flags, mode, resolve;
+	} how = { O_READ_ONLY | O_DIR | O_NO_FOLLOW | O_CLOSE_ON_EXEC, 0, 0x0d }; // NO_XDEV, NO_SYMLINKS, BENEATH
+	return sys(__NR_openat2, dir, name, &how, sizeof how);
+}
+
+static i64 remove_entry(struct removal *r, i64 dir, const char *name, int levels);
+
+// Takes every entry of a directory away; one that will not go does not keep the others.
+static void empty(struct removal *r, i64 dir, int levels)
 {
 	u8 buffer[4096] __attribute__((aligned(8)));
-	char up[32];
-	i64 met = 0;
+	i64 n;
 
-	for (;;) {
-		i64 n = sys(__NR_getdents64, dir, buffer, sizeof buffer);
-		if (n <= 0)
-			return n < 0 ? n : met;
+	while ((n = sys(__NR_getdents64, dir, buffer, sizeof buffer)) > 0)
 		for (i64 at = 0; at < n;) {
 			struct dirent64 *e = (struct dirent64 *)(buffer + at);
 			at += e->reclen;
 			if (is_dots(e->name))
 				continue;
-			met++;
-			i64 ret = sys(__NR_unlinkat, dir, e->name, 0);
-			if (ret == -E_ISDIR)
-				ret = sys(__NR_unlinkat, dir, e->name, AT_REMOVE_DIR);
-			if (ret == -E_NOTEMPTY && levels == 0) {
-				do {
-					number_name(up, (*moved)++);
-					ret = sys(__NR_renameat2, dir, e->name, top, up, 1); // RENAME_NOREPLACE
-				} while (ret == -E_EXIST);
-			} else if (ret == -E_NOTEMPTY) {
-				i64 sub = open_dir(dir, e->name);
-				ret = is_error(sub) ? sub : empty(sub, top, moved, levels - 1);
-				if (!is_error(sub))
-					sys(__NR_close, sub);
-				if (!is_error(ret))
-					ret = sys(__NR_unlinkat, dir, e->name, AT_REMOVE_DIR);
-				if (ret == -E_NOTEMPTY) // entries came while it was read: the next round takes it
-					ret = 0;
-			}
-			if (is_error(ret) && ret != -E_NOENT)
-				return ret;
+			i64 ret = remove_entry(r, dir, e->name, levels);
+			if (!is_error(ret))
+				r->gone++;
+			else if (ret != -E_NOENT && ret != -E_NOTEMPTY && !r->error)
+				r->error = ret;
 		}
+	if (n < 0 && !r->error)
+		r->error = n;
+}
+
+static i64 remove_entry(struct removal *r, i64 dir, const char *name, int levels)
+{
+	char up[32];
+	i64 ret = sys(__NR_unlinkat, dir, name, 0);
+
+	if (ret == -E_ISDIR) // rmdir first: it does not enter what is mounted there
+		ret = sys(__NR_unlinkat, dir, name, AT_REMOVE_DIR);
+	if (ret != -E_NOTEMPTY)
+		return ret;
+	if (levels == 0) { // deeper ones move up to the top, where a later round meets them: depth costs no memory
+		do {
+			number_name(up, r->moved++);
+			ret = sys(__NR_renameat2, dir, name, r->top, up, 1); // RENAME_NOREPLACE
+		} while (ret == -E_EXIST);
+		return ret;
 	}
+	i64 sub = open_below(dir, name);
+	if (is_error(sub))
+		return sub;
+	empty(r, sub, levels - 1);
+	sys(__NR_close, sub);
+	return sys(__NR_unlinkat, dir, name, AT_REMOVE_DIR);
 }
 
 static i64 remove_tree(i64 at, const char *path)
 {
-	u64 moved = 0;
+	struct removal r = { 0, 0, 0, 0 };
+	u64 end = now_ns() + PATIENCE_NS;
 	i64 ret = sys(__NR_unlinkat, at, path, 0);
 
-	if (ret != -E_ISDIR)
+	if (ret == -E_ISDIR)
+		ret = sys(__NR_unlinkat, at, path, AT_REMOVE_DIR);
+	if (ret != -E_NOTEMPTY)
 		return ret;
-	i64 top = open_dir(at, path);
-	if (is_error(top))
-		return top;
+	r.top = open_dir(at, path);
+	if (is_error(r.top))
+		return r.top;
 	do {
-		sys(__NR_lseek, top, 0, 0);
-		ret = empty(top, top, &moved, LEVELS);
-	} while (ret > 0);
-	sys(__NR_close, top);
-	return is_error(ret) ? ret : sys(__NR_unlinkat, at, path, AT_REMOVE_DIR);
+		r.gone = 0;
+		sys(__NR_lseek, r.top, 0, 0);
+		empty(&r, r.top, LEVELS);
+		ret = sys(__NR_unlinkat, at, path, AT_REMOVE_DIR);
+	} while (ret == -E_NOTEMPTY && (r.gone || (!r.error && now_ns() < end)));
+	sys(__NR_close, r.top);
+	return ret == -E_NOTEMPTY && r.error ? r.error : ret;
+}
+
+// Kills every process that a cgroup.procs file names until it names none: for hosts without cgroup.kill. The file is read
+// again each time, so that a pid is not used long after it was seen.
+static i64 kill_listed(i64 at, const char *path)
+{
+	char list[4096];
+
+	for (int round = 0; round < 2000; round++) {
+		i64 fd = sys(__NR_openat, at, path, O_READ_ONLY | O_CLOSE_ON_EXEC, 0);
+		if (is_error(fd))
+			return fd == -E_NOENT ? 0 : fd;
+		i64 n = sys(__NR_read, fd, list, sizeof list - 1);
+		sys(__NR_close, fd);
+		if (n <= 0)
+			return n;
+		i64 pid = 0;
+		for (i64 i = 0; i < n; i++) {
+			if (list[i] >= '0' && list[i] <= '9') {
+				pid = pid * 10 + (list[i] - '0');
+				continue;
+			}
+			if (pid > 1)
+				sys(__NR_kill, pid, SIG_KILL);
+			pid = 0;
+		}
+		sleep_ns(1000000);
+	}
+	return -E_BUSY;
 }
 
 i64 op_walk(u32 mode, const u64 *a)
 {
-	return mode == WALK_REMOVE ? remove_tree((i64)a[0], (const char *)a[1]) : -E_INVAL;
+	const char *path = (const char *)a[1];
+	return mode == WALK_REMOVE ? remove_tree((i64)a[0], path) : kill_listed((i64)a[0], path);
 }

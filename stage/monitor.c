@@ -1,8 +1,6 @@
 // The process that stays beside a container.
 #include "stage.h"
 
-#define SIG_SETMASK_OP 2
-
 struct siginfo128 {
 	int signo, error, code, pad;
 	int pid, uid, status;
@@ -36,8 +34,10 @@ i64 op_serve(struct stage *s, const u64 *a)
 		return signals;
 	for (;;) {
 		int n = poll_ms(fds, 2, -1);
-		if (n < 0 && n != -E_INTR)
+		if (n < 0 && n != -E_INTR) {
+			sys(__NR_close, signals);
 			return n;
+		}
 		if (n > 0 && fds[1].revents) {
 			u32 info[32]; // struct signalfd_siginfo
 			if (sys(__NR_read, signals, info, sizeof info) == sizeof info && info[0] != SIG_CHLD)

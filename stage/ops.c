@@ -98,7 +98,7 @@ static i64 perform(struct stage *s, u32 index)
 	case OP_AWAIT:
 		return op_await(s, index);
 	case OP_SPAWN:
-		return op_spawn(s, a);
+		return op_spawn(a);
 	case OP_UNDO: {
 		u32 left = undo_ops(s, s->plan.head->programs[RUN].first,
 				    s->plan.head->programs[RUN].first + s->plan.head->programs[RUN].count);
@@ -139,25 +139,24 @@ static u32 alternatives(struct stage *s, u32 index, i64 *result)
 	struct op *op = &s->plan.ops[index];
 	struct record *records = s->plan.report->records;
 	u32 other = index + 1 + op->first, rest = op->size - op->first;
-	u32 bad = run_ops(s, index + 1, op->first);
+	u32 before = s->children;
 
 	*result = 0;
+	u32 bad = run_ops(s, index + 1, op->first, result);
 	if (bad) {
 		i64 error = records[bad - 1].error;
 		int any = !op->ok[0] && !op->ok[1] && !op->ok[2] && !op->ok[3];
 		if (!any && !tolerated(op, error))
 			return bad;
+		kill_children(s, before);
 		undo_ops(s, index + 1, other);
-		if ((bad = run_ops(s, other, rest)))
-			return bad;
-		*result = rest ? records[other + rest - 1].result : -error;
-	} else if (op->first) {
-		*result = records[other - 1].result;
+		*result = -error;
+		return run_ops(s, other, rest, result);
 	}
 	return 0;
 }
 
-u32 run_ops(struct stage *s, u32 first, u32 count)
+u32 run_ops(struct stage *s, u32 first, u32 count, i64 *last)
 {
 	for (u32 i = first; i < first + count;) {
 		struct op *op = &s->plan.ops[i];
@@ -170,11 +169,13 @@ u32 run_ops(struct stage *s, u32 first, u32 count)
 				return bad;
 			}
 			finish(s, i, DONE, result);
+			if (last)
+				*last = result;
 			i += 1 + op->size;
 			continue;
 		}
 		result = perform(s, i);
-		for (int k = 0; op->flags & OP_RETRY && result == -E_BUSY && k < RETRIES; k++) {
+		for (int k = 0; op->flags & OP_RETRY && (result == -E_BUSY || result == -E_AGAIN) && k < RETRIES; k++) {
 			sleep_ns(RETRY_NS);
 			result = perform(s, i);
 		}
@@ -183,6 +184,8 @@ u32 run_ops(struct stage *s, u32 first, u32 count)
 			return i + 1;
 		}
 		finish(s, i, DONE, result);
+		if (last)
+			*last = result;
 		i += op->kind == OP_CLONE ? 1 + op->size : 1;
 	}
 	return 0;
@@ -196,11 +199,13 @@ u32 undo_ops(struct stage *s, u32 first, u32 end)
 		struct record *r = &s->plan.report->records[i];
 		if (!op->undo_count || (r->state != DONE && r->state != STARTED))
 			continue;
+		if (r->state == DONE && r->error) // a tolerated error: it did nothing
+			continue;
 		u32 bad = 0;
 		// Each undo op stands for itself: what can go goes.
 		for (u32 k = op->undo; k < op->undo + op->undo_count;) {
 			u32 size = s->plan.ops[k].kind == OP_ALT ? 1 + s->plan.ops[k].size : 1;
-			if (run_ops(s, k, size))
+			if (run_ops(s, k, size, 0))
 				bad++;
 			k += size;
 		}

@@ -30,10 +30,11 @@ static const char *map_plan(const char *path, struct plan *plan)
 	u8 *own = (u8 *)sys(__NR_mmap, 0, size, PROT_RW, MAP_OWN, fd, 0);
 	const char *bad = is_error((i64)own) ? "cannot be mapped" : plan_decode(own, (u64)size, plan);
 	if (!bad) {
-		u64 at = plan->head->report;
-		u8 *both = (u8 *)sys(__NR_mmap, 0, (u64)size - at, PROT_RW, MAP_BOTH, fd, at);
+		// From the start of the file: its page may be larger than the plan's.
+		u8 *both = (u8 *)sys(__NR_mmap, 0, size, PROT_RW, MAP_BOTH, fd, 0);
 		if (is_error((i64)both))
-			bad = "the report cannot be mapped";
+			return "the report cannot be mapped";
+		both += plan->head->report;
 		plan->report = (struct report *)both;
 		plan->out = both + report_size(plan->head) - plan->head->out;
 	}
@@ -51,12 +52,25 @@ static void reset_signals(void)
 		sys(__NR_rt_sigaction, i, &normal, 0, 8);
 }
 
+// A plan that is opened as descriptor 2 would be overwritten by the first message.
+static void open_standard_streams(void)
+{
+	i64 fd;
+
+	do
+		fd = sys(__NR_openat, AT_CWD, "/dev/null", O_READ_WRITE, 0);
+	while (fd >= 0 && fd < 3);
+	if (fd > 2)
+		sys(__NR_close, fd);
+}
+
 int stage_main(int argc, char **argv);
 int stage_main(int argc, char **argv)
 {
 	static struct stage s;
 	u32 program = RUN;
 
+	open_standard_streams();
 	if (argc < 2)
 		return complain("usage: vitrine-stage PLAN [PROGRAM]", "no plan");
 	if (argc > 2)
@@ -70,16 +84,16 @@ int stage_main(int argc, char **argv)
 	if (program == RUN)
 		s.plan.report->start = now_ns();
 	struct program *p = &s.plan.head->programs[program];
-	u32 failed = run_ops(&s, p->first, p->count);
+	u32 failed = run_ops(&s, p->first, p->count, 0);
+	if (program == RECOVER) // the report is about an earlier run
+		return failed ? 1 : 0;
 	if (!failed && !s.plan.report->failed)
 		return 0;
-	if (program == RECOVER)
-		return 1;
 	u32 none = 0;
 	__atomic_compare_exchange_n(&s.plan.report->failed, &none, failed, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-	kill_children(&s);
+	kill_children(&s, 0);
 	p = &s.plan.head->programs[FAILED];
-	run_ops(&s, p->first, p->count);
+	run_ops(&s, p->first, p->count, 0);
 	return complain("the run failed, and so did the program that would say why; the report is in this file", argv[1]);
 }
 

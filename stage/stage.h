@@ -11,11 +11,11 @@ struct stage {
 	struct plan plan;
 	int pids[MAX_CHILDREN]; // children not yet reaped
 	u32 children;
-	int is_child;
 };
 
-// ops.c: runs `count` ops from `first`; returns 0, or the number of the op that failed plus one.
-u32 run_ops(struct stage *s, u32 first, u32 count);
+// ops.c: runs `count` ops from `first`; returns 0, or the number of the op that failed plus one. `last` gets the result of
+// the op done last; 0 if that is of no interest.
+u32 run_ops(struct stage *s, u32 first, u32 count, i64 *last);
 // ops.c: undoes the ops in [first, end), newest first; returns how many undo ops failed.
 u32 undo_ops(struct stage *s, u32 first, u32 end);
 // ops.c: the value of argument `n` of an op; an unfinished op's result is an error (ECANCELED).
@@ -25,11 +25,11 @@ i64 argument(struct stage *s, const struct op *op, int n, u64 *value);
 i64 op_clone(struct stage *s, u32 index);
 i64 op_await(struct stage *s, u32 index);
 void wake(struct stage *s, u32 index);
-void kill_children(struct stage *s);
+void kill_children(struct stage *s, u32 keep);
 void child_gone(struct stage *s, int pid);
 
 // spawn.c
-i64 op_spawn(struct stage *s, const u64 *a);
+i64 op_spawn(const u64 *a);
 // files.c
 i64 op_walk(u32 mode, const u64 *a);
 // monitor.c

@@ -83,6 +83,12 @@ static const char *check_op(const struct plan *p, u32 i)
 		return "await names no op";
 	if (op->kind == OP_WALK && (op->nr == 0 || op->nr >= WALK_MODES))
 		return "unknown walk";
+	if (op->kind == OP_SPAWN &&
+	    (op->args[4] != ARG_NUMBER ||
+	     (op->a[4] && (op->args[3] != ARG_DATA || !inside(op->a[3], op->a[4], h->data)))))
+		return "a program's input outside the data";
+	if (op->kind == OP_EXPECT && (op->args[3] != ARG_NUMBER || op->a[3] > 4095))
+		return "bad errno of an expectation";
 	if (op->kind == OP_EXPECT && op->nr != 0 && op->nr != 1 && op->nr != 2 && op->nr != 4 && op->nr != 8)
 		return "bad width of an expectation";
 	if (op->kind == OP_EXPECT && op->nr != 0 && op->args[0] != ARG_DATA && op->args[0] != ARG_OUT)
@@ -95,7 +101,7 @@ static const char *check_op(const struct plan *p, u32 i)
 	if (!inside(op->undo, op->undo_count, h->ops))
 		return "undo ops that are not there";
 	if (op->undo_count) {
-		// Undo ops stand behind all programs and have none themselves: undoing always ends.
+		// Undo ops stand behind the run and have none themselves: undoing always ends.
 		if (op->undo <= i || op->undo < h->programs[RUN].first + h->programs[RUN].count)
 			return "undo ops among the program";
 		for (u32 k = op->undo; k < op->undo + op->undo_count; k++)

@@ -29,12 +29,13 @@ enum op_kind {
 
 enum walk_mode {
 	WALK_REMOVE = 1, // remove the tree a1 below a0
+	WALK_KILL,       // kill the processes that the cgroup.procs file a1 names
 	WALK_MODES,
 };
 
 enum op_flag {
 	OP_WAKE = 1,  // another process awaits this op
-	OP_RETRY = 2, // once a millisecond while EBUSY, two seconds at most
+	OP_RETRY = 2, // once a millisecond while EBUSY or EAGAIN, two seconds at most
 	OP_FLAGS = 3,
 };
 

@@ -1,5 +1,5 @@
 /** A run: one plan in the hands of one stage. Its directory's name tells who owns it, so that one readdir finds what a kill left. */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { type Identity, runDirectory } from "./identity.ts";
 import { type Paths, runsDirectory } from "./paths.ts";
 import { startTime } from "./process.ts";
@@ -26,8 +26,10 @@ export function claimRun(paths: Paths, identity: Identity): string {
 
 export const planFile = (directory: string) => `${directory}/plan`;
 
+/** Whole or not at all: a plan is only read under its own name. */
 export function writePlan(directory: string, file: Uint8Array): void {
-  writeFileSync(planFile(directory), file, { mode: 0o600 });
+  writeFileSync(`${planFile(directory)}.new`, file, { mode: 0o600 });
+  renameSync(`${planFile(directory)}.new`, planFile(directory));
 }
 
 export function dropRun(directory: string): void {

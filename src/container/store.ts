@@ -6,11 +6,12 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   writeFileSync,
 } from "node:fs";
 import type { Config } from "../spec/config.ts";
-import { containerDirectory, containersDirectory, type Paths } from "./paths.ts";
+import { containerDirectory, containersDirectory, nameFile, namesDirectory, type Paths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
 
 export function createContainer(paths: Paths, record: ContainerRecord, config: Config): void {
@@ -45,6 +46,23 @@ export function listContainerIds(paths: Paths): string[] {
     return readdirSync(containersDirectory(paths));
   } catch {
     return [];
+  }
+}
+
+export function listNames(paths: Paths): string[] {
+  try {
+    return readdirSync(namesDirectory(paths));
+  } catch {
+    return [];
+  }
+}
+
+/** Id of the container that has a name. */
+export function nameOwner(paths: Paths, name: string): string | undefined {
+  try {
+    return readlinkSync(nameFile(paths, name));
+  } catch {
+    return undefined;
   }
 }
 

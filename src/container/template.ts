@@ -23,9 +23,12 @@ const SUFFIX = 2;
 const NAME = 3;
 const RANGE_TEXT = 4;
 const RANGE = 5;
+const PREFIX = 6;
 
 /** Docker shows, and uses as host name, so much of an id. */
 export const SHORT_ID_LENGTH = 12;
+/** An expectation compares so much of one: eight bytes. */
+const ID_PREFIX = 8;
 /** As many are kept; the oldest go. */
 const MOST_TEMPLATES = 64;
 
@@ -38,8 +41,8 @@ export function makeTemplate(key: string, record: string, plan: Uint8Array): Tem
       places.push(at, kind(at));
   };
   const short = STAND_IN.id.slice(0, SHORT_ID_LENGTH);
-  const whole = Buffer.from(STAND_IN.id);
-  find(short, (at) => (bytes.subarray(at, at + whole.length).equals(whole) ? ID : SHORT_ID));
+  const starts = (at: number, text: string) => bytes.subarray(at, at + text.length).equals(Buffer.from(text));
+  find(STAND_IN.id.slice(0, ID_PREFIX), (at) => (starts(at, STAND_IN.id) ? ID : starts(at, short) ? SHORT_ID : PREFIX));
   find(processSuffix(STAND_IN.pid, STAND_IN.start), () => SUFFIX);
   find(STAND_IN.name, () => NAME);
   find(`0 ${STAND_IN.rangeStart} 65536\n`, () => RANGE_TEXT);
@@ -66,6 +69,7 @@ export function stamp({ plan, places, record }: Template, identity: Identity, mo
 function stampPlace(file: Buffer, at: number, kind: number, identity: Identity, suffix: string): void {
   if (kind === ID) file.write(identity.id, at, "latin1");
   else if (kind === SHORT_ID) file.write(identity.id, at, SHORT_ID_LENGTH, "latin1");
+  else if (kind === PREFIX) file.write(identity.id, at, ID_PREFIX, "latin1");
   else if (kind === SUFFIX) file.write(suffix, at, "latin1");
   else if (kind === NAME)
     file.write(identity.name.padEnd(LONGEST_NAME, "\0"), at, "latin1"); // a C string may end early

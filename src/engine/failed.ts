@@ -8,7 +8,7 @@ import type { Engine } from "./context.ts";
 import { diagnose } from "./diagnose.ts";
 import { forgetFacts } from "./facts.ts";
 import { describeStep, failedStep } from "./failure.ts";
-import { removeFiles } from "./rm.ts";
+import { removeFiles } from "./remove.ts";
 
 export function tellFailure(engine: Engine, directory: string): VitrineError {
   const journal = existsSync(planFile(directory)) ? readJournal(directory) : undefined;

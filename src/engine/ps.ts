@@ -3,11 +3,11 @@ import type { ContainerRecord } from "../container/record.ts";
 import { listRuns } from "../container/runs.ts";
 import { listContainerIds, readRecord } from "../container/store.ts";
 import type { Engine } from "./context.ts";
-import { collect } from "./gc.ts";
+import { collectThoroughly } from "./gc.ts";
 
 /** Containers, newest first; only running ones unless `all`. */
 export async function listContainers(engine: Engine, all: boolean): Promise<ContainerRecord[]> {
-  await collect(engine, true);
+  await collectThoroughly(engine);
   const found = new Map<string, ContainerRecord>();
   if (all)
     for (const id of listContainerIds(engine.paths)) {

@@ -1,13 +1,9 @@
-import { readFileSync } from "node:fs";
-import { containerDirectory, nameFile } from "../container/paths.ts";
 import { isAlive, listRuns } from "../container/runs.ts";
-import { listContainerIds } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
-import { planRemoval } from "../plan/removal.ts";
 import type { Engine } from "./context.ts";
 import { collect } from "./gc.ts";
-import { carryOut } from "./plans.ts";
 import { listContainers } from "./ps.ts";
+import { removeFiles } from "./remove.ts";
 
 const KILL_WAIT_MS = 5000;
 
@@ -32,26 +28,7 @@ export async function removeContainer(engine: Engine, nameOrId: string, force: b
     process.kill(run.pid, "SIGKILL"); // its first process dies with the stage
     for (let i = 0; isAlive(run) && i < KILL_WAIT_MS; i += 5)
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    await collect(engine, true);
+    await collect(engine);
   }
   removeFiles(engine, container.id, container.name);
-}
-
-/** Everything a container that has ended left on disk: its directory, its name. */
-export function removeFiles(engine: Engine, id: string, name: string): void {
-  if (!listContainerIds(engine.paths).includes(id)) return;
-  const file = nameFile(engine.paths, name);
-  carryOut(
-    engine.stage.path,
-    engine.paths,
-    planRemoval(containerDirectory(engine.paths, id), ownerOf(file) === id ? file : undefined),
-  );
-}
-
-function ownerOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, "latin1");
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,5 @@
 /** `run` in the foreground: from options to a plan file, and then this process becomes the stage. */
-import { statSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { type Identity, newIdentity } from "../container/identity.ts";
 import { checkName } from "../container/name.ts";
 import { nameFile } from "../container/paths.ts";
@@ -25,7 +25,7 @@ export async function runForeground(
   began: bigint,
 ): Promise<never> {
   const { paths } = engine;
-  await collect(engine, false); // first: it may free the name
+  await collect(engine); // first: it may free the name
   const name = options.name === undefined ? undefined : freeName(engine, options.name);
   const request = await resolveRequest(engine, options, timeline, false);
   const key = keyOf(engine, request);
@@ -54,7 +54,7 @@ export async function explainRun(engine: Engine, options: RunOptions): Promise<{
 
 function freeName({ paths }: Engine, text: string): string {
   const name = checkName(text);
-  if (statSync(nameFile(paths, name), { throwIfNoEntry: false }))
+  if (lstatSync(nameFile(paths, name), { throwIfNoEntry: false }))
     throw new VitrineError("CONFLICT", `--name "${name}": a container with this name is there`, {
       hint: `vitrine rm ${name}, or take another name`,
     });

@@ -90,6 +90,8 @@ export const F_SEAL_GROW = 4;
 export const F_SEAL_WRITE = 8;
 export const MFD_CLOEXEC = 1;
 export const MFD_ALLOW_SEALING = 2;
+/** Since Linux 6.3; without it vm.memfd_noexec may forbid execveat. */
+export const MFD_EXEC = 0x10;
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;
 export const SIG_SETMASK = 2;
 export const SIGKILL = 9;

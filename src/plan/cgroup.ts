@@ -65,6 +65,10 @@ export function planGroups(facts: HostFacts, resources: Resources, path: string)
     prepare.push(makeGroup(directory, "v2", [open]));
     for (const setting of settings) prepare.push(set(directory, setting));
   }
+  // Without cgroup.kill: by list. With a group in several hierarchies any of them names all processes.
+  const [first] = v1;
+  if (kill.length === 0 && first)
+    kill.push({ do: "walk", mode: "kill", dir: AT_FDCWD, path: `${first.mount}${path}/cgroup.procs` });
   return { prepare, into, join: tasks.length > 0 ? [joinGroups(tasks, path)] : [], kill };
 }
 

@@ -11,6 +11,7 @@ import {
   F_SEAL_WRITE,
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
+  MFD_EXEC,
   O_CLOEXEC,
   O_RDWR,
   SIG_SETMASK,
@@ -33,7 +34,7 @@ export interface RunPlace {
 }
 
 /** The plan file is locked as long as the stage lives: nobody else cleans up meanwhile. See fcntl(2), F_OFD_SETLK. */
-export function lockPlan(place: RunPlace): { op: Op; lock: Instruction } {
+export function lockPlan(place: RunPlace, retry = false): { op: Op; lock: Instruction } {
   const lock = sys("openat", [AT_FDCWD, `${place.directory}/plan`, O_RDWR | O_CLOEXEC]);
   const writeLock = struct([{ width: 2, value: 1 }, { width: 2, value: 0 }, u32(0), u64(0), u64(0), u64(0)]); // struct flock: F_WRLCK
   const told = {
@@ -42,7 +43,7 @@ export function lockPlan(place: RunPlace): { op: Op; lock: Instruction } {
     why: "As long as this lock is held, the run is alive and nobody else may clean up after it.",
     sh: `flock -n ${place.directory}/plan …`,
   };
-  return { op: onHost(told, [lock, sys("fcntl", [lock, F_OFD_SETLK, writeLock])]), lock };
+  return { op: onHost(told, [lock, sys("fcntl", [lock, F_OFD_SETLK, writeLock], { retry })]), lock };
 }
 
 export function quietStart(): Op {
@@ -111,10 +112,10 @@ export function end(place: RunPlace, status: Instruction, ending: Ending): Op[] 
     why: "The command ends as the container did.",
     sh: "exit $STATUS",
   };
-  const told = ending.tell ? [tell] : [alt([expect(status, 0x80n, 0n, "ECHILD")], [tell])];
+  const told = ending.tell ? tell : [alt([expect(status, 0x80n, 0n, "ECHILD")], tell)];
   return [
     onHost(violent, told),
-    onHost(clean, [alt([undo, expect(undo, 0xffffffffn, 0n, "EBUSY")], [tell]), ...removePlan(place)]),
+    onHost(clean, [alt([undo, expect(undo, 0xffffffffn, 0n, "EBUSY")], become(place, "ended")), ...removePlan(place)]),
     onHost(last, [sys("exit_group", [status])]),
   ];
 }
@@ -123,10 +124,10 @@ export function end(place: RunPlace, status: Instruction, ending: Ending): Op[] 
 export function afterFailure(place: RunPlace): Op[] {
   const undo = { call: "unlinkat", object: "what was done so far", why: "A failed run leaves nothing behind." };
   const tell = { call: "execve", object: "vitrine failed", why: "The program says which step failed, and why." };
-  return [onHost(undo, [{ do: "undo" }]), onHost(tell, [become(place, "failed")])];
+  return [onHost(undo, [{ do: "undo" }]), onHost(tell, become(place, "failed"))];
 }
 
-/** What another command does when the stage was killed. */
+/** What another command does when the stage was killed. Its child may still be dying, and holds the lock until then. */
 export function recovery(place: RunPlace): Op[] {
   const undo: Instruction = { do: "undo" };
   const told = {
@@ -134,7 +135,7 @@ export function recovery(place: RunPlace): Op[] {
     object: "what a killed run left",
     why: "The journal tells what was begun: it is undone.",
   };
-  return [lockPlan(place).op, onHost(told, [undo, expect(undo, 0xffffffffn, 0n, "EBUSY"), ...removePlan(place)])];
+  return [lockPlan(place, true).op, onHost(told, [undo, expect(undo, 0xffffffffn, 0n, "EBUSY"), ...removePlan(place)])];
 }
 
 function removePlan(place: RunPlace): Instruction[] {
@@ -144,9 +145,14 @@ function removePlan(place: RunPlace): Instruction[] {
   ];
 }
 
-function become(place: RunPlace, command: string): Instruction {
+/** The program gets back what was set for the run: signals, and the usual umask. */
+function become(place: RunPlace, command: string): Instruction[] {
   const argv = [place.program, ...place.arguments, command, place.directory];
-  return sys("execve", [place.program, strings(argv), strings(place.env)]);
+  return [
+    sys("rt_sigprocmask", [SIG_SETMASK, bytes(new Uint8Array(8)), 0, 8]),
+    sys("umask", [0o022]),
+    sys("execve", [place.program, strings(argv), strings(place.env)]),
+  ];
 }
 
 /**
@@ -154,7 +160,7 @@ function become(place: RunPlace, command: string): Instruction {
  * stage's own file through /proc/self/exe (CVE-2019-5736); nobody can write to this one.
  */
 export function sealStage(stage: { path: string; size: number }, plan: string, program: number): Op {
-  const copy = sys("memfd_create", ["vitrine-stage", MFD_CLOEXEC | MFD_ALLOW_SEALING]);
+  const copy = sys("memfd_create", ["vitrine-stage", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC]);
   const self = sys("openat", [AT_FDCWD, stage.path, O_CLOEXEC]);
   const copied = sys("sendfile", [copy, self, 0, stage.size]);
   const seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;

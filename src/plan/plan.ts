@@ -73,7 +73,7 @@ export interface Sys {
   readonly args: readonly Arg[];
   /** Errnos that are no failure. */
   readonly ok?: readonly Errno[] | undefined;
-  /** Again every millisecond while EBUSY, for two seconds. */
+  /** Again every millisecond while EBUSY or EAGAIN, for two seconds. */
   readonly retry?: boolean | undefined;
 }
 
@@ -119,10 +119,13 @@ export interface Spawn {
   readonly timeoutMs: number;
 }
 
-/** Bulk work on a tree of files. "remove": the tree at `path` below `dir` is gone, however deep it is. */
+/**
+ * Bulk work. "remove": the tree at `path` below `dir` is gone, however deep it is. "kill": the processes that the
+ * cgroup.procs file at `path` names are gone.
+ */
 export interface Walk {
   readonly do: "walk";
-  readonly mode: "remove";
+  readonly mode: "remove" | "kill";
   readonly dir: Arg;
   readonly path: string;
   readonly ok?: readonly Errno[] | undefined;

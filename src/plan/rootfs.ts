@@ -5,17 +5,14 @@ import {
   MOUNT_ATTR_NODEV,
   MOUNT_ATTR_RDONLY,
   O_CLOEXEC,
-  O_CREAT,
   O_DIRECTORY,
-  O_EXCL,
   O_PATH,
-  O_WRONLY,
   PR_SET_SECUREBITS,
   SECBIT_NO_SETUID_FIXUP,
 } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { attach, cloneMount, newFilesystem, type Parameter, setAttributes } from "./filesystem.ts";
-import { awaits, sys, text } from "./instructions.ts";
+import { awaits, expect, out, sys, unless } from "./instructions.ts";
 import { inside, onHost, quote } from "./op.ts";
 import type { Instruction, Op } from "./plan.ts";
 
@@ -164,25 +161,31 @@ export function readOnlyRoot(root: Instruction): Op {
 
 /** Claims a name for good or, with `release`, for the length of the run. */
 export function claimName(file: string, id: string, release: boolean): Op {
-  const value = text(id);
   const name = file.slice(file.lastIndexOf("/") + 1);
   const above = sys("mkdirat", [AT_FDCWD, file.slice(0, file.lastIndexOf("/")), 0o700], { ok: ["EEXIST"] });
-  const fd = sys("openat", [AT_FDCWD, file, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600]);
+  const link = sys("symlinkat", [id, AT_FDCWD, file]);
+  // A kill may fall between the refusal of a name and its record: only a link to our id is ours to remove.
+  const owner = out(64);
+  const prefix = new DataView(new TextEncoder().encode(id).buffer).getBigUint64(0, true);
+  const mine = [
+    sys("readlinkat", [AT_FDCWD, file, owner, owner.size]),
+    expect({ load: owner, at: 0, width: 8 }, 0xffffffffffffffffn, prefix, "ESTALE"),
+    sys("unlinkat", [AT_FDCWD, file, 0]),
+  ];
   const undo = {
-    of: fd,
+    of: link,
     call: "unlinkat",
     object: file,
     sh: `rm ${file}`,
-    does: [sys("unlinkat", [AT_FDCWD, file, 0], { ok: ["ENOENT"] })],
+    does: [unless(["ENOENT", "ESTALE"], mine)],
   };
   const told = {
-    call: "openat",
+    call: "symlinkat",
     object: `the name ${name}`,
-    why: "Only one can make this file: the name is taken, or it is ours.",
-    sh: `set -C; echo ${id} > ${file}`,
+    why: "A link to the id, made whole or not at all, and only by one: the name is taken, or it is ours.",
+    sh: `ln -s ${id} ${file}`,
   };
-  const does = [fd, sys("write", [fd, value, value.bytes.length]), sys("close", [fd])];
-  return onHost(release ? { ...told, undo } : told, [above, ...does]);
+  return onHost(release ? { ...told, undo } : told, [above, link]);
 }
 
 /** The container's directory as scratch, with "upper" and "work"; removed at the end if `throwAway`. */

@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { collect } from "../../engine/gc.ts";
+import { collectThoroughly } from "../../engine/gc.ts";
 import type { Command } from "../command.ts";
 import { printOut } from "../output.ts";
 
@@ -8,7 +8,7 @@ export const command: Command = {
   summary: "Clean up after commands that were killed (every command does, in passing)",
   flags: [],
   async run({ paths }) {
-    const done = await collect(await openEngine(paths), true);
+    const done = await collectThoroughly(await openEngine(paths));
     if (done > 0) printOut(`cleaned up ${done}\n`);
     return 0;
   },

@@ -1,0 +1,254 @@
+/** Golden plans, and what has to hold of every plan. UPDATE_GOLDEN=1 writes test/golden anew. */
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { HYBRID, NO_GROUPS, shapeFor, V1_ONLY, V2_ONLY } from "../../test/facts.ts";
+import { explainJson } from "../explain/json.ts";
+import { explainText } from "../explain/text.ts";
+import { AT_REMOVEDIR, CLONE_NEWUSER, PR_SET_PDEATHSIG } from "../linux/constants.ts";
+import type { HostFacts } from "../linux/facts.ts";
+import type { RunOptions } from "../spec/options.ts";
+import type { ResolvedUser } from "../spec/user.ts";
+import { allOps, type Data, type Instruction, type Link, type Op, type Out, type Plan, type Sys } from "./plan.ts";
+import { planRun } from "./run.ts";
+
+interface Case {
+  readonly file: string;
+  readonly options: Partial<RunOptions>;
+  readonly facts: HostFacts;
+  readonly user?: ResolvedUser;
+}
+
+const BOB: ResolvedUser = { uid: 1000, gid: 100, additionalGids: [10, 998], home: "/home/bob" };
+
+const CASES: readonly Case[] = [
+  { file: "private-ids-hybrid", options: { memory: "128m", cpus: "1.5" }, facts: HYBRID },
+  { file: "v2-only", options: { memory: "128m", cpuShares: "512" }, facts: V2_ONLY },
+  { file: "host-ids", options: { userns: "host", rm: false, name: "web" }, facts: HYBRID },
+  { file: "host-namespaces", options: { network: "host", pid: "host", ipc: "host", uts: "host" }, facts: HYBRID },
+  { file: "writable-directory", options: { rwRootfs: true, capDrop: ["ALL"] }, facts: V1_ONLY, user: BOB },
+  {
+    file: "read-only-binds",
+    options: {
+      readOnly: true,
+      volumes: ["/srv/data:/data:ro", "/etc/hosts:/etc/hosts:bind,noidmap"],
+      mounts: ["type=tmpfs,target=/scratch,tmpfs-size=1m"],
+      hostname: "web-1",
+      workdir: "/data/in",
+      command: ["sh", "-c", "echo 'it works'"],
+    },
+    facts: HYBRID,
+  },
+];
+
+/** Not worth a file each; the same has to hold of them. */
+const MORE: readonly Case[] = [
+  { file: "no groups", options: {}, facts: NO_GROUPS },
+  { file: "host groups", options: { cgroupns: "host" }, facts: V2_ONLY },
+  { file: "host everything", options: { ...{ network: "host", pid: "host", ipc: "host" }, userns: "host", cgroupns: "host" }, facts: V1_ONLY },
+  { file: "many rights", options: { capAdd: ["ALL"] }, facts: HYBRID, user: BOB },
+  { file: "arm64", options: { volumes: ["/a:/b"] }, facts: { ...HYBRID, arch: "arm64" } },
+];
+
+function planOf({ options, facts, user }: Case): Plan {
+  return planRun(shapeFor(options, facts, undefined, user).input, facts);
+}
+
+const GOLDEN = new URL("../../test/golden/", import.meta.url).pathname;
+
+function compareGolden(file: string, text: string): void {
+  if (process.env.UPDATE_GOLDEN) {
+    mkdirSync(GOLDEN, { recursive: true });
+    writeFileSync(GOLDEN + file, text);
+  }
+  if (!existsSync(GOLDEN + file)) throw new Error(`test/golden/${file} is not there: UPDATE_GOLDEN=1 writes it`);
+  expect(text).toBe(readFileSync(GOLDEN + file, "utf8"));
+}
+
+describe("golden", () => {
+  test.each(CASES)("$file", (one) => {
+    const plan = planOf(one);
+    compareGolden(`${one.file}.txt`, explainText(plan, []));
+    compareGolden(`${one.file}.json`, `${JSON.stringify(explainJson(plan, []), undefined, 1)}\n`);
+  });
+});
+
+const flat = (list: readonly Instruction[]): Instruction[] =>
+  list.flatMap((i) => [i, ...(i.do === "alt" ? flat([...i.first, ...i.other]) : [])]);
+const opsOf = (plan: Plan): Op[] => [...allOps(plan.run)];
+const calls = (ops: readonly Op[]): Sys[] => flat(ops.flatMap((op) => op.does)).filter((i) => i.do === "sys");
+
+function childOf(plan: Plan): Op[] {
+  const clone = opsOf(plan)
+    .flatMap((op) => op.does)
+    .find((i) => i.do === "clone");
+  return clone?.body.flatMap((s) => s.ops) ?? [];
+}
+
+/** Instructions whose results one needs. */
+function needs(i: Instruction): Instruction[] {
+  const links = (d: Data | Out): Instruction[] =>
+    d.kind === "out"
+      ? []
+      : d.links.flatMap((l: Link) =>
+          l.put === "address" ? (typeof l.of === "string" ? [] : links(l.of)) : [l.of],
+        );
+  const of = (arg: unknown): Instruction[] => {
+    if (typeof arg !== "object" || arg === null) return [];
+    return "do" in arg ? [arg as Instruction] : links(arg as Data | Out);
+  };
+  switch (i.do) {
+    case "sys":
+      return i.args.flatMap(of);
+    case "clone":
+      return of(i.args);
+    case "expect":
+      return of("load" in i.value ? i.value.load : i.value);
+    case "await":
+      return [i.peer];
+    case "serve":
+      return [i.pidfd];
+    case "walk":
+      return of(i.dir);
+    default:
+      return [];
+  }
+}
+
+describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
+  const plan = planOf(one);
+  const ops = opsOf(plan);
+  const child = childOf(plan);
+
+  test("each op says why in a sentence, and names its object", () => {
+    for (const { why, object, call } of [...ops, ...plan.failed, ...plan.recover]) {
+      expect(why).toMatch(/^[A-Z].{9,}[.]$/);
+      expect(why).not.toMatch(/undefined|NaN|\[object/);
+      expect(object).not.toMatch(/^$|undefined|NaN|\[object/);
+      expect(call).toMatch(/^[a-z][a-z0-9_]+$/);
+    }
+  });
+
+  test("no object, command or path has an undefined in it", () => {
+    const text = JSON.stringify(explainJson(plan, []));
+    expect(text).not.toMatch(/undefined|NaN|\[object/);
+  });
+
+  test("each op is carried out where it says", () => {
+    for (const op of ops) expect(op.where).toBe(child.includes(op) ? "container" : "host");
+  });
+
+  test("every control group that is made is taken away", () => {
+    const { v1, v2 } = one.facts.cgroups;
+    const mounts = [...v1, ...(v2 ? [v2] : [])].map((h) => h.mount);
+    const makers = ops.filter((op) =>
+      calls([op]).some((c) => c.call === "mkdirat" && mounts.some((m) => String(c.args[1]).startsWith(`${m}/`))),
+    );
+    expect(makers).toHaveLength(mounts.length);
+    for (const op of makers) {
+      const [made] = calls([op]).filter((c) => c.call === "mkdirat");
+      const gone = flat(op.undo?.does ?? []).filter((i): i is Sys => i.do === "sys" && i.call === "unlinkat");
+      expect(gone.map((c) => [c.args[1], c.args[2]])).toEqual([[made?.args[1] as string, AT_REMOVEDIR]]);
+      expect(op.does[0]).toBe(made as Sys);
+    }
+  });
+
+  test("whatever is made outside and outlives a process has an undo, unless it is to stay", () => {
+    const made = calls(ops.filter((op) => op.where === "host" && !op.undo)).filter((c) => c.call === "mkdirat");
+    if (one.options.rm !== false) expect(made.filter((c) => !c.ok?.includes("EEXIST"))).toEqual([]);
+  });
+
+  test("an undo goes by paths: it uses no result of the run", () => {
+    for (const { undo, does } of ops) {
+      const own = new Set(flat(undo?.does ?? []));
+      for (const i of own) {
+        for (const needed of needs(i)) expect(own.has(needed)).toBe(true);
+        expect(["undo", "clone", "await", "serve"]).not.toContain(i.do);
+      }
+      if (undo?.of) expect(flat(does)).toContain(undo.of);
+    }
+  });
+
+  test("recovery, by another process, uses no result of the run either", () => {
+    for (const program of [plan.failed, plan.recover]) {
+      const own = new Set(flat(program.flatMap((op) => op.does)));
+      for (const i of own) for (const needed of needs(i)) expect(own.has(needed)).toBe(true);
+    }
+  });
+
+  test("no result is used before it is there", () => {
+    const host = flat(ops.filter((op) => op.where === "host").flatMap((op) => op.does));
+    const inner = flat(child.flatMap((op) => op.does));
+    const clone = host.findIndex((i) => i.do === "clone");
+    const check = (mine: Instruction[], theirs: Instruction[], known: number) => {
+      let reached = known; // so many of the other process's instructions are known to be done
+      for (const [at, i] of mine.entries()) {
+        if (i.do === "await") reached = Math.max(reached, theirs.indexOf(i.done) + 1);
+        for (const needed of needs(i)) {
+          const here = mine.indexOf(needed);
+          if (here >= 0) expect(here).toBeLessThan(at);
+          else expect(theirs.indexOf(needed)).toBeLessThan(needed === host[clone] ? clone + 1 : reached);
+          expect(here >= 0 || theirs.includes(needed)).toBe(true);
+        }
+      }
+    };
+    check(host, inner, 0);
+    check(inner, host, clone);
+  });
+
+  test("the program is the last thing that the child does", () => {
+    expect(child.at(-1)?.call).toBe("execve");
+    const last = flat(child.at(-1)?.does ?? []).at(-1);
+    expect(last).toMatchObject({ do: "sys", call: "execve" });
+    expect(calls(child.slice(0, -1)).some((c) => c.call === "execve" || c.call === "execveat")).toBe(false);
+  });
+
+  test("the child dies with the stage: said again after the last change of credentials", () => {
+    const all = calls(child);
+    const said = all.flatMap((c, i) => (c.call === "prctl" && c.args[0] === PR_SET_PDEATHSIG ? [i] : []));
+    const changed = all.flatMap((c, i) => (/^(set(res|fs)?[ug]id|setgroups|capset)$/.test(c.call) ? [i] : []));
+    expect(said.length).toBeGreaterThanOrEqual(2);
+    expect(changed.length).toBeGreaterThan(0);
+    expect(said.at(-1)).toBeGreaterThan(changed.at(-1) as number);
+    expect(said[0]).toBe(0);
+  });
+
+  test("rights go in their order: bounding set, user, capabilities, no new privileges", () => {
+    const at = (found: (c: Sys) => boolean) => calls(child).findLastIndex(found);
+    const [bounding, user, capset, quiet] = [
+      at((c) => c.call === "prctl" && c.args[0] === 24),
+      at((c) => c.call === "setresuid"),
+      at((c) => c.call === "capset"),
+      at((c) => c.call === "prctl" && c.args[0] === 38),
+    ] as [number, number, number, number];
+    expect(bounding).toBeLessThan(user);
+    expect(user).toBeLessThan(capset);
+    expect(capset).toBeLessThan(quiet);
+  });
+
+  test("paths in the container are opened below its root, but for the old root itself", () => {
+    const opened = calls(child).filter((c) => c.call === "openat" && c.args[0] === -100);
+    for (const c of opened) expect(["/", "/proc"]).toContain(c.args[1] as string);
+    expect(calls(child).some((c) => c.call === "chroot")).toBe(false);
+    for (const c of calls(child)) if (c.call === "openat2") expect(typeof c.args[0]).toBe("object");
+  });
+
+  test("descriptors are the child's own before the program starts, and close", () => {
+    const all = calls(child);
+    const closed = all.findIndex((c) => c.call === "close_range" && c.args[0] === 3 && c.args[2] === 6);
+    expect(closed).toBeGreaterThan(all.findLastIndex((c) => c.call === "move_mount"));
+  });
+
+  test("with the host's ids, and then only, the stage goes on from a sealed copy", () => {
+    const private_ = one.options.userns !== "host";
+    expect(plan.restart === undefined).toBe(private_);
+    if (plan.restart) expect(ops[0]).toBe(plan.restart);
+    const clone = ops.flatMap((op) => op.does).find((i) => i.do === "clone");
+    const flags = clone ? new DataView(clone.args.bytes.buffer).getBigUint64(0, true) : 0n;
+    expect((flags & BigInt(CLONE_NEWUSER)) !== 0n).toBe(private_);
+    expect(calls(ops).some((c) => c.call === "setfsuid")).toBe(private_ && !one.options.rwRootfs);
+  });
+
+  test("is the same when it is made again", () => {
+    expect(explainJson(planOf(one), [])).toEqual(explainJson(plan, []));
+  });
+});

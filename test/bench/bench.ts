@@ -1,0 +1,132 @@
+/**
+ * How long `true` in a fresh container takes, here and in other engines: whole processes, from spawn to exit, in turn.
+ * It only measures; what it makes is removed at the end.
+ *
+ * BENCH_ROUNDS=N    rounds that count (30)
+ * BENCH_ONLY=A,B    only these: runc, runc-no-userns, crun, crun-no-userns, bwrap, unshare, nspawn, podman, docker,
+ *                   and the parts start-up, phases, row
+ */
+import { spawnSync } from "node:child_process";
+import { constants, copyFileSync, writeFileSync } from "node:fs";
+import { cpus, loadavg, release } from "node:os";
+import { join, resolve } from "node:path";
+import { peers } from "./peers.ts";
+import { printPhases } from "./phases.ts";
+import { makePlace, makeRootfs, type Place } from "./place.ts";
+import { type Entrant, type Entry, interrupted, median, race, settle, wallTime } from "./race.ts";
+import { ms, printResults, printTable } from "./table.ts";
+
+const REPOSITORY = resolve(import.meta.dirname, "../..");
+const ROW_STARTS = 20;
+const ROW_ROUNDS = 3;
+const PHASE_ROUNDS = 15;
+
+const rounds = Math.max(1, Number(process.env.BENCH_ROUNDS ?? 30) || 30);
+const only = (process.env.BENCH_ONLY ?? "").split(",").filter((name) => name !== "");
+const wanted = (name: string) => only.length === 0 || only.includes(name);
+
+async function bench(place: Place): Promise<void> {
+  const rootfs = makeRootfs(place, "rootfs");
+  // A copy: whoever builds meanwhile does not disturb.
+  const program = join(place.directory, "vitrine");
+  copyFileSync(join(REPOSITORY, "dist/vitrine"), program, constants.COPYFILE_FICLONE);
+  const env = {
+    ...process.env,
+    VITRINE_ROOT: join(place.directory, "vitrine-root"),
+    VITRINE_STATE: join(place.directory, "vitrine-state"),
+  };
+  const flags = ["--rm", "--memory", "128m", "--cpus", "1", "--rootfs", rootfs, "/bin/true"];
+  const ours: Entry = { name: "vitrine", argv: [program, "run", ...flags], env, note: "limits, user namespace" };
+
+  const others = await peers(place, rootfs, wanted);
+  console.log(`Linux ${release()}, ${cpus().length} CPUs, load ${load()}; ${rounds} rounds after one that warms up`);
+  spawnSync("sync", ["-f", place.directory]);
+
+  if (others.length > 0) {
+    console.log("\nRun `true` in a fresh container, with limits");
+    printResults(await race([ours, ...others], rounds));
+  }
+  if (wanted("start-up")) {
+    console.log("\nStart-up alone");
+    printResults(await race(startUp(place, program), rounds));
+  }
+  if (wanted("phases")) {
+    console.log("\nvitrine run by phase");
+    await printPhases(ours, flags, Math.min(rounds, PHASE_ROUNDS));
+  }
+  const runc = others.find((other) => other.name === "runc");
+  if (wanted("row") || runc) {
+    console.log(`\n${ROW_STARTS} starts in a row, the median of ${ROW_ROUNDS} rows each`);
+    await printRow([ours, ...(runc && "argv" in runc ? [runc] : [])]);
+  }
+  console.log(`\nLoad at the end: ${load()}`);
+}
+
+const load = () => (loadavg()[0] ?? 0).toFixed(1);
+
+function startUp(place: Place, program: string): Entrant[] {
+  const node = Bun.which("node");
+  return [
+    { name: "vitrine --version", argv: [program, "--version"], note: "" },
+    emptyProgram(place),
+    node ? { name: "node -e 0", argv: [node, "-e", "0"], note: "" } : { name: "node -e 0", reason: "not installed" },
+    { name: "/bin/true", argv: ["/bin/true"], note: "" },
+  ];
+}
+
+/** What Bun's runtime costs by itself: nothing, built as vitrine is built. */
+function emptyProgram(place: Place): Entrant {
+  const name = "empty Bun program";
+  const rule = "bun-build: ; @echo $(BUN_BUILD)";
+  const made = spawnSync("make", ["-s", "--no-print-directory", "--eval", rule, "bun-build"], {
+    cwd: REPOSITORY,
+    encoding: "utf8",
+  });
+  const [bun, ...flags] = made.stdout.trim().split(" ");
+  if (made.status !== 0 || !bun) return { name, reason: `BUN_BUILD: ${made.stderr.trim()}` };
+  writeFileSync(join(place.directory, "nothing.ts"), "export {};\n");
+  const file = join(place.directory, "nothing");
+  const built = spawnSync(resolve(REPOSITORY, bun), [...flags, "nothing.ts", "--outfile", file], {
+    cwd: place.directory,
+    encoding: "utf8",
+  });
+  if (built.status !== 0) return { name, reason: `bun build: ${built.stderr.trim().split("\n").at(-1)}` };
+  return { name, argv: [file], note: "the same build flags" };
+}
+
+async function printRow(entries: readonly Entry[]): Promise<void> {
+  const totals = new Map<Entry, number[]>(entries.map((entry) => [entry, []]));
+  for (let round = 0; round < ROW_ROUNDS; round++)
+    for (const [entry, list] of totals) {
+      wallTime(entry);
+      await settle();
+      const start = process.hrtime.bigint();
+      for (let i = 0; i < ROW_STARTS; i++) {
+        const took = wallTime(entry);
+        await settle(0);
+        if (typeof took === "string") return console.log(`not measured: ${entry.name}: ${took}`);
+      }
+      list.push(Number(process.hrtime.bigint() - start) / 1e6);
+      await settle();
+    }
+  const rows = [...totals].map(([{ name, note }, list]) => [
+    name,
+    ms(median(list)),
+    ms(median(list) / ROW_STARTS),
+    note,
+  ]);
+  printTable(["", "total ms", "each", ""], rows);
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.on(signal, () => interrupted.abort(new Error(signal)));
+const place = makePlace();
+try {
+  await bench(place);
+} catch (error) {
+  if (!interrupted.signal.aborted) throw error;
+  console.error("bench: interrupted");
+  process.exitCode = 130;
+} finally {
+  await place.leave();
+}

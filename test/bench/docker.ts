@@ -1,0 +1,52 @@
+/** A dockerd of our own: its socket, data and runtime files lie in the bench's place; it sees /run and /etc/docker empty. */
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Place } from "./place.ts";
+import { type Entrant, settle } from "./race.ts";
+
+const START_MS = 20_000;
+const HIDE = "mount -t tmpfs none /run && { ! test -d /etc/docker || mount -t tmpfs none /etc/docker; }";
+
+export async function startDocker(place: Place, rootfs: string): Promise<Entrant> {
+  const name = "docker";
+  if (!Bun.which("docker") || !Bun.which("dockerd")) return { name, reason: "not installed" };
+  const directory = join(place.directory, "docker");
+  mkdirSync(directory, 0o700);
+  const host = `unix://${directory}/socket`;
+  const log = join(directory, "log");
+  const options = [
+    ...["-H", host, "--data-root", `${directory}/data`, "--exec-root", `${directory}/exec`, "-p", `${directory}/pid`],
+    ...["--iptables=false", "--ip6tables=false", "--bridge", "none", "--cgroup-parent", place.cgroup],
+  ];
+  const output = openSync(log, "w");
+  const daemon = spawn("unshare", ["-m", "sh", "-c", `${HIDE} && exec dockerd "$@"`, "sh", ...options], {
+    stdio: ["ignore", output, output],
+    detached: true,
+  });
+  const ended = new Promise<void>((resolve) => daemon.once("exit", () => resolve()));
+  place.onLeave(async () => {
+    if (daemon.exitCode !== null || daemon.signalCode !== null) return;
+    daemon.kill("SIGTERM");
+    const hard = setTimeout(() => daemon.kill("SIGKILL"), START_MS);
+    await ended;
+    clearTimeout(hard);
+  });
+
+  const env = { ...process.env, DOCKER_CONFIG: join(directory, "config") };
+  const docker = (...args: string[]) =>
+    spawnSync("docker", ["-H", host, ...args], { env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  const deadline = Date.now() + START_MS;
+  while (docker("version").status !== 0) {
+    await settle(100);
+    if (daemon.exitCode !== null || Date.now() > deadline)
+      return { name, reason: `dockerd did not start: ${readFileSync(log, "utf8").trim().split("\n").at(-1)}` };
+  }
+  const archive = join(directory, "rootfs.tar");
+  spawnSync("tar", ["-C", rootfs, "-cf", archive, "."]);
+  const imported = docker("import", archive, "bench");
+  if (imported.status !== 0) return { name, reason: `docker import: ${imported.stderr.trim()}` };
+  const limits = ["--memory", "128m", "--cpus", "1", "--pids-limit", "2048"];
+  const argv = ["docker", "-H", host, "run", "--rm", "--network", "none", ...limits, "bench", "/bin/true"];
+  return { name, argv, env, note: "limits, no user namespace; client, daemon, shim and runc" };
+}

@@ -1,0 +1,129 @@
+/** Seeds for test/fuzz/decode.c: real plans of made-up runs, and one small plan with every kind of instruction. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import type { CgroupLayout, HostFacts } from "../../src/linux/facts.ts";
+import { alt, awaits, bytes, expect, out, strings, struct, sys, u64, withPid } from "../../src/plan/instructions.ts";
+import type { Instruction, Op, Plan } from "../../src/plan/plan.ts";
+import { planRemoval } from "../../src/plan/removal.ts";
+import { planRun, type RunInput } from "../../src/plan/run.ts";
+import { generateConfig } from "../../src/spec/generate.ts";
+import type { RunOptions } from "../../src/spec/options.ts";
+import { encode } from "../../src/stage/encode.ts";
+
+const directory = process.argv[2];
+if (!directory) throw new Error("usage: seed.ts DIRECTORY");
+mkdirSync(directory, { recursive: true });
+
+const ID = "0123456789abcdef".repeat(4);
+const V1: CgroupLayout = {
+  v1: [
+    { controllers: ["memory"], mount: "/sys/fs/cgroup/memory", files: ["memory.memsw.limit_in_bytes"] },
+    { controllers: ["cpu", "cpuacct"], mount: "/sys/fs/cgroup/cpu,cpuacct", files: [] },
+    { controllers: ["cpuset"], mount: "/sys/fs/cgroup/cpuset", files: [] },
+    { controllers: ["pids"], mount: "/sys/fs/cgroup/pids", files: [] },
+  ],
+};
+const V2: CgroupLayout = {
+  v1: [],
+  v2: { mount: "/sys/fs/cgroup", controllers: ["cpu", "memory", "pids"], kill: true },
+};
+
+function facts(cgroups: CgroupLayout): HostFacts {
+  const boot = "01234567-89ab-cdef-0123-456789abcdef";
+  return { arch: "x64", boot, kernel: "6.18.0", cgroups, overlayByFd: true, lastCapability: 40, cpus: 2 };
+}
+
+const OPTIONS: RunOptions = {
+  rwRootfs: false,
+  command: ["true"],
+  env: [],
+  readOnly: false,
+  volumes: [],
+  mounts: [],
+  tmpfs: [],
+  capAdd: [],
+  capDrop: [],
+  rm: true,
+  network: "none",
+  pid: "",
+  ipc: "",
+  uts: "",
+  userns: "",
+  cgroupns: "",
+};
+
+function run(changes: Partial<RunOptions>, host: HostFacts): Plan {
+  const options = { ...OPTIONS, ...changes };
+  const user = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
+  const from = { id: ID, shortId: ID.slice(0, 12), rangeStart: 0x70000000, user, image: { command: [], env: [] } };
+  const scratch = `/var/lib/vitrine/containers/${ID}`;
+  const input: RunInput = {
+    config: generateConfig(options, from, host),
+    root: options.rwRootfs
+      ? { kind: "directory", path: "/srv/root" }
+      : { kind: "overlay", layers: ["/srv/upper", "/srv/lower"], scratch, throwAway: options.rm },
+    place: { directory: "/run/vitrine/runs/1", program: "/usr/bin/vitrine", arguments: ["--root", "/r"], env: ["A=b"] },
+    directory: scratch,
+    keep: !options.rm,
+    id: ID,
+    nameFile: "/var/lib/vitrine/names/fuzz",
+    tell: !options.rm,
+    stage: { path: "/var/lib/vitrine/stage/0", size: 16384 },
+  };
+  return planRun(input, host);
+}
+
+const host = (does: readonly Instruction[], undo?: readonly Instruction[]): Op => ({
+  call: "test",
+  object: "",
+  where: "host",
+  why: "",
+  does,
+  ...(undo ? { undo: { call: "test", object: "", does: undo } } : {}),
+});
+
+/** Every kind of instruction, argument and link, in a file of two pages: mutations of it are quick. */
+function small(): Plan {
+  const value = out(16);
+  const pid = sys("getpid", []);
+  const self = sys("pidfd_open", [pid, 0], { ok: ["ENOENT", "EPERM"], retry: true });
+  const read = sys("openat", [-100, withPid("/proc", pid, "/stat"), 0]);
+  const child: Instruction = {
+    do: "clone",
+    args: struct([u64(0), u64(pid)]),
+    body: [{ phase: "Process", ops: [host([awaits(read, self), sys("execve", ["/bin/true", strings(["true"]), 0])])] }],
+  };
+  const status: Instruction = { do: "serve", pidfd: self };
+  const undo: Instruction = { do: "undo" };
+  const nested = alt([read], [alt([sys("chdir", ["/"])], [], ["ENOENT"])], ["EPERM"]);
+  const ops = [
+    host([pid, self], [alt([sys("unlinkat", [-100, "a", 0], { ok: ["ENOENT"] })], [sys("chdir", ["b"])])]),
+    host([child], [{ do: "walk", mode: "remove", dir: -100, path: "tree", ok: ["ENOENT"] }]),
+    host([nested, expect({ load: value, at: 4, width: 4 }, 0xffn, 0n, "EIO")], [sys("chdir", ["c"])]),
+    host([{ do: "spawn", path: "/bin/true", argv: ["true"], env: [], stdin: "text", timeoutMs: 100 }]),
+    host([sys("read", [read, value, 16]), sys("write", [1, bytes(new Uint8Array(9)), 9]), status]),
+    host([alt([undo, expect(undo, 1n, 0n, "EBUSY")], [sys("chdir", ["d"])])]),
+  ];
+  const restart = ops[0] as Op;
+  return { run: [{ phase: "Claim", ops }], failed: [host([undo])], recover: [host([undo])], restart };
+}
+
+/** As deep as groups may nest (two levels an alt), and one deeper. */
+function deep(levels: number): Plan {
+  let inner: Instruction = sys("chdir", ["/"]);
+  for (let i = 0; i < levels; i++) inner = i % 2 ? alt([], [inner]) : alt([inner], []);
+  return { run: [{ phase: "Claim", ops: [host([inner], [sys("chdir", ["/"])])] }], failed: [], recover: [] };
+}
+
+const PLANS: Record<string, Plan> = {
+  small: small(),
+  deep: deep(15),
+  deeper: deep(16),
+  empty: { run: [], failed: [], recover: [] },
+  removal: { run: [{ phase: "Claim", ops: planRemoval("/srv/tree", "/srv/name") }], failed: [], recover: [] },
+  "run-v2": run({}, facts(V2)),
+  "run-v1": run({ memory: "64m", cpus: "1.5", rm: false, volumes: ["/srv:/mnt:ro"], tmpfs: ["/tmp"] }, facts(V1)),
+  "run-hybrid": run({ readOnly: true, capAdd: ["SYS_ADMIN"] }, facts({ ...V1, v2: V2.v2 })),
+  "run-host": run({ userns: "host", pid: "host", cgroupns: "host", network: "host", rwRootfs: true }, facts(V1)),
+};
+
+for (const [name, plan] of Object.entries(PLANS)) writeFileSync(`${directory}/${name}`, encode(plan, "x64").file);
