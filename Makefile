@@ -8,7 +8,7 @@ CFLAGS_STAGE := $(CFLAGS_COMMON) -O2 -ffreestanding -fno-builtin -fno-stack-prot
 	$(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics)
 BUN := node_modules/.bin/bun
 BUN_BUILD := $(BUN) build --compile --bytecode --splitting --format=esm --no-compile-autoload-dotenv --no-compile-autoload-bunfig --minify
-SOURCES := $(shell find src -name '*.ts' -not -path 'src/stage/generated/*')
+SOURCES := $(shell find src -name '*.ts' -not -path 'src/stage/generated/*' -not -name '*.test.ts')
 
 .PHONY: build
 build: dist/vitrine dist/vitrine-runtime

@@ -8,7 +8,8 @@ const sha256 = createHash("sha256").update(bytes).digest("hex");
 
 const build = createHash("sha256").update(sha256);
 for (const file of readdirSync(source, { recursive: true, encoding: "utf8" }).sort())
-  if (file.endsWith(".ts") && !file.includes("generated/")) build.update(file).update(readFileSync(source + file));
+  if (file.endsWith(".ts") && !file.endsWith(".test.ts") && !file.includes("generated/"))
+    build.update(file).update(readFileSync(source + file));
 
 const directory = `${source}stage/generated`;
 mkdirSync(directory, { recursive: true });

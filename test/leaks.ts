@@ -49,12 +49,18 @@ export function snapshot(): Snapshot {
   ]);
 }
 
+/** Zombies still show the namespaces they had; when they are reaped is up to the host's init. */
+function isZombie(pid: string): boolean {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return stat[stat.lastIndexOf(")") + 2] === "Z";
+}
+
 function namespaces(): Set<string> {
   const found = new Set<string>();
   for (const pid of readdirSync("/proc").filter((n) => /^\d+$/.test(n)))
     for (const type of ["mnt", "pid", "net", "ipc", "uts", "user", "cgroup"])
       try {
-        found.add(readlinkSync(`/proc/${pid}/ns/${type}`));
+        if (!isZombie(pid)) found.add(readlinkSync(`/proc/${pid}/ns/${type}`));
       } catch {
         // It ended meanwhile.
       }

@@ -4,7 +4,17 @@ import type { CgroupLayout, CgroupV1, CgroupV2 } from "../linux/facts.ts";
 import { parseMountinfo } from "../linux/mountinfo.ts";
 
 /** Options of a v1 mount that are not controllers. */
-const MANNERS = new Set(["rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "none", "nsdelegate"]);
+const MANNERS = new Set([
+  "rw",
+  "ro",
+  "xattr",
+  "noprefix",
+  "clone_children",
+  "cpuset_v2_mode",
+  "none",
+  "nsdelegate",
+  "favordynmods",
+]);
 
 /** Limit files that depend on the kernel's configuration. */
 const OPTIONAL_FILES = ["memory.memsw.limit_in_bytes"];

@@ -14,9 +14,11 @@ export const memory: Controller = {
   },
   v2({ memory }) {
     if (memory?.limit === undefined) return [];
-    const settings = [{ file: "memory.max", value: `${memory.limit}`, what: `memory ${memory.limit} bytes` }];
+    const settings = [
+      { file: "memory.max", value: memory.limit < 0 ? "max" : `${memory.limit}`, what: `memory ${memory.limit} bytes` },
+    ];
     if (memory.swap !== undefined) {
-      const swap = memory.swap < 0 ? "max" : `${memory.swap - memory.limit}`; // v2 counts swap alone
+      const swap = memory.swap < 0 || memory.limit < 0 ? "max" : `${memory.swap - memory.limit}`; // v2 counts swap alone
       settings.push({ file: "memory.swap.max", value: swap, what: `swap ${swap} bytes` });
     }
     return settings;

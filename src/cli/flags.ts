@@ -90,10 +90,18 @@ function truth(value: string | undefined, name: string): boolean {
 
 function unknown(name: string, known: readonly Flag[]): VitrineError {
   const bare = name.replace(/^-+/, "");
-  const near = known.find((f) => bare.length > 2 && (f.name.startsWith(bare) || distance(f.name, bare) <= 2));
+  const near = bare.length > 2 ? nearest(bare, known) : undefined;
   return new VitrineError("USAGE", `unknown flag ${name}`, {
     hint: near ? `did you mean --${near.name}?` : "--help lists the flags",
   });
+}
+
+/** A flag that begins so, or else the one with the fewest slips, two at most. */
+function nearest(bare: string, known: readonly Flag[]): Flag | undefined {
+  const begins = known.find((f) => f.name.startsWith(bare));
+  if (begins) return begins;
+  const [first] = known.map((flag) => ({ flag, slips: distance(flag.name, bare) })).sort((a, b) => a.slips - b.slips);
+  return first && first.slips <= 2 ? first.flag : undefined;
 }
 
 /** Levenshtein's distance, for "did you mean". */

@@ -54,7 +54,13 @@ test("the stand-in fills every place that a real one can need, and is nobody's",
   expect(String(STAND_IN.rangeStart)).toHaveLength(String(0x70000000).length);
   expect(STAND_IN.rangeStart % 65536).not.toBe(0);
   // Else one part would be stamped into another: each is looked for by itself.
-  const parts = [STAND_IN.id.slice(0, 8), STAND_IN.name, String(STAND_IN.pid), STAND_IN.start, String(STAND_IN.rangeStart)];
+  const parts = [
+    STAND_IN.id.slice(0, 8),
+    STAND_IN.name,
+    String(STAND_IN.pid),
+    STAND_IN.start,
+    String(STAND_IN.rangeStart),
+  ];
   for (const [i, part] of parts.entries())
     for (const other of parts.toSpliced(i, 1)) expect(other === STAND_IN.start || !other.includes(part)).toBe(true);
   expect(STAND_IN.id.slice(1)).not.toContain(STAND_IN.id.slice(0, 8));

@@ -57,15 +57,16 @@ function decode(file: Uint8Array): { programs: string; steps: Step[] } {
   const dataAt = Math.ceil((relocsAt + 12 * relocs) / 8) * 8;
   const starts = new Set<number>();
   for (let i = 0; i < ops; i++)
-    for (let a = 0; a < 6; a++)
-      if (file[64 + 96 * i + 2 + a] === 1) starts.add(u32(64 + 96 * i + 48 + 8 * a));
+    for (let a = 0; a < 6; a++) if (file[64 + 96 * i + 2 + a] === 1) starts.add(u32(64 + 96 * i + 48 + 8 * a));
   for (let i = 0; i < relocs; i++) if (file[relocsAt + 12 * i + 8] === 1) starts.add(u32(relocsAt + 12 * i + 4));
   const sorted = [...starts].sort((a, b) => a - b);
   const piece = (at: number) => sorted.findLastIndex((start) => start <= at);
   const content = (at: number) => {
     const end = sorted[piece(at) + 1] ?? size - dataAt;
     // As C reads it: what follows the last byte that is not 0 is padding, or the 0 of a string.
-    return Buffer.from(file.subarray(dataAt + at, dataAt + end)).toString("latin1").replace(/\0+$/, "");
+    return Buffer.from(file.subarray(dataAt + at, dataAt + end))
+      .toString("latin1")
+      .replace(/\0+$/, "");
   };
   const within = (at: number) => `piece ${piece(at)}+${at - (sorted[piece(at)] ?? 0)}`;
   const steps = Array.from({ length: ops }, (_, i): Step => {
@@ -189,7 +190,10 @@ describe("kept templates", () => {
   test("of another request with the same file name are not taken", () => {
     const [file = ""] = readdirSync(directory);
     const bytes = readFileSync(`${directory}/${file}`);
-    writeFileSync(`${directory}/${file}`, Buffer.from(bytes.toString("latin1").replace('"key":"one"', '"key":"eno"'), "latin1"));
+    writeFileSync(
+      `${directory}/${file}`,
+      Buffer.from(bytes.toString("latin1").replace('"key":"one"', '"key":"eno"'), "latin1"),
+    );
     expect(readTemplate(paths, "one")).toBeUndefined();
   });
 
@@ -202,7 +206,8 @@ describe("kept templates", () => {
   });
 
   test("never become more than 64, and can be dropped", () => {
-    for (let i = 0; i < 70; i++) writeTemplate(paths, { key: `k${i}`, record: "{}", places: [], plan: new Uint8Array(8) });
+    for (let i = 0; i < 70; i++)
+      writeTemplate(paths, { key: `k${i}`, record: "{}", places: [], plan: new Uint8Array(8) });
     expect(readdirSync(directory).length).toBeLessThanOrEqual(64);
     expect(readTemplate(paths, "k69")).toBeDefined();
     dropTemplates(paths);

@@ -33,6 +33,8 @@ function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string 
     return "another container has this name: vitrine ps -a";
   if (call === "await" && errno === ERRNO.ESRCH) return "the container's process was killed while it was set up";
   if (call === "clone3" && errno === ERRNO.ENOSPC) return "the kernel allows no more namespaces: see /proc/sys/user";
+  if (call === "expect" && errno === ERRNO.EPERM && op.call === "move_mount")
+    return "in this root file system the target leads into /proc or /sys, which must not be covered";
   if (call === "openat2" && errno === ERRNO.ELOOP) return "the root file system has a link where a directory has to be";
   if (call === "openat2" && errno === ERRNO.ENOTDIR)
     return "the root file system has a file where a directory has to be";

@@ -9,12 +9,20 @@ export function kernelLines(group: string): string[] {
 export function selectLines(log: readonly string[], group: string): string[] {
   const lines: string[] = [];
   for (const [i, line] of log.entries()) {
-    if (!line.includes(`task_memcg=${group}`) && !line.includes(`oom_memcg=${group}`)) continue;
+    if (!names(line, group)) continue;
     lines.push(line);
     const kill = log[i + 1];
     if (kill?.includes("Killed process")) lines.push(kill);
   }
   return lines;
+}
+
+/** "task_memcg=/a" does not name "/ab", but "/a/b" lies in "/a". */
+function names(line: string, group: string): boolean {
+  return ["task_memcg=", "oom_memcg="].some((key) => {
+    const at = line.indexOf(key + group);
+    return at >= 0 && /^([,/\s]|$)/.test(line.slice(at + key.length + group.length));
+  });
 }
 
 function readLog(): string[] {

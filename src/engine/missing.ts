@@ -1,6 +1,6 @@
 /** ENOENT for a program that is there: its interpreter is not (ARTICLE A1). Files are read by the stage, inside the root. */
 import { VitrineError } from "../errors.ts";
-import { parseElf, parseShebang } from "../linux/elf.ts";
+import { type ElfFile, parseElf, parseShebang } from "../linux/elf.ts";
 import { readToStdout } from "../plan/textfile.ts";
 import type { Engine } from "./context.ts";
 import { readOut } from "./plans.ts";
@@ -15,10 +15,20 @@ export function whyNotExecutable(engine: Engine, layers: readonly string[], path
     return there(shebang[0])
       ? undefined
       : `${path} is a script for ${shebang[0]}, which is not in this root file system`;
-  const elf = parseElf(bytes);
+  const elf = elfOf(bytes);
+  if (elf === "damaged") return `${path} is there, but is a damaged ELF file`;
   if (!elf?.interpreter || there(elf.interpreter)) return undefined;
   const libraries = elf.needed.length > 0 ? ` It also needs ${elf.needed.join(", ")}.` : "";
   return `${path} is there, but its loader ${elf.interpreter} is not.${libraries} An image host:${path.slice(path.lastIndexOf("/") + 1)} has all of them`;
+}
+
+function elfOf(bytes: Uint8Array): ElfFile | undefined | "damaged" {
+  try {
+    return parseElf(bytes);
+  } catch (error) {
+    if (error instanceof RangeError) return "damaged";
+    throw error;
+  }
 }
 
 function readInLayers(engine: Engine, layers: readonly string[], path: string): Uint8Array | undefined {

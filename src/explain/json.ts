@@ -41,7 +41,12 @@ export function explainJson(plan: Plan, before: readonly Op[]): Explained {
       if (i.do === "alt") note(number, [...i.first, ...i.other]);
     }
   };
-  for (const { number, op } of numbered) note(number, op.does);
+  const noteOp = (number: number, op: Op) => {
+    note(number, op.does);
+    note(number, op.undo?.does ?? []);
+  };
+  for (const [i, op] of before.entries()) noteOp(i + 1, op);
+  for (const { number, op } of numbered) noteOp(number, op);
   const explain = (number: number, phase: string, op: Op): ExplainedStep => ({
     step: number,
     phase,

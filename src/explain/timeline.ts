@@ -11,6 +11,8 @@ export interface Timed {
 }
 
 export interface StepTime {
+  /** As in explanations and errors, from 1. */
+  readonly number: number;
   readonly op: Op;
   /** Nanoseconds since the stage began. */
   readonly at: bigint;
@@ -41,7 +43,9 @@ export function stepTimes(layout: Layout, report: Report): StepTime[] {
     // An alt is done after what it holds; it stands before it.
     if (instruction.do !== "alt" && end > ends[op.where]) ends[op.where] = end;
   }
+  const all = [...new Set(layout.instructions.slice(0, layout.runCount).map((p) => p.op))];
   return [...times].map(([op, t]) => ({
+    number: all.indexOf(op) + 1,
     op,
     at: t.first - report.start,
     took: t.last - t.first,
@@ -58,10 +62,10 @@ function cloneEnd(layout: Layout, report: Report): bigint {
 /** @param undoTook nanoseconds that cleaning up took */
 export function formatTimeline({ prepared, layout, report }: Timed, undoTook: bigint): string {
   const times = stepTimes(layout, report);
-  const rows = times.map((t, i) => {
+  const rows = times.map((t) => {
     const waited = t.waited > 10_000n ? `  (waited ${ms(t.waited)})` : "";
     const who = t.op.where === "host" ? "outside" : "inside ";
-    return `${String(i + 1).padStart(4)}  ${ms(t.at).padStart(9)}  ${(t.finished ? ms(t.took) : "-").padStart(9)}  ${who}  ${t.op.call} ${short(t.op.object)}${waited}\n`;
+    return `${String(t.number).padStart(4)}  ${ms(t.at).padStart(9)}  ${(t.finished ? ms(t.took) : "-").padStart(9)}  ${who}  ${t.op.call} ${short(t.op.object)}${waited}\n`;
   });
   const head = `${"step".padStart(4)}  ${"at ms".padStart(9)}  ${"took ms".padStart(9)}\n`;
   return `${head}${rows.join("")}vitrine before the stage: ${ms(prepared)} ms; undo: ${ms(undoTook)} ms\n`;

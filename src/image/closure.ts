@@ -44,10 +44,10 @@ export class ClosureBuilder {
     this.#files.add(real);
     const bytes = this.#host.read(real);
     const shebang = parseShebang(bytes);
-    if (shebang) this.add(shebang[0]);
+    if (shebang) this.#interpreter(shebang[0], real);
     const elf = parseElf(bytes);
     if (!elf) return;
-    if (elf.interpreter) this.add(elf.interpreter);
+    if (elf.interpreter) this.#interpreter(elf.interpreter, real);
     for (const name of elf.needed) this.add(this.#library(name, elf, real));
   }
 
@@ -59,6 +59,15 @@ export class ClosureBuilder {
   closure(): Closure {
     const directories = [...this.#directories].sort(); // a parent sorts before what is in it
     return { directories, links: this.#links, files: [...this.#files].sort() };
+  }
+
+  #interpreter(path: string, of: string): void {
+    try {
+      this.#take(path);
+    } catch {
+      throw new VitrineError("NOT_FOUND", `${of} needs ${path} to start, which is not on this host`);
+    }
+    this.add(path);
   }
 
   #library(name: string, elf: ElfFile, of: string): string {
@@ -97,7 +106,7 @@ export class ClosureBuilder {
       if (target !== undefined) {
         this.#links.set(here, target);
         const rest = names.slice(i + 1).join("/");
-        return this.#take(`${resolve(real || "/", target)}/${rest}`, depth + 1);
+        return this.#take(`${target.startsWith("/") ? target : `${real}/${target}`}/${rest}`, depth + 1);
       }
       if (i < names.length - 1) this.#directories.add(here);
       real = here;
@@ -112,7 +121,10 @@ export function loaderDirectories(
   glob: (pattern: string) => readonly string[],
 ): string[] {
   const found: string[] = [];
+  const taken = new Set<string>();
   const take = (path: string) => {
+    if (taken.has(path)) return; // a file may include itself
+    taken.add(path);
     let text: string;
     try {
       text = read(path);

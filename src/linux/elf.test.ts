@@ -124,7 +124,7 @@ describe("parseElf", () => {
   });
 
   // The names are read from the start of the file.
-  test.failing("libraries without a string table are a RangeError", () => {
+  test("libraries without a string table are a RangeError", () => {
     const file = elf(LS);
     const view = new DataView(file.buffer);
     for (let at = 64 + 3 * 56; at < file.length - 16; at += 16)
@@ -133,14 +133,14 @@ describe("parseElf", () => {
   });
 
   // The name is "".
-  test.failing("a name beyond the end is a RangeError", () => {
+  test("a name beyond the end is a RangeError", () => {
     const file = elf(LS);
     new DataView(file.buffer).setBigUint64(64 + 3 * 56 + 8, 1n << 40n, true);
     expect(() => parseElf(file)).toThrow(RangeError);
   });
 
   // 128 KiB: 4,000 names of 64 KiB each. With 64 MiB, as an image may have, memory ends before the names do.
-  test.failing("many names that never end do not multiply", () => {
+  test("many names that never end do not multiply", () => {
     const entries = 4000;
     const file = new Uint8Array(1 << 17).fill(0x61);
     file.set(elf(LS).subarray(0, 64 + 3 * 56));

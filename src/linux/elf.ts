@@ -18,6 +18,10 @@ const DT_STRTAB = 5;
 const DT_RPATH = 15;
 const DT_RUNPATH = 29;
 
+/** PATH_MAX; and far more entries than any linker writes. */
+const LONGEST_STRING = 4096;
+const MOST_ENTRIES = 4096;
+
 interface Segment {
   readonly type: number;
   readonly offset: number;
@@ -39,8 +43,9 @@ export function parseElf(file: Uint8Array): ElfFile | undefined {
     segments.push({ type: view.getUint32(at, true), offset: u64(at + 8), address: u64(at + 16), size: u64(at + 32) });
   }
   const string = (at: number) => {
-    const end = file.indexOf(0, at);
-    return new TextDecoder().decode(file.subarray(at, end < 0 ? file.length : end));
+    const end = file.subarray(at, at + LONGEST_STRING).indexOf(0);
+    if (at >= file.length || end < 0) throw new RangeError("a string of the ELF file does not end");
+    return new TextDecoder().decode(file.subarray(at, at + end));
   };
   const interpreter = segments.find((s) => s.type === PT_INTERP);
   const dynamic = segments.find((s) => s.type === PT_DYNAMIC);
@@ -50,9 +55,16 @@ export function parseElf(file: Uint8Array): ElfFile | undefined {
       const tag = u64(at);
       if (tag === 0) break;
       entries.push([tag, u64(at + 8)]);
+      if (entries.length > MOST_ENTRIES) throw new RangeError("the ELF file has too many dynamic entries");
     }
   const stringTable = fileOffset(segments, entries.find(([tag]) => tag === DT_STRTAB)?.[1]);
-  const strings = (tag: number) => entries.filter(([t]) => t === tag).map(([, at]) => string((stringTable ?? 0) + at));
+  const strings = (tag: number) =>
+    entries
+      .filter(([t]) => t === tag)
+      .map(([, at]) => {
+        if (stringTable === undefined) throw new RangeError("the ELF file has no string table");
+        return string(stringTable + at);
+      });
   const runpath = strings(DT_RUNPATH);
   return {
     machine: view.getUint16(18, true),

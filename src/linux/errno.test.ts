@@ -6,7 +6,7 @@ test("the numbers are those of this system", () => {
   const theirs = constants.errno as Record<string, number>;
   const both = Object.entries(ERRNO).filter(([name]) => theirs[name] !== undefined);
   expect(both.length).toBeGreaterThan(60);
-  for (const [name, number] of both) expect([name, number]).toEqual([name, theirs[name] as number]);
+  expect(Object.fromEntries(both) as object).toEqual(Object.fromEntries(both.map(([name]) => [name, theirs[name]])));
 });
 
 test("each number has one name, and errnoName finds it", () => {

@@ -10,8 +10,9 @@ export interface MountEntry {
 export function parseMountinfo(text: string): MountEntry[] {
   const entries: MountEntry[] = [];
   for (const line of text.split("\n")) {
-    const [before, after] = line.split(" - ");
-    if (!before || !after) continue;
+    const at = line.indexOf(" - "); // the first: a source may be "-" too
+    if (at < 0) continue;
+    const [before, after] = [line.slice(0, at), line.slice(at + 3)];
     const fields = before.split(" ");
     const [type = "", source = "", superOptions = ""] = after.split(" ");
     entries.push({

@@ -14,7 +14,7 @@ import type { HostFacts } from "../linux/facts.ts";
 import { type Config, hasNamespace, type Mount, type NamespaceType } from "../spec/config.ts";
 import { fillDev, hostNodes, isDevice } from "./devices.ts";
 import { attach, cloneMount, newFilesystem, type Parameter, setAttributes } from "./filesystem.ts";
-import { alt, sys, unless } from "./instructions.ts";
+import { alt, expect, out, sys, unless } from "./instructions.ts";
 import { mountOptions } from "./mountoptions.ts";
 import { inside, onHost, quote } from "./op.ts";
 import { openInRoot, openOrMake, openOrMakeDirectory } from "./paths.ts";
@@ -65,7 +65,9 @@ function planMount(mount: Mount, context: Context): Mounts {
   const { parameters, set } = mountOptions(mount.options);
   const made = newFilesystem(mount.type, mount.source ?? mount.type, parameters, set);
   const at = place(mount, context);
-  const ops = [inside(tell(mount), [...made.does, ...at.does, attach(made.mount, at.fd)])];
+  // The engine's own tmpfs lie on /dev, made before; one that the user asked for may be anywhere.
+  const check = mount.type === "tmpfs" ? notKernelFiles(at.fd) : [];
+  const ops = [inside(tell(mount), [...made.does, ...at.does, ...check, attach(made.mount, at.fd)])];
   if (mount.type !== "tmpfs" || mount.destination !== "/dev") return { outside: [], inside: ops };
   const { op, nodes } = hostNodes();
   return { outside: [op], inside: [...ops, fillDev(context.root, made.mount, nodes, context.facts.arch)] };
@@ -117,7 +119,8 @@ function madeOutside(mount: Mount, context: Context): Mounts {
   };
 }
 
-function bind(mount: Mount, context: Context): Mounts {
+/** @param check of where it lands; the engine's own mounts need none */
+function bind(mount: Mount, context: Context, check: typeof notKernelFiles = notKernelFiles): Mounts {
   const source = mount.source ?? "";
   const options = mountOptions(mount.options);
   const tree = cloneMount(source, { recursive: options.recursive });
@@ -147,10 +150,27 @@ function bind(mount: Mount, context: Context): Mounts {
           object: `${source} on ${mount.destination}`,
           why: `Visible at ${mount.destination}${ro}.`,
         },
-        [...at.does, attach(tree, at.fd)],
+        [...at.does, ...check(at.fd), attach(tree, at.fd)],
       ),
     ],
   };
+}
+
+/** statfs(2), f_type: what keeps the container in must not be covered, also not by way of a link in the image. */
+const PROC_MAGIC = 0x9fa0n;
+const SYSFS_MAGIC = 0x62656572n;
+
+/** Fails with EPERM if the descriptor lies on a proc or sysfs. */
+function notKernelFiles(fd: Instruction): Instruction[] {
+  const stat = out(128);
+  const type = { load: stat, at: 0, width: 8 } as const;
+  const all = 0xffffffffffffffffn;
+  return [
+    sys("fstatfs", [fd, stat]),
+    ...[PROC_MAGIC, SYSFS_MAGIC].map((magic) =>
+      unless(["ESTALE"], [expect(type, all, magic, "ESTALE"), expect(type, 0n, 1n, "EPERM")]),
+    ),
+  ];
 }
 
 /** In its own cgroup namespace: one mount a hierarchy, whose root is the container's group. */
@@ -204,7 +224,11 @@ function hostGroups(mount: Mount, context: Context): Mounts {
   const first = v1[0]?.mount ?? v2?.mount;
   if (!first) return { outside: [], inside: [] };
   const source = v1.length > 0 ? first.slice(0, first.lastIndexOf("/")) : first;
-  return bind({ ...mount, type: "bind", source, options: ["rbind", "ro", "nosuid", "nodev", "noexec"] }, context);
+  return bind(
+    { ...mount, type: "bind", source, options: ["rbind", "ro", "nosuid", "nodev", "noexec"] },
+    context,
+    () => [],
+  );
 }
 
 /** Before pivot_root: parts of /proc and /sys that are one kernel for all, read-only or covered. */

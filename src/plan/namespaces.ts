@@ -164,6 +164,7 @@ export function becomeRoot(mapped: Instruction, parent: Instruction): Op {
     sys("setgroups", [0, 0]),
     sys("setresgid", [0, 0, 0]),
     sys("setresuid", [0, 0, 0]),
+    sys("prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]), // the change of ids has cleared it
   ]);
 }
 

@@ -29,6 +29,7 @@ export function chooseCapabilities(add: readonly string[], drop: readonly string
             `${flag}: no capability is called "${name}"`,
             "names are as in capabilities(7): NET_ADMIN, SYS_PTRACE",
           );
+        if (bit > last && flag === "--cap-add") throw invalid(`--cap-add: this kernel does not have ${name}`);
         return bit;
       });
   const all = (names: readonly string[]) => names.some((n) => n.toUpperCase() === "ALL");

@@ -49,9 +49,9 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
       args,
       env: environment(options.env, [
         `PATH=${DEFAULT_PATH}`,
-        `HOSTNAME=${hostname}`,
-        ...from.image.env,
+        ...(own("uts") ? [`HOSTNAME=${hostname}`] : []),
         `HOME=${from.user.home}`,
+        ...from.image.env,
       ]),
       cwd,
       user: { uid: from.user.uid, gid: from.user.gid, additionalGids: from.user.additionalGids, umask: 0o022 },
@@ -162,6 +162,7 @@ function environment(asked: readonly string[], base: readonly string[]): string[
 
 function assignment(entry: string): [string, string] {
   const at = entry.indexOf("=");
+  if (at < 0) return [entry, ""];
   return [entry.slice(0, at), entry.slice(at + 1)];
 }
 
@@ -175,7 +176,7 @@ function resources(options: RunOptions, facts: HostFacts): Resources {
   const cpu: Resources["cpu"] = {};
   if (options.cpus !== undefined) {
     const cpus = Number(options.cpus);
-    if (!(cpus >= 0.01 && cpus <= facts.cpus) || options.cpus.trim() === "")
+    if (!/^\d*\.?\d+$/.test(options.cpus) || !(cpus >= 0.01 && cpus <= facts.cpus))
       throw invalid(`--cpus "${options.cpus}": not a number from 0.01 to ${facts.cpus}, the CPUs of this host`);
     cpu.period = 100_000;
     cpu.quota = Math.round(cpus * cpu.period);

@@ -78,11 +78,11 @@ describe("--mount", () => {
     expect([code, message]).toEqual(["INVALID", `--mount "${text}": ${why}`]);
   });
 
-  test.failing("bind-nonrecursive=1 is not taken for its opposite", () => {
+  test("bind-nonrecursive=1 is not taken for its opposite", () => {
     expect(parseMount("type=bind,source=/a,target=/b,bind-nonrecursive=1").options).toContain("bind");
   });
 
-  test.failing("a target with a colon in it is a target", () => {
+  test("a target with a colon in it is a target", () => {
     expect(parseMount("type=tmpfs,target=/a:b").destination).toBe("/a:b");
   });
 });

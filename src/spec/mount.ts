@@ -8,7 +8,7 @@ export function parseVolume(text: string): Mount {
   const [source, destination, options] = parts;
   if (parts.length > 3 || !source || !destination)
     throw invalid(`--volume "${text}": not of the form /host/path:/container/path[:options]`);
-  if (!/^[./~]/.test(source))
+  if (!/^[./]/.test(source))
     throw invalid(
       `--volume "${text}": "${source}" would be a named volume, and those are not there yet`,
       "give a path that starts with / or ./",
@@ -66,18 +66,18 @@ export function parseMount(text: string): Mount {
   const source = take("source", "src");
   const readonly = take("readonly", "ro");
   if (!destination) throw invalid(`${what}: has no target`);
-  const options = readonly !== undefined && readonly !== "false" && readonly !== "0" ? ["ro"] : [];
+  const options = truthy(readonly) ? ["ro"] : [];
   let mount: Mount;
   if (type === "bind") {
     if (!source) throw invalid(`${what}: a bind mount needs a source`);
-    const recursive = take("bind-nonrecursive") === "true" ? ["bind"] : [];
+    const recursive = truthy(take("bind-nonrecursive")) ? ["bind"] : [];
     mount = bindMount(what, source, destination, [...recursive, ...options]);
   } else if (type === "tmpfs") {
     if (source !== undefined) throw invalid(`${what}: a tmpfs has no source`);
     const size = take("tmpfs-size");
     const mode = take("tmpfs-mode");
     const extra = [...(size ? [`size=${size}`] : []), ...(mode ? [`mode=${mode}`] : []), ...options];
-    mount = parseTmpfs(`${destination}${extra.length > 0 ? `:${extra.join()}` : ""}`);
+    mount = tmpfsMount(what, destination, extra);
   } else throw invalid(`${what}: type "${type}" is not there yet`, "bind and tmpfs are");
   const [unknown] = fields.keys();
   if (unknown !== undefined) throw invalid(`${what}: unknown field "${unknown}"`);
@@ -91,19 +91,24 @@ const TMPFS_OPTION =
 export function parseTmpfs(text: string): Mount {
   const at = text.indexOf(":");
   const destination = at < 0 ? text : text.slice(0, at);
-  const options = at < 0 ? [] : text.slice(at + 1).split(",");
+  return tmpfsMount(`--tmpfs "${text}"`, destination, at < 0 ? [] : text.slice(at + 1).split(","));
+}
+
+function tmpfsMount(what: string, destination: string, options: readonly string[]): Mount {
   for (const option of options)
     if (!TMPFS_OPTION.test(option))
-      throw invalid(
-        `--tmpfs "${text}": unknown option "${option}"`,
-        "known: ro, noexec, size=64m, mode=1777, uid=, gid=",
-      );
+      throw invalid(`${what}: unknown option "${option}"`, "known: ro, noexec, size=64m, mode=1777, uid=, gid=");
   return {
-    destination: target(`--tmpfs "${text}"`, destination),
+    destination: target(what, destination),
     type: "tmpfs",
     source: "tmpfs",
     options: ["nosuid", "nodev", "noexec", ...options],
   };
+}
+
+/** A flag among the fields of --mount: there alone, or with a value that is not a way to say no. */
+function truthy(value: string | undefined): boolean {
+  return value !== undefined && value !== "false" && value !== "0";
 }
 
 function target(what: string, path: string): string {

@@ -4,9 +4,9 @@ const UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, k: 2 ** 10, m: 2 
 
 /** "128m", "1.5g", "65536": docker's way to write bytes (units of 1024). `what` names the option in errors. */
 export function parseBytes(text: string, what: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?$/i.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)\s*(b|([kmgt])(?:i?b)?)?$/i.exec(text.trim());
   const bytes = match
-    ? Math.floor(Number(match[1]) * (UNITS[(match[2] ?? "").toLowerCase()] ?? Number.NaN))
+    ? Math.floor(Number(match[1]) * (UNITS[(match[3] ?? "").toLowerCase()] ?? Number.NaN))
     : Number.NaN;
   if (!Number.isSafeInteger(bytes))
     throw invalid(`${what}: "${text}" is not a size`, "write bytes, or a number with k, m, g: 128m");

@@ -36,21 +36,22 @@ function wellFormed(name: string): boolean {
 export function resolveUser(request: UserRequest, passwd: string, group: string): ResolvedUser {
   const users = rows(passwd, 7);
   const groups = rows(group, 4);
-  const named = users.find((row) => row[0] === request.user);
-  const uid = named ? id(named[2]) : id(request.user);
-  if (uid === undefined) throw notThere("user", request.user, "/etc/passwd");
-  const row = named ?? users.find((r) => id(r[2]) === uid);
-  let gid = row ? (id(row[3]) ?? 0) : 0;
+  // A number is that id, whatever the image calls its users.
+  const row = isNumber(request.user)
+    ? users.find((r) => isNumber(r[2]) && Number(r[2]) === Number(request.user))
+    : users.find((r) => r[0] === request.user);
+  if (!row && !isNumber(request.user)) throw notThere("user", request.user, "/etc/passwd");
+  const uid = id(isNumber(request.user) ? request.user : row?.[2], `user ${request.user}`);
+  let gid = row ? id(row[3], `group of user ${request.user}`) : 0;
   if (request.group !== undefined) {
-    const found = groups.find((r) => r[0] === request.group);
-    const asked = found ? id(found[2]) : id(request.group);
-    if (asked === undefined) throw notThere("group", request.group, "/etc/group");
-    gid = asked;
+    const found = isNumber(request.group) ? request.group : groups.find((r) => r[0] === request.group)?.[2];
+    if (found === undefined) throw notThere("group", request.group, "/etc/group");
+    gid = id(found, `group ${request.group}`);
   }
   const name = row?.[0];
   const member = groups.filter((r) => name !== undefined && (r[3] ?? "").split(",").includes(name));
-  const additional = request.group === undefined ? member.map((r) => id(r[2])) : [];
-  const additionalGids = [...new Set(additional.filter((g): g is number => g !== undefined && g !== gid))];
+  const additional = request.group === undefined ? member.map((r) => id(r[2], `group ${r[0]}`)) : [];
+  const additionalGids = [...new Set(additional.filter((g) => g !== gid))];
   return { uid, gid, additionalGids, home: row?.[5] || "/" };
 }
 
@@ -61,9 +62,13 @@ function rows(text: string, fields: number): string[][] {
     .filter((row) => row.length >= Math.min(fields, 4) && row[0] !== "");
 }
 
-/** A number is an id only if it is plain decimal and in range: 2^32 must not become 0 (CVE-2024-40635). */
-function id(text: string | undefined): number | undefined {
-  if (text === undefined || !/^\d+$/.test(text)) return undefined;
+function isNumber(text: string | undefined): text is string {
+  return text !== undefined && /^\d+$/.test(text);
+}
+
+/** An id is plain decimal and in range: 2^32 must not become 0 (CVE-2024-40635). */
+function id(text: string | undefined, what: string): number {
+  if (!isNumber(text)) throw invalid(`--user: the ${what} has the id "${text ?? ""}", which is no number`);
   const value = Number(text);
   if (value > MOST_ID) throw invalid(`--user: id ${text} is beyond ${MOST_ID}, the last one in a container`);
   return value;

@@ -52,6 +52,8 @@ export function encode(plan: Plan, arch: Arch): Encoded {
 }
 
 const NOTHING: readonly Arg[] = [];
+/** Room for them in an op: see stage/wire.h. */
+const MOST_ERRNOS = 4;
 const OP_WORDS = OP_SIZE / 4;
 
 /** On the start path of every container, where no code is warm yet: plain loops over typed arrays. */
@@ -107,7 +109,9 @@ class PlanEncoder {
       for (const instruction of op.does) this.#place(instruction, op, false, undos);
       if (!op.undo) continue;
       const slot = this.#slots[op.undo.of ? this.#number(op.undo.of) : first];
-      if (slot) undos.push(slot);
+      if (slot?.op !== op)
+        throw new Error(`${op.call} ${op.object}: an undo without an instruction that it takes back`);
+      undos.push(slot);
     }
   }
 
@@ -175,6 +179,7 @@ class PlanEncoder {
     for (let i = 0; i < args.length; i++) this.#writeArg(at + 2 + i, word + 12 + 2 * i, args[i] as Arg);
     words[word + 7] = relocFirst;
     words[word + 8] = this.#relocs.length / 3 - relocFirst;
+    if (ok && ok.length > MOST_ERRNOS) throw new Error(`an instruction names more than ${MOST_ERRNOS} errnos`);
     if (ok)
       for (let i = 0; i < ok.length; i++) {
         const errno = ERRNO[ok[i] as Errno];

@@ -33,7 +33,7 @@ for (const [what, options] of VARIANTS) {
     const run = await subject(options);
     const before = snapshot();
     let killed = 0;
-    const nap = [7, [0, 0, 400]] as const; // poll(2) of nothing, on x86-64
+    const nap = [7, [0, 0, 250]] as const; // poll(2) of nothing, on x86-64
     for (let at = 0; at < run.layout.runCount; at++) {
       const { process: child, ended, plan } = await launch(run, replaced(at, ...nap));
       let over = false;

@@ -101,6 +101,15 @@ describe("what only the kernel can refuse names its step", () => {
     expect(stderr).toContain("mount proc on /proc: ELOOP (openat2)");
     expect(stderr).toContain("hint: the root file system has a link where a directory has to be");
   });
+  test("a mount target that leads into /proc by a link", () => {
+    const root = directory("leading");
+    makeBusybox(root);
+    symlinkSync("/proc", `${root}/innocent`);
+    const { status, stderr } = vitrine(["run", "--rm", "-v", "/usr:/innocent", "--rootfs", root, "true"]);
+    expect(status).toBe(125);
+    expect(stderr).toContain("the target leads into /proc or /sys");
+    expect(vitrine(["run", "--rm", "--tmpfs", "/innocent/sys", "--rootfs", root, "true"]).status).toBe(125);
+  });
   test("a working directory that is a file, or a way to a descriptor", () => {
     expect(run(["--workdir", "/bin/busybox"], ["true"]).stderr).toMatch(
       /step \d+ of \d+, fchdir \/bin\/busybox: ENOTDIR/,

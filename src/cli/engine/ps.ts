@@ -71,7 +71,7 @@ export function ago(milliseconds: number): string {
   if (seconds < 60) return `${seconds} seconds`;
   const minutes = Math.floor(seconds / 60);
   if (minutes === 1) return "About a minute";
-  if (minutes < 46) return `${minutes} minutes`;
+  if (minutes < 60) return `${minutes} minutes`;
   const hours = Math.round(minutes / 60);
   if (hours === 1) return "About an hour";
   if (hours < 48) return `${hours} hours`;
