@@ -53,7 +53,7 @@ bench: build
 	@build/need-root.sh busybox
 	$(BUN) test/bench/bench.ts
 
-# The decoder of the stage against a fuzzer, SECONDS long.
+# The stage's decoder and executor against a fuzzer, SECONDS each.
 SECONDS ?= 300
 .PHONY: fuzz
 fuzz: node_modules src/stage/generated/identity.ts

@@ -36,8 +36,8 @@ const ALL: readonly Suite[] = [
     env: { VITRINE_BINARY: `${process.cwd()}/dist/vitrine-asan` },
   },
   {
-    name: "fuzzing the stage's decoder",
-    command: ["test/fuzz/run.sh", process.env.FUZZ_SECONDS ?? "60"],
+    name: "fuzzing the stage",
+    command: ["test/fuzz/run.sh", process.env.FUZZ_SECONDS ?? "45"],
     skip: existsSync("/usr/bin/clang")
       ? undefined
       : "clang is not installed (apt-get install clang libclang-rt-14-dev)",

@@ -85,7 +85,7 @@ describe("looked up", () => {
     expect(refused("5:evil", "", "evil:x:4294967296:").message).toContain("beyond 65535");
     expect(refused("evil", "evil:x:-1:0:::").message).toContain("which is no number");
     expect(refused("evil", "evil:x::0:::").message).toContain("which is no number");
-    expect(refused("5:evil", "", "evil:x::").message).toContain("no group");
+    expect(refused("5:evil", "", "evil:x::").message).toContain("which is no number");
   });
 
   test("a plain number is that id exactly, or refused", () => {

@@ -105,10 +105,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, u64 size)
 			calls = 0;
 			page[0] = (int)below(3);
 			if (!setjmp(out_of_here))
-				run_ops(&s, h->programs[i].first, h->programs[i].count);
+				run_ops(&s, h->programs[i].first, h->programs[i].count, 0);
 			calls = 0;
 			if (!setjmp(out_of_here))
-				kill_children(&s);
+				kill_children(&s, 0);
 			s.children = 0;
 		}
 	}

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fuzzes the decoder of the stage: test/fuzz/run.sh [SECONDS]. Exits non-zero on a crash; the input is then kept.
-# FUZZ_TARGETS="decode execute" fuzzes also the executor, on a made-up kernel; FUZZ_FLAGS go to the compiler, last.
+# Two targets, SECONDS each: the decoder, and the executor on a made-up kernel. FUZZ_TARGETS picks; FUZZ_FLAGS go to the compiler.
 set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
@@ -36,7 +36,7 @@ clang $flags -Wno-unused-function -DMUTATOR_ONLY -I"$work/stage" test/fuzz/execu
 	"$work"/stage/wire.c "$work"/stage/ops.c "$work"/stage/clone.c "$work"/stage/files.c "$work"/stage/monitor.c \
 	"$work"/stage/spawn.c -o "$work/execute"
 
-for target in ${FUZZ_TARGETS:-decode}; do
+for target in ${FUZZ_TARGETS:-decode execute}; do
 	mkdir -p "$work/$target.corpus"
 	echo "== $target: $seconds s"
 	"$work/$target" -max_total_time="$seconds" -max_len=131072 -len_control=0 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
