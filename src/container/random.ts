@@ -13,9 +13,7 @@ export function randomBytes(count: number): Uint8Array {
 }
 
 export function hex(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += (byte < 16 ? "0" : "") + byte.toString(16);
-  return text;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
 }
 
 export function randomHex(count: number): string {

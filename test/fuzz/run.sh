@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes the decoder of the stage: test/fuzz/run.sh [SECONDS]. Exits non-zero on a crash; the input is then kept.
+# Fuzzes the stage: test/fuzz/run.sh [SECONDS]. Exits non-zero on a crash; the input is then kept.
 # Two targets, SECONDS each: the decoder, and the executor on a made-up kernel. FUZZ_TARGETS picks; FUZZ_FLAGS go to the compiler.
 set -eu
 cd "$(dirname "$0")/../.."
