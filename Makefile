@@ -16,6 +16,7 @@ build: dist/vitrine dist/vitrine-runtime
 node_modules: package.json package-lock.json
 	@build/need.sh
 	npm ci --no-audit --no-fund
+	@$(BUN) --version >/dev/null 2>&1 || node node_modules/bun/install.js # where npm runs no install scripts
 	@touch node_modules
 
 dist/vitrine-stage: $(STAGE_SOURCES) $(STAGE_HEADERS)
