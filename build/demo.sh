@@ -8,7 +8,7 @@ exec "$here/../dist/vitrine" run --rm --hostname showcase --memory 128m --cpus 0
 echo "host name:  $(hostname)"
 echo "user:       $(id)"
 echo "ids:        root inside is id $(while read -r _ outside _; do echo $outside; done < /proc/self/uid_map) outside"
-echo; echo "its processes:"; ps -e -o pid,user,args
+echo; echo "its processes:"; ps -e -o pid,user,comm
 echo; echo "its files:"; ls /
 echo; echo "its mounts:"; mount | grep -E " (/|/proc|/dev|/sys|/sys/fs/cgroup/memory|/dev/shm) "
 echo; echo "its limits:"

@@ -16,19 +16,21 @@ const bin = (name: string) => `node_modules/.bin/${name}`;
 const CHECK: readonly Suite[] = [
   { name: "format, lint and walls", command: [bin("biome"), "check", "--error-on-warnings"] },
   { name: "types", command: [bin("tsc")] },
-  { name: "unit", command: [BUN, "test", "src"] },
+  { name: "unit", command: [BUN, "test", "--timeout", "60000", "src"] },
 ];
 
 const ALL: readonly Suite[] = [
   ...CHECK,
-  { name: "integration", command: [BUN, "test", "test/integration"] },
-  { name: "attacks", command: [BUN, "test", "test/attacks"] },
-  { name: "faults", command: [BUN, "test", "test/faults"] },
+  { name: "integration", command: [BUN, "test", "--timeout", "60000", "test/integration"] },
+  { name: "attacks", command: [BUN, "test", "--timeout", "60000", "test/attacks"] },
+  { name: "faults", command: [BUN, "test", "--timeout", "60000", "test/faults"] },
   {
     name: "integration with the sanitized stage",
     command: [
       BUN,
       "test",
+      "--timeout",
+      "60000",
       "test/integration/run.test.ts",
       "test/integration/article.test.ts",
       "test/integration/errors.test.ts",

@@ -5,7 +5,7 @@ import type { Engine } from "../src/engine/context.ts";
 import { shapeOf } from "../src/engine/shape.ts";
 import { VitrineError } from "../src/errors.ts";
 import type { CgroupV1, HostFacts } from "../src/linux/facts.ts";
-import type { RunOptions } from "../src/spec/options.ts";
+import { DEFAULT_RUN, type RunOptions } from "../src/spec/options.ts";
 import type { ResolvedUser } from "../src/spec/user.ts";
 
 const v1 = (directory: string, controllers: string[], files: string[] = []): CgroupV1 => ({
@@ -49,22 +49,9 @@ export const NO_GROUPS: HostFacts = { ...HOST, cgroups: { v1: [] } };
 /** `vitrine run rootfs:/srv/root true`, and nothing more. */
 export const PLAIN: RunOptions = {
   image: "rootfs:/srv/root",
-  rwRootfs: false,
+  ...DEFAULT_RUN,
   command: ["true"],
-  env: [],
-  readOnly: false,
-  volumes: [],
-  mounts: [],
-  tmpfs: [],
-  capAdd: [],
-  capDrop: [],
   rm: true,
-  network: "none",
-  pid: "",
-  ipc: "",
-  uts: "",
-  userns: "",
-  cgroupns: "",
 };
 
 export const ROOT: ResolvedUser = { uid: 0, gid: 0, additionalGids: [], home: "/root" };

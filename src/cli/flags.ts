@@ -9,6 +9,8 @@ export interface Flag {
   readonly help: string;
   /** What stands for the value in help. */
   readonly value?: string;
+  /** Known from docker, and refused by name instead of as unknown. */
+  readonly later?: boolean;
 }
 
 export interface Parsed {
@@ -46,6 +48,7 @@ function long(arg: string, queue: string[], known: readonly Flag[], values: Valu
   const value = at < 0 ? undefined : arg.slice(at + 1);
   const flag = known.find((f) => f.name === name);
   if (!flag) throw unknown(`--${name}`, known);
+  refuseLater(flag);
   if (flag.kind === "bool") values.set(flag.name, truth(value, `--${name}`));
   else if (flag.kind === "optional") values.set(flag.name, value ?? true);
   else store(flag, value ?? next(queue, `--${name}`), values);
@@ -56,6 +59,7 @@ function shorts(letters: string, queue: string[], known: readonly Flag[], values
     const letter = letters[i] ?? "";
     const flag = known.find((f) => f.short === letter);
     if (!flag) throw unknown(`-${letter}`, known);
+    refuseLater(flag);
     const rest = letters.slice(i + 1);
     if (flag.kind === "bool") {
       if (rest.startsWith("=")) {
@@ -68,6 +72,10 @@ function shorts(letters: string, queue: string[], known: readonly Flag[], values
       return;
     }
   }
+}
+
+function refuseLater({ name, later, help }: Flag): void {
+  if (later) throw new VitrineError("UNSUPPORTED", `--${name} is not there yet`, { hint: help });
 }
 
 function store(flag: Flag, value: string, values: Values): void {

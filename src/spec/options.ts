@@ -39,6 +39,26 @@ export interface RunOptions {
   cgroupns: string;
 }
 
+/** A run of which nothing was asked yet. */
+export const DEFAULT_RUN: RunOptions = {
+  rwRootfs: false,
+  command: [],
+  env: [],
+  readOnly: false,
+  volumes: [],
+  mounts: [],
+  tmpfs: [],
+  capAdd: [],
+  capDrop: [],
+  rm: false,
+  network: "none",
+  pid: "",
+  ipc: "",
+  uts: "",
+  userns: "",
+  cgroupns: "",
+};
+
 export const DEFAULT_PIDS_LIMIT = 2048;
 /** The kernel's own bookkeeping for a container needs this much; docker's bound. */
 export const LEAST_MEMORY = 6 * 2 ** 20;

@@ -9,7 +9,7 @@ import { type Engine, openEngine } from "../../src/engine/context.ts";
 import { planAnew } from "../../src/engine/planning.ts";
 import { keyOf, resolveRequest } from "../../src/engine/request.ts";
 import { planRun } from "../../src/plan/run.ts";
-import type { RunOptions } from "../../src/spec/options.ts";
+import { DEFAULT_RUN, type RunOptions } from "../../src/spec/options.ts";
 import { encode, type Layout } from "../../src/stage/encode.ts";
 import { HEADER_SIZE, OP_SIZE, RECORD_SIZE, REPORT_HEAD, readHead } from "../../src/stage/layout.ts";
 import { BINARY, busybox, ROOT, STATE } from "../vitrine.ts";
@@ -21,22 +21,9 @@ export interface Subject {
 }
 
 const DEFAULTS: RunOptions = {
-  rwRootfs: false,
+  ...DEFAULT_RUN,
   command: ["true"],
-  env: [],
-  readOnly: false,
-  volumes: [],
-  mounts: [],
-  tmpfs: [],
-  capAdd: [],
-  capDrop: [],
   rm: true,
-  network: "none",
-  pid: "",
-  ipc: "",
-  uts: "",
-  userns: "",
-  cgroupns: "",
 };
 
 export async function subject(options: Partial<RunOptions>): Promise<Subject> {

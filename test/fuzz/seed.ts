@@ -6,7 +6,7 @@ import type { Instruction, Op, Plan } from "../../src/plan/plan.ts";
 import { planRemoval } from "../../src/plan/removal.ts";
 import { planRun, type RunInput } from "../../src/plan/run.ts";
 import { generateConfig } from "../../src/spec/generate.ts";
-import type { RunOptions } from "../../src/spec/options.ts";
+import { DEFAULT_RUN, type RunOptions } from "../../src/spec/options.ts";
 import { encode } from "../../src/stage/encode.ts";
 
 const directory = process.argv[2];
@@ -33,22 +33,9 @@ function facts(cgroups: CgroupLayout): HostFacts {
 }
 
 const OPTIONS: RunOptions = {
-  rwRootfs: false,
+  ...DEFAULT_RUN,
   command: ["true"],
-  env: [],
-  readOnly: false,
-  volumes: [],
-  mounts: [],
-  tmpfs: [],
-  capAdd: [],
-  capDrop: [],
   rm: true,
-  network: "none",
-  pid: "",
-  ipc: "",
-  uts: "",
-  userns: "",
-  cgroupns: "",
 };
 
 function run(changes: Partial<RunOptions>, host: HostFacts): Plan {

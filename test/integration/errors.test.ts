@@ -9,6 +9,8 @@ watchLeaks();
 const BAD: readonly [string, string[], RegExp][] = [
   ["an unknown flag", ["run", "--memroy", "1g", "host:ls"], /unknown flag --memroy\n {2}hint: did you mean --memory\?/],
   ["a flag without its value", ["run", "--memory"], /--memory needs a value/],
+  ["a terminal, for now", ["run", "-it", "host:bash"], /--tty is not there yet\n {2}hint: run without -t/],
+  ["a detached container, for now", ["run", "-d", "host:bash"], /--detach is not there yet/],
   ["an unknown command", ["rnu"], /"rnu" is not a vitrine command/],
   ["no image", ["run"], /no image/],
   ["an image from a registry, for now", ["run", "debian:bookworm"], /images from registries are not there yet/],

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { watchLeaks } from "../leaks.ts";
-import { busybox, directory, run, shell, start, until, vitrine } from "../vitrine.ts";
+import { BINARY, busybox, directory, run, shell, start, until, vitrine } from "../vitrine.ts";
 
 watchLeaks();
 
@@ -39,10 +39,7 @@ describe("exit statuses are docker's", () => {
 describe("standard streams", () => {
   test("are passed through in binary", () => {
     const bytes = new Uint8Array(300_000).map((_, i) => (i * 7919) & 255);
-    const child = Bun.spawnSync(
-      [`${import.meta.dir}/../../dist/vitrine`, "run", "--rm", "--rootfs", busybox(), "cat"],
-      { stdin: bytes },
-    );
+    const child = Bun.spawnSync([BINARY, "run", "--rm", "--rootfs", busybox(), "cat"], { stdin: bytes });
     expect(child.exitCode).toBe(0);
     expect(Buffer.compare(child.stdout, bytes)).toBe(0);
   });
