@@ -37,6 +37,7 @@ const ALL: readonly Suite[] = [
     ],
     env: { VITRINE_BINARY: `${process.cwd()}/dist/vitrine-asan` },
   },
+  { name: "virtual machine with cgroup v2", command: [BUN, "test", "--timeout", "300000", "test/vm"] },
   {
     name: "fuzzing the stage",
     command: ["test/fuzz/run.sh", process.env.FUZZ_SECONDS ?? "45"],

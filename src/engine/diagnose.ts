@@ -31,6 +31,8 @@ function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string 
     return `the file system of ${op.object} (${fileSystem(op.object)}) cannot be id-mapped: use --userns host${op.object === input.root.kind ? "" : ", or add :noidmap to the volume"}, or a directory on ext4, xfs or btrfs`;
   if (op.object.startsWith("the name ") && errno === ERRNO.EEXIST)
     return "another container has this name: vitrine ps -a";
+  if (call === "pivot_root" && errno === ERRNO.EINVAL)
+    return "the root of this host is the initial ramfs, which cannot be pivoted: switch_root to another one first";
   if (call === "await" && errno === ERRNO.ESRCH) return "the container's process was killed while it was set up";
   if (call === "clone3" && errno === ERRNO.ENOSPC) return "the kernel allows no more namespaces: see /proc/sys/user";
   if (call === "expect" && errno === ERRNO.EPERM && op.call === "move_mount")

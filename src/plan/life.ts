@@ -160,7 +160,12 @@ function become(place: RunPlace, command: string): Instruction[] {
  * stage's own file through /proc/self/exe (CVE-2019-5736); nobody can write to this one.
  */
 export function sealStage(stage: { path: string; size: number }, plan: string, program: number): Op {
-  const copy = sys("memfd_create", ["vitrine-stage", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC]);
+  const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  const copy = alt(
+    [sys("memfd_create", ["vitrine-stage", flags | MFD_EXEC])],
+    [sys("memfd_create", ["vitrine-stage", flags])], // Linux before 6.3
+    ["EINVAL"],
+  );
   const self = sys("openat", [AT_FDCWD, stage.path, O_CLOEXEC]);
   const copied = sys("sendfile", [copy, self, 0, stage.size]);
   const seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
