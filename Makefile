@@ -7,7 +7,8 @@ CFLAGS_STAGE := $(CFLAGS_COMMON) -O2 -ffreestanding -fno-builtin -fno-stack-prot
 	-static -nostdlib -Wl,-z,noexecstack,--build-id=none -s \
 	$(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics)
 BUN := node_modules/.bin/bun
-BUN_BUILD := $(BUN) build --compile --bytecode --splitting --format=esm --no-compile-autoload-dotenv --no-compile-autoload-bunfig --minify
+BUN_BUILD := $(BUN) build --compile --bytecode --splitting --format=esm --no-compile-autoload-dotenv --no-compile-autoload-bunfig --minify \
+	--compile-exec-argv="--smol"
 SOURCES := $(shell find src -name '*.ts' -not -path 'src/stage/generated/*' -not -name '*.test.ts')
 
 .PHONY: build
