@@ -67,6 +67,6 @@ export function nameOwner(paths: Paths, name: string): string | undefined {
 }
 
 function writeWhole(file: string, text: string): void {
-  writeFileSync(`${file}.new`, text, { mode: 0o600, flush: true });
-  renameSync(`${file}.new`, file);
+  writeFileSync(`${file}.${process.pid}`, text, { mode: 0o600, flush: true });
+  renameSync(`${file}.${process.pid}`, file);
 }

@@ -59,8 +59,8 @@ export function assembleHostImage(paths: Paths, programs: readonly string[]): As
     commit() {
       const index: HostIndex = { programs, tree, stamps };
       const file = indexFile(paths, programs);
-      writeFileSync(`${file}.new`, JSON.stringify(index), { mode: 0o600, flush: true });
-      renameSync(`${file}.new`, file);
+      writeFileSync(`${file}.${process.pid}`, JSON.stringify(index), { mode: 0o600, flush: true });
+      renameSync(`${file}.${process.pid}`, file);
     },
   };
 }

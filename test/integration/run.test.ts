@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { watchLeaks } from "../leaks.ts";
-import { BINARY, busybox, directory, run, shell, start, until, vitrine } from "../vitrine.ts";
+import { BINARY, busybox, directory, ROOT, run, STATE, shell, start, until, vitrine } from "../vitrine.ts";
 
 watchLeaks();
 
@@ -217,6 +217,21 @@ describe("root file systems", () => {
     expect(stderr).toContain('no program "nosuchprogram" on this host');
   });
 });
+
+test("parallel first starts of one image all run, and one of them gets a name", async () => {
+  const all = [1, 2, 3, 4, 5].map(() =>
+    Bun.spawn([BINARY, "run", "--rm", "--name", "one", "host:bash,sleep", "bash", "-c", "sleep 0.5; echo won"], {
+      env: { PATH: process.env.PATH ?? "", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE },
+      stdout: "pipe",
+      stderr: "pipe",
+    }),
+  );
+  const told = await Promise.all(
+    all.map(async (p) => (await new Response(p.stdout).text()) + (await new Response(p.stderr).text())),
+  );
+  expect(told.filter((t) => t === "won\n").length).toBeGreaterThanOrEqual(1);
+  for (const t of told) expect(t).toMatch(/^won\n$|the name one: EEXIST|a container with this name is there/);
+}, 30_000);
 
 describe("signals", () => {
   test("are handed to the container's first process", async () => {
