@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { HEADER_SIZE, PAGE } from "../stage/layout.ts";
+import { shortHash } from "./hash.ts";
 import { type Identity, LONGEST_NAME, processSuffix, STAND_IN } from "./identity.ts";
 import type { Paths } from "./paths.ts";
 
@@ -90,7 +91,7 @@ const directoryOf = (paths: Paths) => `${paths.state}/templates`;
 
 export function readTemplate(paths: Paths, key: string): Template | undefined {
   try {
-    const file = readFileSync(`${directoryOf(paths)}/${fileName(key)}`);
+    const file = readFileSync(`${directoryOf(paths)}/${shortHash(key)}`);
     const head = file.readUInt32LE(0);
     const { places, record, key: theirs } = JSON.parse(file.toString("utf8", 4, 4 + head));
     return theirs === key ? { key, places, record, plan: file.subarray(4 + head) } : undefined;
@@ -106,7 +107,7 @@ export function writeTemplate(paths: Paths, { key, places, record, plan }: Templ
   length.writeUInt32LE(head.length);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   dropOldest(directory);
-  const file = `${directory}/${fileName(key)}`;
+  const file = `${directory}/${shortHash(key)}`;
   writeFileSync(`${file}.${process.pid}`, Buffer.concat([length, head, plan]), { mode: 0o600 });
   renameSync(`${file}.${process.pid}`, file);
 }
@@ -122,11 +123,4 @@ function dropOldest(directory: string): void {
     .map((file) => [statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0, file] as const)
     .sort((a, b) => a[0] - b[0]);
   for (const [, file] of byAge.slice(0, files.length - MOST_TEMPLATES / 2)) rmSync(file, { force: true });
-}
-
-/** FNV-1a, 32 bits: tells requests apart; the file itself has the whole key. */
-function fileName(key: string): string {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, "0");
 }

@@ -1,5 +1,6 @@
 /** Which host images are assembled, and whether their programs are still those that were copied. */
 import { readFileSync, statSync } from "node:fs";
+import { shortHash } from "../container/hash.ts";
 import { hostImagesDirectory, type Paths } from "../container/paths.ts";
 import type { ImageSource } from "./source.ts";
 
@@ -38,9 +39,7 @@ export function stampOf(path: string): string | undefined {
   return s && `${s.dev}:${s.ino}:${s.size}:${s.mtimeMs}:${s.mode}`;
 }
 
-/** Tells lists of programs apart; the index itself has the list. FNV-1a, 32 bits. */
+/** Tells lists of programs apart; the index itself has the list. */
 export function fileName(programs: readonly string[]): string {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(programs.join("\0"))) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return hash.toString(16).padStart(8, "0");
+  return shortHash(programs.join("\0"));
 }
