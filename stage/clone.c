@@ -14,15 +14,9 @@ i64 op_clone(struct stage *s, u32 index)
 
 	if ((bad = argument(s, op, 0, &args)) || (bad = argument(s, op, 1, &size)))
 		return bad;
-	if (s->children == MAX_CHILDREN)
-		return -E_AGAIN;
 	i64 pid = sys(__NR_clone3, args, size);
-	if (pid != 0) {
-		if (pid > 0)
-			s->pids[s->children++] = (int)pid;
+	if (pid != 0)
 		return pid;
-	}
-	s->children = 0;
 	u32 failed = run_ops(s, index + 1, op->size, 0);
 	if (failed) {
 		u32 none = 0;
@@ -31,7 +25,7 @@ i64 op_clone(struct stage *s, u32 index)
 		for (u32 i = 0; i < s->plan.head->ops; i++) // whoever awaits something learns of it at once
 			if (s->plan.ops[i].flags & OP_WAKE)
 				wake(s, i);
-		kill_children(s, 0);
+		kill_children(s, index + 1, op->size);
 	}
 	leave(failed ? 125 : 0);
 }
@@ -69,21 +63,24 @@ i64 op_await(struct stage *s, u32 index)
 	}
 }
 
-void child_gone(struct stage *s, int pid)
+// A pid in a record may have been reaped since, and then be a stranger's: only a child of this process is meant. With
+// CLONE_PARENT that is also a child that another process made.
+static int is_own_child(i64 pid)
 {
-	for (u32 i = 0; i < s->children; i++)
-		if (s->pids[i] == pid)
-			s->pids[i] = s->pids[--s->children];
+	return pid > 0 && sys(__NR_waitid, P_BY_PID, pid, 0, W_EXITED | W_NO_HANG | W_NO_REAP | W_ALL, 0) == 0;
 }
 
 // A child that is not reaped keeps its pid: no stranger is hit.
-void kill_children(struct stage *s, u32 keep)
+void kill_children(struct stage *s, u32 first, u32 count)
 {
-	while (s->children > keep) {
-		int pid = s->pids[s->children - 1];
-		sys(__NR_kill, pid, SIG_KILL);
-		while (sys(__NR_wait4, pid, 0, W_ALL, 0) == -E_INTR)
+	for (u32 i = first; i < first + count; i++) {
+		struct record *r = &s->plan.report->records[i];
+		if (s->plan.ops[i].kind != OP_CLONE || __atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != DONE)
+			continue;
+		if (!is_own_child(r->result))
+			continue;
+		sys(__NR_kill, r->result, SIG_KILL);
+		while (sys(__NR_wait4, r->result, 0, W_ALL, 0) == -E_INTR)
 			;
-		s->children--;
 	}
 }

@@ -8,7 +8,7 @@ struct siginfo128 {
 };
 
 // waitid(2) by pidfd; returns the exit status as a shell gives it, or -errno.
-static i64 reap(struct stage *s, int pidfd)
+static i64 reap(int pidfd)
 {
 	struct siginfo128 info = { 0 };
 	i64 ret;
@@ -17,7 +17,6 @@ static i64 reap(struct stage *s, int pidfd)
 		;
 	if (is_error(ret))
 		return ret;
-	child_gone(s, info.pid);
 	return info.code == 1 ? info.status & 0xff : 128 + info.status; // 1: CLD_EXITED
 }
 
@@ -47,7 +46,7 @@ i64 op_serve(struct stage *s, const u64 *a)
 		if (n > 0 && fds[0].revents)
 			break;
 	}
-	status = reap(s, pidfd);
+	status = reap(pidfd);
 	sys(__NR_close, signals);
 	if (s->plan.report->failed) // the child ended because one of its ops failed
 		return -E_CANCELED;

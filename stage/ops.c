@@ -139,7 +139,6 @@ static u32 alternatives(struct stage *s, u32 index, i64 *result)
 	struct op *op = &s->plan.ops[index];
 	struct record *records = s->plan.report->records;
 	u32 other = index + 1 + op->first, rest = op->size - op->first;
-	u32 before = s->children;
 
 	*result = 0;
 	u32 bad = run_ops(s, index + 1, op->first, result);
@@ -148,7 +147,7 @@ static u32 alternatives(struct stage *s, u32 index, i64 *result)
 		int any = !op->ok[0] && !op->ok[1] && !op->ok[2] && !op->ok[3];
 		if (!any && !tolerated(op, error))
 			return bad;
-		kill_children(s, before);
+		kill_children(s, index + 1, op->first);
 		undo_ops(s, index + 1, other);
 		*result = -error;
 		return run_ops(s, other, rest, result);

@@ -91,7 +91,7 @@ int stage_main(int argc, char **argv)
 		return 0;
 	u32 none = 0;
 	__atomic_compare_exchange_n(&s.plan.report->failed, &none, failed, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-	kill_children(&s, 0);
+	kill_children(&s, 0, s.plan.head->ops);
 	p = &s.plan.head->programs[FAILED];
 	run_ops(&s, p->first, p->count, 0);
 	return complain("the run failed, and so did the program that would say why; the report is in this file", argv[1]);

@@ -4,13 +4,9 @@
 
 #include "wire.h"
 
-#define MAX_CHILDREN 8
-
 // One per process; a child made by OP_CLONE goes on with its own copy.
 struct stage {
 	struct plan plan;
-	int pids[MAX_CHILDREN]; // children not yet reaped
-	u32 children;
 };
 
 // ops.c: runs `count` ops from `first`; returns 0, or the number of the op that failed plus one. `last` gets the result of
@@ -25,8 +21,8 @@ i64 argument(struct stage *s, const struct op *op, int n, u64 *value);
 i64 op_clone(struct stage *s, u32 index);
 i64 op_await(struct stage *s, u32 index);
 void wake(struct stage *s, u32 index);
-void kill_children(struct stage *s, u32 keep);
-void child_gone(struct stage *s, int pid);
+// Ends and reaps the children that `count` ops from `first` made.
+void kill_children(struct stage *s, u32 first, u32 count);
 
 // spawn.c
 i64 op_spawn(const u64 *a);

@@ -5,6 +5,7 @@ import type { Engine } from "../src/engine/context.ts";
 import { shapeOf } from "../src/engine/shape.ts";
 import { VitrineError } from "../src/errors.ts";
 import type { CgroupV1, HostFacts } from "../src/linux/facts.ts";
+import { type Joins, NO_JOINS } from "../src/spec/joins.ts";
 import { DEFAULT_RUN, type RunOptions } from "../src/spec/options.ts";
 import type { ResolvedUser } from "../src/spec/user.ts";
 
@@ -70,6 +71,7 @@ export function shapeFor(
   facts: HostFacts,
   identity: Identity = CALM_HERON,
   user: ResolvedUser = ROOT,
+  joins: Joins = NO_JOINS,
 ): RunShape {
   const options = { ...PLAIN, ...asked };
   const engine: Engine = {
@@ -82,7 +84,7 @@ export function shapeFor(
   const label = options.image ?? "";
   return shapeOf(
     engine,
-    { options, timeline: false, label, image, user, handlerEnv: ["TERM=xterm"], before: [] },
+    { options, timeline: false, label, image, user, joins, handlerEnv: ["TERM=xterm"], before: [] },
     identity,
   );
 }

@@ -33,6 +33,10 @@ function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string 
     return "another container has this name: vitrine ps -a";
   if (call === "pivot_root" && errno === ERRNO.EINVAL)
     return "the root of this host is the initial ramfs, which cannot be pivoted: switch_root to another one first";
+  if (call === "expect" && errno === ERRNO.ESTALE)
+    return "the container it belonged to has ended meanwhile: start that one, and try again";
+  if (call === "expect" && errno === ERRNO.EINVAL && op.object.includes(" namespace "))
+    return "that file is a namespace of another type";
   if (call === "await" && errno === ERRNO.ESRCH) return "the container's process was killed while it was set up";
   if (call === "clone3" && errno === ERRNO.ENOSPC) return "the kernel allows no more namespaces: see /proc/sys/user";
   if (call === "expect" && errno === ERRNO.EPERM && op.call === "move_mount")

@@ -5,6 +5,7 @@ import { invalid, VitrineError } from "../errors.ts";
 import { parseReference } from "../image/reference.ts";
 import type { ImageSource } from "../image/source.ts";
 import type { Op } from "../plan/plan.ts";
+import { CHOICES, type Joins, NO_JOINS } from "../spec/joins.ts";
 import type { RunOptions } from "../spec/options.ts";
 import type { ResolvedUser } from "../spec/user.ts";
 import { BUILD } from "../stage/generated/identity.ts";
@@ -18,6 +19,7 @@ export interface Request {
   readonly label: string;
   readonly image: ImageSource;
   readonly user: ResolvedUser;
+  readonly joins: Joins;
   /** What the program that tells of the end needs to look right; nothing of the caller's environment besides. */
   readonly handlerEnv: readonly string[];
   /** What is done once before the run; empty unless `dry`. */
@@ -36,10 +38,13 @@ export async function resolveRequest(
   const options = { ...asked, volumes: asked.volumes.map(absoluteVolume), mounts: asked.mounts.map(absoluteMount) };
   const { image, label, before } = await imageOf(engine, options, dry);
   const user = options.user === undefined ? ROOT : await lookUp(engine, options.user, image, before.length === 0);
+  const joins = CHOICES.some(([flag]) => options[flag].includes(":"))
+    ? await (await import("./joins.ts")).resolveJoins(engine, options)
+    : NO_JOINS;
   const handlerEnv = ["NO_COLOR", "TERM", "LANG"].flatMap((n) =>
     process.env[n] === undefined ? [] : [`${n}=${process.env[n]}`],
   );
-  return { options, timeline, label, image, user, handlerEnv, before };
+  return { options, timeline, label, image, user, joins, handlerEnv, before };
 }
 
 /** Equal keys give equal plans, but for the identity. The name is part of that, and checked apart. */

@@ -1,24 +1,15 @@
 import { isAlive, listRuns } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
-import { collect } from "./gc.ts";
-import { listContainers } from "./ps.ts";
+import { findContainer } from "./find.ts";
+import { collectThoroughly } from "./gc.ts";
 import { removeFiles } from "./remove.ts";
 
 const KILL_WAIT_MS = 5000;
 
 /** Removes a container by name, id, or the unambiguous beginning of an id. @param force end it first if it runs */
 export async function removeContainer(engine: Engine, nameOrId: string, force: boolean): Promise<void> {
-  const all = await listContainers(engine, true);
-  const exact = all.filter((c) => c.name === nameOrId || c.id === nameOrId);
-  const found = exact.length > 0 ? exact : all.filter((c) => nameOrId.length > 0 && c.id.startsWith(nameOrId));
-  const [container] = found;
-  if (!container)
-    throw new VitrineError("NOT_FOUND", `no container "${nameOrId}"`, { hint: "vitrine ps -a lists them" });
-  if (found.length > 1)
-    throw new VitrineError("INVALID", `"${nameOrId}" is the beginning of ${found.length} ids`, {
-      hint: "write more of it",
-    });
+  const container = await findContainer(engine, nameOrId);
   const run = listRuns(engine.paths).find((r) => r.id === container.id);
   if (run && isAlive(run)) {
     if (!force)
@@ -28,7 +19,7 @@ export async function removeContainer(engine: Engine, nameOrId: string, force: b
     process.kill(run.pid, "SIGKILL"); // its first process dies with the stage
     for (let i = 0; isAlive(run) && i < KILL_WAIT_MS; i += 5)
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    await collect(engine);
+    await collectThoroughly(engine); // its parent may not have reaped it yet
   }
   removeFiles(engine, container.id, container.name);
 }

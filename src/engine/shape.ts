@@ -16,13 +16,13 @@ import type { Request } from "./request.ts";
 
 export function shapeOf(engine: Engine, request: Request, identity: Identity): RunShape {
   const { paths, facts, stage, program } = engine;
-  const { options, image, user, timeline, label } = request;
+  const { options, image, user, timeline, label, joins } = request;
   const { id, rangeStart } = identity;
   if (!facts.overlayByFd && !options.rwRootfs)
     throw new VitrineError("UNSUPPORTED", `Linux ${facts.kernel}: overlayfs takes no layers by descriptor here`, {
       hint: "Linux 6.13 and later can; or use --rootfs DIR --rw-rootfs",
     });
-  const from = { id, shortId: id.slice(0, SHORT_ID_LENGTH), rangeStart, user, image: image.config };
+  const from = { id, shortId: id.slice(0, SHORT_ID_LENGTH), rangeStart, user, image: image.config, joins };
   const config = generateConfig(options, from, facts);
   config.linux.resources = possible(config.linux.resources, options, engine);
   const directory = containerDirectory(paths, id);
@@ -44,6 +44,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     keep: !options.rm,
     tell: timeline || !options.rm,
     stage,
+    inodes: joins.inodes,
   };
   return { image: label, keep: !options.rm, timeline, input, facts, build: BUILD };
 }

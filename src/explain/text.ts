@@ -1,6 +1,12 @@
 /** A plan for a person: what, why, and the on-board command that does the same. */
-import type { Op, Plan } from "../plan/plan.ts";
+import type { Op, Plan, Where } from "../plan/plan.ts";
 import { steps } from "./outline.ts";
+
+const WHERE: Readonly<Record<Where, string>> = {
+  host: "outside",
+  joiner: "in a process on the way",
+  container: "in the container's process",
+};
 
 export function explainText(plan: Plan, before: readonly Op[]): string {
   const lines: string[] = [];
@@ -11,7 +17,7 @@ export function explainText(plan: Plan, before: readonly Op[]): string {
   }
   let head = "";
   for (const { number, phase, op } of steps(plan)) {
-    const here = `${phase}, ${op.where === "host" ? "outside" : "in the container's process"}`;
+    const here = `${phase}, ${WHERE[op.where]}`;
     if (here !== head) lines.push(`${head === "" ? "" : "\n"}${here}`);
     head = here;
     lines.push(...tell(String(number), op));

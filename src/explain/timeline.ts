@@ -1,5 +1,5 @@
 /** How long each step of a run took, from the report that the stage wrote. */
-import type { Instruction, Op } from "../plan/plan.ts";
+import type { Instruction, Op, Where } from "../plan/plan.ts";
 import type { Layout } from "../stage/encode.ts";
 import type { Report } from "../stage/report.ts";
 
@@ -25,13 +25,13 @@ export interface StepTime {
 /** Times of every step that was begun, in the plan's order. */
 export function stepTimes(layout: Layout, report: Report): StepTime[] {
   const times = new Map<Op, { first: bigint; last: bigint; waited: bigint; finished: boolean }>();
-  const ends: { host: bigint; container: bigint } = { host: report.start, container: 0n };
+  const ends: Record<Where, bigint> = { host: report.start, joiner: 0n, container: 0n };
   for (let i = 0; i < layout.runCount; i++) {
     const placed = layout.instructions[i];
     const record = report.records[i];
     if (!placed || !record || record.state === "pending") continue;
     const { op, instruction } = placed;
-    const born = ends[op.where] === 0n ? cloneEnd(layout, report) : ends[op.where];
+    const born = ends[op.where] === 0n ? birth(op.where, layout, report) : ends[op.where];
     const start = record.end !== 0n && record.end < born ? record.end : born; // clone3 may return later than the child runs
     const finished = record.end !== 0n;
     const end = finished ? record.end : start;
@@ -54,8 +54,10 @@ export function stepTimes(layout: Layout, report: Report): StepTime[] {
   }));
 }
 
-function cloneEnd(layout: Layout, report: Report): bigint {
-  const at = layout.instructions.findIndex((p: { instruction: Instruction }) => p.instruction.do === "clone");
+function birth(where: Where, layout: Layout, report: Report): bigint {
+  const isClone = (p: { instruction: Instruction }) => p.instruction.do === "clone";
+  const { instructions } = layout;
+  const at = where === "joiner" ? instructions.findIndex(isClone) : instructions.findLastIndex(isClone);
   return report.records[at]?.end ?? report.start;
 }
 
@@ -64,7 +66,7 @@ export function formatTimeline({ prepared, layout, report }: Timed, undoTook: bi
   const times = stepTimes(layout, report);
   const rows = times.map((t) => {
     const waited = t.waited > 10_000n ? `  (waited ${ms(t.waited)})` : "";
-    const who = t.op.where === "host" ? "outside" : "inside ";
+    const who = { host: "outside", joiner: "joiner ", container: "inside " }[t.op.where];
     return `${String(t.number).padStart(4)}  ${ms(t.at).padStart(9)}  ${(t.finished ? ms(t.took) : "-").padStart(9)}  ${who}  ${t.op.call} ${short(t.op.object)}${waited}\n`;
   });
   const head = `${"step".padStart(4)}  ${"at ms".padStart(9)}  ${"took ms".padStart(9)}\n`;

@@ -62,6 +62,7 @@ export const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
 export const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 
 export const CLONE_FILES = 0x400;
+export const CLONE_PARENT = 0x8000;
 export const CLONE_NEWNS = 0x20000;
 export const CLONE_NEWCGROUP = 0x2000000;
 export const CLONE_NEWUTS = 0x4000000;
@@ -105,3 +106,10 @@ export const S_IFDIR = 0o040000;
 
 export const AF_NETLINK = 16;
 export const SOCK_RAW_CLOEXEC = 3 | O_CLOEXEC;
+
+/** ioctl_ns(2): the type of a namespace, as its CLONE_NEW flag. */
+export const NS_GET_NSTYPE = 0xb703;
+export const NSFS_MAGIC = 0x6e736673;
+
+/** waitid(2), __WALL: children of every kind. */
+export const WALL = 0x40000000;

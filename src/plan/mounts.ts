@@ -11,10 +11,11 @@ import {
   O_PATH,
 } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
-import { type Config, hasNamespace, type Mount, type NamespaceType } from "../spec/config.ts";
+import { type Config, hasNamespace, hasNewNamespace, type Mount, type NamespaceType } from "../spec/config.ts";
 import { fillDev, hostNodes, isDevice } from "./devices.ts";
 import { attach, cloneMount, newFilesystem, type Parameter, setAttributes } from "./filesystem.ts";
 import { alt, expect, out, sys, unless } from "./instructions.ts";
+import { visiting } from "./join.ts";
 import { mountOptions } from "./mountoptions.ts";
 import { inside, onHost, quote } from "./op.ts";
 import { openInRoot, openOrMake, openOrMakeDirectory } from "./paths.ts";
@@ -27,11 +28,13 @@ export interface Mounts {
   readonly inside: readonly Op[];
 }
 
-interface Context {
+export interface MountsInput {
   readonly config: Config;
   readonly facts: HostFacts;
   readonly root: Instruction;
   readonly ids: IdRange | undefined;
+  /** Descriptors of the namespaces that are joined. */
+  readonly joined: ReadonlyMap<NamespaceType, Instruction>;
 }
 
 /** A file system shows the namespace that its maker is in; inside a user namespace only its own may be shown. */
@@ -42,11 +45,10 @@ const SHOWS: Readonly<Record<string, NamespaceType>> = {
   cgroup: "cgroup",
 };
 
-export function planMounts(config: Config, facts: HostFacts, root: Instruction, ids: IdRange | undefined): Mounts {
-  const context: Context = { config, facts, root, ids };
+export function planMounts(context: MountsInput): Mounts {
   const outside: Op[] = [];
   const within: Op[] = [];
-  for (const mount of config.mounts) {
+  for (const mount of context.config.mounts) {
     const planned = planMount(mount, context);
     outside.push(...planned.outside);
     within.push(...planned.inside);
@@ -54,13 +56,15 @@ export function planMounts(config: Config, facts: HostFacts, root: Instruction, 
   return { outside, inside: within };
 }
 
-function planMount(mount: Mount, context: Context): Mounts {
+function planMount(mount: Mount, context: MountsInput): Mounts {
   if (mount.type === "bind") return bind(mount, context);
   const { config, ids } = context;
   const shows = SHOWS[mount.type];
-  const foreign = shows !== undefined && !hasNamespace(config, shows);
+  const own = shows === undefined || hasNamespace(config, shows);
   if (mount.type === "cgroup")
-    return foreign ? hostGroups(mount, context) : { outside: [], inside: ownGroups(mount, context) };
+    return own ? { outside: [], inside: ownGroups(mount, context) } : hostGroups(mount, context);
+  // A new user namespace has no rights over a namespace that was there before it.
+  const foreign = !own || (context.joined.has(shows ?? "mount") && hasNewNamespace(config, "user"));
   if (foreign && ids) return madeOutside(mount, context);
   const { parameters, set } = mountOptions(mount.options);
   const made = newFilesystem(mount.type, mount.source ?? mount.type, parameters, set);
@@ -91,18 +95,21 @@ function tell(mount: Mount, options = mount.options) {
   };
 }
 
-function place(mount: Mount, { root, facts }: Context) {
+function place(mount: Mount, { root, facts }: MountsInput) {
   // A /proc or /sys that is a link would put the real one somewhere else (CVE-2019-19921, CVE-2023-27561).
   const plain = mount.type === "proc" || mount.type === "sysfs" || mount.type === "cgroup";
   return openOrMakeDirectory(root, mount.destination, facts.arch, plain);
 }
 
 /** The namespace is the host's, so only a process with rights over it may mount its file system: the stage, outside. */
-function madeOutside(mount: Mount, context: Context): Mounts {
+function madeOutside(mount: Mount, context: MountsInput): Mounts {
   const { parameters, set } = mountOptions(mount.options);
   const made = newFilesystem(mount.type, mount.source ?? mount.type, parameters, set);
   const at = place(mount, context);
   const told = tell(mount);
+  const shows = SHOWS[mount.type];
+  const joined = shows && context.joined.get(shows);
+  const does = shows && joined ? visiting(shows, joined, made.does) : made.does;
   return {
     outside: [
       onHost(
@@ -110,9 +117,9 @@ function madeOutside(mount: Mount, context: Context): Mounts {
           ...told,
           call: "fsmount",
           object: mount.type,
-          why: `${told.why} It shows the host's namespace, so it is made outside.`,
+          why: `${told.why} It shows ${joined ? "a joined" : "the host's"} namespace, so it is made outside.`,
         },
-        made.does,
+        does,
       ),
     ],
     inside: [inside({ ...told, call: "move_mount" }, [...at.does, attach(made.mount, at.fd)])],
@@ -120,7 +127,7 @@ function madeOutside(mount: Mount, context: Context): Mounts {
 }
 
 /** @param check of where it lands; the engine's own mounts need none */
-function bind(mount: Mount, context: Context, check: typeof notKernelFiles = notKernelFiles): Mounts {
+function bind(mount: Mount, context: MountsInput, check: typeof notKernelFiles = notKernelFiles): Mounts {
   const source = mount.source ?? "";
   const options = mountOptions(mount.options);
   const tree = cloneMount(source, { recursive: options.recursive });
@@ -174,7 +181,7 @@ function notKernelFiles(fd: Instruction): Instruction[] {
 }
 
 /** In its own cgroup namespace: one mount a hierarchy, whose root is the container's group. */
-function ownGroups(mount: Mount, context: Context): Op[] {
+function ownGroups(mount: Mount, context: MountsInput): Op[] {
   const { v1, v2 } = context.facts.cgroups;
   const { set } = mountOptions(mount.options);
   const at = place(mount, context);
@@ -219,7 +226,7 @@ function ownGroups(mount: Mount, context: Context): Op[] {
 }
 
 /** In the host's cgroup namespace there is nothing to hide: the host's own mounts, read-only. */
-function hostGroups(mount: Mount, context: Context): Mounts {
+function hostGroups(mount: Mount, context: MountsInput): Mounts {
   const { v1, v2 } = context.facts.cgroups;
   const first = v1[0]?.mount ?? v2?.mount;
   if (!first) return { outside: [], inside: [] };

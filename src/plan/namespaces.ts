@@ -2,12 +2,7 @@
 import {
   CLONE_FILES,
   CLONE_INTO_CGROUP,
-  CLONE_NEWIPC,
-  CLONE_NEWNET,
-  CLONE_NEWNS,
-  CLONE_NEWPID,
-  CLONE_NEWUSER,
-  CLONE_NEWUTS,
+  CLONE_PARENT,
   MS_PRIVATE,
   MS_REC,
   O_CLOEXEC,
@@ -16,22 +11,14 @@ import {
   PR_SET_PDEATHSIG,
   SIGCHLD,
   SIGKILL,
+  WALL,
 } from "../linux/constants.ts";
-import { type Config, hasNamespace, type IdMapping, type NamespaceType } from "../spec/config.ts";
+import { type Config, hasNewNamespace, type IdMapping, type NamespaceType } from "../spec/config.ts";
 import { newFilesystem } from "./filesystem.ts";
 import { awaits, expect, struct, sys, text, u64, withPid } from "./instructions.ts";
-import { inside, onHost, quote } from "./op.ts";
-import type { Clone, Instruction, Op, Section } from "./plan.ts";
-
-/** Namespaces that the new process is made in. The cgroup namespace follows after the groups are joined. */
-const FLAGS: readonly [NamespaceType, number, string][] = [
-  ["mount", CLONE_NEWNS, "--mount"],
-  ["pid", CLONE_NEWPID, "--pid --fork"],
-  ["network", CLONE_NEWNET, "--net"],
-  ["ipc", CLONE_NEWIPC, "--ipc"],
-  ["uts", CLONE_NEWUTS, "--uts"],
-  ["user", CLONE_NEWUSER, "--user"],
-];
+import { enterNamespaces, FLAGS } from "./join.ts";
+import { inside, onHost, onTheWay, quote } from "./op.ts";
+import type { Clone, Data, Instruction, Op, Section, Undo } from "./plan.ts";
 
 /** A private procfs: writes to /proc must not go through a mount that somebody else could have put there. */
 export function ownProcfs(): { op: Op; procfs: Instruction } {
@@ -57,34 +44,75 @@ export function ownPidfd(): { op: Op; pidfd: Instruction } {
 }
 
 export interface Child {
-  readonly op: Op;
+  readonly ops: readonly Op[];
   readonly pid: Instruction;
   readonly pidfd: Instruction;
 }
 
-export function cloneChild(
-  config: Config,
-  into: Instruction | undefined,
-  body: readonly Section[],
-  endLeftovers: readonly Instruction[],
-): Child {
-  const own = FLAGS.filter(([type]) => hasNamespace(config, type));
-  const flags = own.reduce(
+export interface CloneInput {
+  readonly config: Config;
+  /** Descriptor of the v2 group to be born in. */
+  readonly into: Instruction | undefined;
+  readonly body: readonly Section[];
+  /** Ends whatever still runs of the container, for a run that was killed. */
+  readonly endLeftovers: readonly Instruction[];
+  /** The stage's own pidfd. */
+  readonly stage: Instruction;
+  /** Descriptors of the namespaces to join. */
+  readonly joined: ReadonlyMap<NamespaceType, Instruction>;
+}
+
+export function cloneChild(input: CloneInput): Child {
+  const { config, into, body, endLeftovers } = input;
+  const entered = FLAGS.filter(([type]) => input.joined.has(type));
+  const made = FLAGS.filter(([type]) => hasNewNamespace(config, type));
+  const flags = made.reduce(
     (all, [, flag]) => all + BigInt(flag),
     BigInt(CLONE_FILES) + (into ? CLONE_INTO_CGROUP : 0n),
   );
-  // struct clone_args, version 2: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
-  const args = struct([flags, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, into ?? 0].map((value) => u64(value)));
+  const first = entered.length === 0;
+  const args = cloneArgs(first ? flags : flags | BigInt(CLONE_PARENT), first ? SIGCHLD : 0, into);
   const pid: Clone = { do: "clone", args, body };
   const pidfd = sys("pidfd_open", [pid, 0]);
   const told = {
     call: "clone3",
-    object: `a process with its own ${own.map(([type]) => type).join(", ")}`,
+    object: `a process with its own ${made.map(([type]) => type).join(", ")}`,
     why: "The process that becomes the container's first one, in namespaces of its own: what it cannot name it cannot touch.",
-    sh: `unshare ${own.map(([, , flag]) => flag).join(" ")}`,
+    sh: `unshare ${made.map(([, , flag]) => flag).join(" ")}`,
   };
-  const undo = { call: "write", object: "1 to cgroup.kill", does: endLeftovers };
-  return { op: onHost(endLeftovers.length > 0 ? { ...told, undo } : told, [pid, pidfd]), pid, pidfd };
+  const end: Undo | undefined =
+    endLeftovers.length > 0 ? { call: "write", object: "1 to cgroup.kill", does: endLeftovers } : undefined;
+  const undo = end ? { undo: end } : {};
+  if (first) return { ops: [onHost({ ...told, ...undo }, [pid, pidfd])], pid, pidfd };
+
+  // Namespaces are entered by a process that makes the container's one and ends: whoever has entered a user namespace has
+  // no rights outside any more, and a PID namespace is only entered by children (setns(2)).
+  const enter = dieWithParent(input.stage, onTheWay);
+  const joiner: Clone = {
+    do: "clone",
+    args: cloneArgs(BigInt(CLONE_FILES), SIGCHLD, undefined),
+    body: [{ phase: "Namespaces", ops: [enter, enterNamespaces(entered, input.joined), onTheWay(told, [pid])] }],
+  };
+  const joinerPidfd = sys("pidfd_open", [joiner, 0]);
+  const names = entered.map(([type]) => type).join(", ");
+  const start = {
+    call: "clone3",
+    object: `a process that joins namespaces: ${names}`,
+    why: "It enters what others have made, starts the container's process there, and ends.",
+    ...undo,
+  };
+  const take = {
+    call: "pidfd_open",
+    object: "the container's process",
+    why: "Born in the joined namespaces, and still a child of the stage (CLONE_PARENT).",
+  };
+  const taken = [awaits(pid, joinerPidfd), pidfd, sys("wait4", [joiner, 0, WALL, 0])];
+  return { ops: [onHost(start, [joiner, joinerPidfd]), onHost(take, taken)], pid, pidfd };
+}
+
+/** struct clone_args, version 2: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup */
+function cloneArgs(flags: bigint, exitSignal: number, cgroup: Instruction | undefined): Data {
+  return struct([flags, 0, 0, 0, exitSignal, 0, 0, 0, 0, 0, cgroup ?? 0].map((value) => u64(value)));
 }
 
 /** uid_map and gid_map of the child, and its user namespace's descriptor. */
@@ -120,7 +148,7 @@ function mapLines(mapping: readonly IdMapping[]): string {
 }
 
 /** Ends this process when the stage ends; set again after every change of credentials, which clears it (prctl(2)). */
-export function dieWithParent(parent: Instruction): Op {
+export function dieWithParent(parent: Instruction, by: typeof inside = inside): Op {
   const watch = struct([
     { width: 4, value: parent },
     { width: 2, value: 1 },
@@ -134,7 +162,7 @@ export function dieWithParent(parent: Instruction): Op {
     why: "If the stage is killed, the kernel ends the container with it: nothing is left running.",
     sh: "setpriv --pdeathsig KILL",
   };
-  return inside(told, [
+  return by(told, [
     sys("prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]),
     gone, // it may have died before
     expect(gone, 0xffffffffn, 0n, "ESRCH"),
@@ -151,8 +179,8 @@ export function privateMounts(): Op {
   return inside(told, [sys("mount", ["none", "/", 0, MS_REC | MS_PRIVATE, 0])]);
 }
 
-/** Waits for the id maps, then becomes the user namespace's root. */
-export function becomeRoot(mapped: Instruction, parent: Instruction): Op {
+/** Becomes the user namespace's root, when its ids are mapped (those of a joined one are). */
+export function becomeRoot(mapped: Instruction | undefined, parent: Instruction): Op {
   const told = {
     call: "setresuid",
     object: "0 of the user namespace",
@@ -160,7 +188,7 @@ export function becomeRoot(mapped: Instruction, parent: Instruction): Op {
     sh: "setpriv --reuid 0 --regid 0 --clear-groups",
   };
   return inside(told, [
-    awaits(mapped, parent),
+    ...(mapped ? [awaits(mapped, parent)] : []),
     sys("setgroups", [0, 0]),
     sys("setresgid", [0, 0, 0]),
     sys("setresuid", [0, 0, 0]),

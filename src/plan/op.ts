@@ -18,6 +18,11 @@ export function inside(told: Told, does: readonly Instruction[]): Op {
   return { ...told, where: "container", does };
 }
 
+/** An op of the process that enters the namespaces of others. */
+export function onTheWay(told: Told, does: readonly Instruction[]): Op {
+  return { ...told, where: "joiner", does };
+}
+
 /** A word for a shell: quoted where it has to be. */
 export function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

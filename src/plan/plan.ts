@@ -12,7 +12,7 @@ export interface Op {
   readonly call: string;
   /** What it is done to, as it stands in errors: `step 14 of 37, mount "overlay on /": EINVAL`. */
   readonly object: string;
-  /** Which of the two processes of a run carries it out. */
+  /** Which process of a run carries it out. */
   readonly where: Where;
   /** One sentence for a person. */
   readonly why: string;
@@ -33,8 +33,11 @@ export interface Undo {
   readonly does: readonly Instruction[];
 }
 
-/** "host": the stage, outside. "container": its child, which becomes the container's first process. */
-export type Where = "host" | "container";
+/**
+ * "host": the stage, outside. "container": its child, which becomes the container's first process. "joiner": where
+ * namespaces are joined, the process that enters them, makes that child, and ends.
+ */
+export type Where = "host" | "container" | "joiner";
 
 export type Phase =
   | "Claim"

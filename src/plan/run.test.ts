@@ -6,6 +6,8 @@ import { explainJson } from "../explain/json.ts";
 import { explainText } from "../explain/text.ts";
 import { AT_REMOVEDIR, CLONE_NEWUSER, PR_SET_PDEATHSIG } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
+import type { NamespaceType } from "../spec/config.ts";
+import type { Joins } from "../spec/joins.ts";
 import type { RunOptions } from "../spec/options.ts";
 import type { ResolvedUser } from "../spec/user.ts";
 import { allOps, type Data, type Instruction, type Link, type Op, type Out, type Plan, type Sys } from "./plan.ts";
@@ -16,6 +18,18 @@ interface Case {
   readonly options: Partial<RunOptions>;
   readonly facts: HostFacts;
   readonly user?: ResolvedUser;
+  readonly joins?: Joins;
+}
+
+function joinsOf(...files: [NamespaceType, string][]): Joins {
+  const paths = files.map(([type, name]) => [type, `/proc/77/ns/${name}`] as const);
+  const mapping = [{ containerID: 0, hostID: 0x7fff0000, size: 65536 }];
+  return {
+    namespaces: Object.fromEntries(paths),
+    inodes: Object.fromEntries(paths.map(([, path], i) => [path, 4026532000 + i])),
+    uidMappings: mapping,
+    gidMappings: mapping,
+  };
 }
 
 const BOB: ResolvedUser = { uid: 1000, gid: 100, additionalGids: [10, 998], home: "/home/bob" };
@@ -26,6 +40,12 @@ const CASES: readonly Case[] = [
   { file: "host-ids", options: { userns: "host", rm: false, name: "web" }, facts: HYBRID },
   { file: "host-namespaces", options: { network: "host", pid: "host", ipc: "host", uts: "host" }, facts: HYBRID },
   { file: "writable-directory", options: { rwRootfs: true, capDrop: ["ALL"] }, facts: V1_ONLY, user: BOB },
+  {
+    file: "joined-namespaces",
+    options: { network: "container:web", pid: "container:web", cgroupns: "container:web" },
+    facts: HYBRID,
+    joins: joinsOf(["network", "net"], ["pid", "pid"], ["user", "user"], ["cgroup", "cgroup"]),
+  },
   {
     file: "read-only-binds",
     options: {
@@ -50,11 +70,23 @@ const MORE: readonly Case[] = [
     facts: V1_ONLY,
   },
   { file: "many rights", options: { capAdd: ["ALL"] }, facts: HYBRID, user: BOB },
+  {
+    file: "joined, new user namespace",
+    options: { network: "ns:/n", ipc: "ns:/i" },
+    facts: HYBRID,
+    joins: joinsOf(["network", "net"], ["ipc", "ipc"]),
+  },
+  {
+    file: "joined, host's user namespace",
+    options: { userns: "host", pid: "ns:/p" },
+    facts: V1_ONLY,
+    joins: joinsOf(["pid", "pid"]),
+  },
   { file: "arm64", options: { volumes: ["/a:/b"] }, facts: { ...HYBRID, arch: "arm64" } },
 ];
 
-function planOf({ options, facts, user }: Case): Plan {
-  return planRun(shapeFor(options, facts, undefined, user).input, facts);
+function planOf({ options, facts, user, joins }: Case): Plan {
+  return planRun(shapeFor(options, facts, undefined, user, joins).input, facts);
 }
 
 const GOLDEN = new URL("../../test/golden/", import.meta.url).pathname;
@@ -84,7 +116,7 @@ const calls = (ops: readonly Op[]): Sys[] => flat(ops.flatMap((op) => op.does)).
 function childOf(plan: Plan): Op[] {
   const clone = opsOf(plan)
     .flatMap((op) => op.does)
-    .find((i) => i.do === "clone");
+    .findLast((i) => i.do === "clone");
   return clone?.body.flatMap((s) => s.ops) ?? [];
 }
 
@@ -137,7 +169,9 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
   });
 
   test("each op is carried out where it says", () => {
-    for (const op of ops) expect(op.where).toBe(child.includes(op) ? "container" : "host");
+    const outer = plan.run.flatMap((section) => section.ops);
+    for (const op of ops)
+      expect(op.where).toBe(child.includes(op) ? "container" : outer.includes(op) ? "host" : "joiner");
   });
 
   test("every control group that is made is taken away", () => {
@@ -179,23 +213,35 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
   });
 
   test("no result is used before it is there", () => {
-    const host = flat(ops.filter((op) => op.where === "host").flatMap((op) => op.does));
-    const inner = flat(child.flatMap((op) => op.does));
-    const clone = host.findIndex((i) => i.do === "clone");
-    const check = (mine: Instruction[], theirs: Instruction[], known: number) => {
-      let reached = known; // so many of the other process's instructions are known to be done
-      for (const [at, i] of mine.entries()) {
-        if (i.do === "await") reached = Math.max(reached, theirs.indexOf(i.done) + 1);
+    type Process = { does: Instruction[]; before: [process: Process, instructions: number][] };
+    const process = (where: Op["where"], before: Process["before"]): Process => ({
+      does: flat(ops.filter((op) => op.where === where).flatMap((op) => op.does)),
+      before,
+    });
+    const made = ({ does }: Process) => does.findIndex((i) => i.do === "clone") + 1;
+    const host = process("host", []);
+    const joiner = process("joiner", [[host, made(host)]]);
+    const parent = joiner.does.length > 0 ? joiner : host;
+    const inner = process("container", [
+      [host, made(host)],
+      ...(parent === joiner ? [[joiner, made(joiner)] as const] : []),
+    ] as Process["before"]);
+    const all = [host, joiner, inner];
+    for (const mine of all) {
+      const known = new Map(mine.before); // so many of another process's instructions are known to be done
+      for (const [at, i] of mine.does.entries()) {
+        if (i.do === "await") {
+          const theirs = all.find((p) => p.does.includes(i.done)) as Process;
+          known.set(theirs, Math.max(known.get(theirs) ?? 0, theirs.does.indexOf(i.done) + 1));
+        }
         for (const needed of needs(i)) {
-          const here = mine.indexOf(needed);
-          if (here >= 0) expect(here).toBeLessThan(at);
-          else expect(theirs.indexOf(needed)).toBeLessThan(needed === host[clone] ? clone + 1 : reached);
-          expect(here >= 0 || theirs.includes(needed)).toBe(true);
+          const theirs = all.find((p) => p.does.includes(needed)) as Process;
+          // Who is made by a clone may use its result, and that of the one that its maker came from.
+          const limit = theirs === mine ? at : (known.get(theirs) ?? 0);
+          expect(theirs.does.indexOf(needed)).toBeLessThan(limit);
         }
       }
-    };
-    check(host, inner, 0);
-    check(inner, host, clone);
+    }
   });
 
   test("the program is the last thing that the child does", () => {
@@ -245,9 +291,9 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
     const private_ = one.options.userns !== "host";
     expect(plan.restart === undefined).toBe(private_);
     if (plan.restart) expect(ops[0]).toBe(plan.restart);
-    const clone = ops.flatMap((op) => op.does).find((i) => i.do === "clone");
+    const clone = ops.flatMap((op) => op.does).findLast((i) => i.do === "clone");
     const flags = clone ? new DataView(clone.args.bytes.buffer).getBigUint64(0, true) : 0n;
-    expect((flags & BigInt(CLONE_NEWUSER)) !== 0n).toBe(private_);
+    expect((flags & BigInt(CLONE_NEWUSER)) !== 0n).toBe(private_ && !one.joins?.namespaces.user);
     expect(calls(ops).some((c) => c.call === "setfsuid")).toBe(private_ && !one.options.rwRootfs);
   });
 

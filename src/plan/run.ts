@@ -1,7 +1,8 @@
 /** The plan of a run in the foreground: from a config and the host's facts to ops, without looking at anything else. */
 import type { HostFacts } from "../linux/facts.ts";
-import { type Config, hasNamespace } from "../spec/config.ts";
+import { type Config, hasNamespace, hasNewNamespace } from "../spec/config.ts";
 import { cgroupNamespace, planGroups } from "./cgroup.ts";
+import { enterCgroupNamespace, openNamespaces } from "./join.ts";
 import { afterFailure, end, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
 import { planMounts, protectPaths } from "./mounts.ts";
 import {
@@ -33,6 +34,8 @@ export interface RunInput {
   readonly tell: boolean;
   /** The stage's file, for a sealed copy. */
   readonly stage: { readonly path: string; readonly size: number };
+  /** Inode of the file of each namespace to join, when it was looked at: another one is another namespace. */
+  readonly inodes: Readonly<Record<string, number>>;
 }
 
 /** Number of the stage's program "resume": see stage/wire.h. */
@@ -49,7 +52,6 @@ export function planRun(input: RunInput, facts: HostFacts): Plan {
 function runSections(input: RunInput, facts: HostFacts): Section[] {
   const { config, place } = input;
   const { linux } = config;
-  const user = hasNamespace(config, "user");
   const { op: lockOp, lock } = lockPlan(place);
   const { op: procOp, procfs } = ownProcfs();
   const { op: selfOp, pidfd: self } = ownPidfd();
@@ -58,24 +60,31 @@ function runSections(input: RunInput, facts: HostFacts): Section[] {
   // The child's program uses results of ops that come after clone3 outside, and the other way round; so its sections
   // are filled in when those are known.
   const body: Section[] = [];
-  const child = cloneChild(config, groups.into, body, groups.kill);
-  const maps = user ? writeIdMaps(child, procfs, linux.uidMappings ?? [], linux.gidMappings ?? []) : undefined;
-  const ids = maps && {
-    user: maps.user,
+  const join = openNamespaces(config, input.inodes);
+  const { kill: endLeftovers, into } = groups;
+  const child = cloneChild({ config, into, body, endLeftovers, stage: self, joined: join.descriptors });
+  const maps = hasNewNamespace(config, "user")
+    ? writeIdMaps(child, procfs, linux.uidMappings ?? [], linux.gidMappings ?? [])
+    : undefined;
+  const userNamespace = maps?.user ?? join.descriptors.get("user");
+  const ids = userNamespace && {
+    user: userNamespace,
     rootUid: linux.uidMappings?.[0]?.hostID ?? 0,
     rootGid: linux.gidMappings?.[0]?.hostID ?? 0,
   };
   const root = planRoot(input.root, facts, ids);
-  const mounts = planMounts(config, facts, root.mount, ids);
+  const mounts = planMounts({ config, facts, root: root.mount, ids, joined: join.descriptors });
   const outside = [...root.ops, ...mounts.outside];
   const processOps = planProcess(config, facts, root.mount, self);
 
   const namespaces: Op[] = [dieWithParent(self), privateMounts()];
   if (hasNamespace(config, "uts") && config.hostname) namespaces.push(setHostname(config.hostname));
-  if (hasNamespace(config, "network")) namespaces.push(loopbackUp());
+  if (hasNewNamespace(config, "network")) namespaces.push(loopbackUp());
   namespaces.push(...groups.join);
-  if (hasNamespace(config, "cgroup")) namespaces.push(cgroupNamespace());
-  if (maps) namespaces.push(becomeRoot(maps.done, self));
+  const cgroup = join.descriptors.get("cgroup");
+  if (cgroup) namespaces.push(enterCgroupNamespace(cgroup));
+  else if (hasNamespace(config, "cgroup")) namespaces.push(cgroupNamespace());
+  if (ids) namespaces.push(becomeRoot(maps?.done, self));
   const protect = protectPaths(config, facts, root.mount);
   const readonly = config.root.readonly ? [readOnlyRoot(root.mount)] : [];
   body.push(
@@ -100,7 +109,7 @@ function runSections(input: RunInput, facts: HostFacts): Section[] {
       ],
     },
     { phase: "Limits", ops: groups.prepare },
-    { phase: "Namespaces", ops: [child.op, ...(maps ? [maps.op] : [])] },
+    { phase: "Namespaces", ops: [...join.ops, ...child.ops, ...(maps ? [maps.op] : [])] },
     { phase: "Root file system", ops: outside },
     { phase: "Life and end", ops: [kept.op, serveOp, ...end(place, status, { tell: input.tell })] },
   ];

@@ -46,6 +46,8 @@ export type NamespaceType = "mount" | "pid" | "network" | "ipc" | "uts" | "user"
 
 export interface Namespace {
   type: NamespaceType;
+  /** A namespace that is there already, to be joined; a new one if not said. */
+  path?: string;
 }
 
 export interface IdMapping {
@@ -83,6 +85,16 @@ export interface Resources {
   pids?: { limit: number };
 }
 
+/** Whether the container is in another namespace than the host: a new one, or one that it joins. */
 export function hasNamespace(config: Config, type: NamespaceType): boolean {
   return config.linux.namespaces.some((n) => n.type === type);
+}
+
+export function hasNewNamespace(config: Config, type: NamespaceType): boolean {
+  return config.linux.namespaces.some((n) => n.type === type && n.path === undefined);
+}
+
+/** File of the namespace that the container joins. */
+export function joinedNamespace(config: Config, type: NamespaceType): string | undefined {
+  return config.linux.namespaces.find((n) => n.type === type)?.path;
 }

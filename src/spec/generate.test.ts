@@ -3,6 +3,7 @@ import { HYBRID, PLAIN, ROOT, refusal } from "../../test/facts.ts";
 import { DEFAULT_CAPABILITIES } from "./capabilities.ts";
 import type { Config } from "./config.ts";
 import { type Generated, generateConfig } from "./generate.ts";
+import { NO_JOINS } from "./joins.ts";
 import type { RunOptions } from "./options.ts";
 
 const FROM: Generated = {
@@ -11,6 +12,7 @@ const FROM: Generated = {
   rangeStart: 0x70010000,
   user: ROOT,
   image: { command: ["sh"], env: [] },
+  joins: NO_JOINS,
 };
 
 const generate = (options: Partial<RunOptions> = {}, from: Partial<Generated> = {}): Config =>

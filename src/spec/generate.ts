@@ -3,6 +3,7 @@ import { invalid, VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { chooseCapabilities } from "./capabilities.ts";
 import type { Config, Mount, Namespace, NamespaceType, Resources } from "./config.ts";
+import { CHOICES, type Joins } from "./joins.ts";
 import { parseMount, parseTmpfs, parseVolume } from "./mount.ts";
 import { DEFAULT_PATH, DEFAULT_PIDS_LIMIT, LEAST_MEMORY, type RunOptions } from "./options.ts";
 import { parseBytes, parseWhole } from "./sizes.ts";
@@ -17,6 +18,7 @@ export interface Generated {
   readonly user: ResolvedUser;
   /** What the image says, where the user says nothing. */
   readonly image: ImageConfig;
+  readonly joins: Joins;
 }
 
 /** The part of an image's config that a run needs. */
@@ -34,17 +36,20 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
   if (args.length === 0) throw invalid("no command to run", "give one after the image, or after --rootfs DIR");
   if (args[0] === "") throw invalid("the command is an empty string");
   const hostname = hostnameOf(options, from.shortId);
-  const namespaces = chooseNamespaces(options);
-  const own = (type: NamespaceType) => namespaces.some((n) => n.type === type);
+  const namespaces = chooseNamespaces(options, from.joins.namespaces);
+  const has = (type: NamespaceType) => namespaces.some((n) => n.type === type);
+  const own = (type: NamespaceType) => namespaces.some((n) => n.type === type && n.path === undefined);
   const capabilities = chooseCapabilities(options.capAdd, options.capDrop, facts.lastCapability);
   const mapping = [{ containerID: 0, hostID: from.rangeStart, size: RANGE_SIZE }];
+  const uidMappings = own("user") ? mapping : from.joins.uidMappings;
+  const gidMappings = own("user") ? mapping : from.joins.gidMappings;
   const cwd = options.workdir ?? from.image.workdir ?? "/";
   if (!cwd.startsWith("/")) throw invalid(`--workdir "${cwd}": not an absolute path`);
   return {
     ociVersion: "1.3.0",
     root: { path: "rootfs", readonly: options.readOnly },
     ...(own("uts") ? { hostname } : {}),
-    mounts: [...defaultMounts(), ...userMounts(options, own("user"))],
+    mounts: [...defaultMounts(), ...userMounts(options, has("user"))],
     process: {
       args,
       env: environment(options.env, [
@@ -66,7 +71,7 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
     },
     linux: {
       namespaces,
-      ...(own("user") ? { uidMappings: mapping, gidMappings: mapping } : {}),
+      ...(has("user") ? { uidMappings: uidMappings ?? [], gidMappings: gidMappings ?? [] } : {}),
       resources: resources(options, facts),
       cgroupsPath: `/vitrine-${from.id}`,
       maskedPaths: MASKED,
@@ -79,33 +84,22 @@ function hostnameOf(options: RunOptions, shortId: string): string {
   if (options.hostname === undefined) return shortId;
   if (!/^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$/.test(options.hostname))
     throw invalid(`--hostname "${options.hostname}": not a host name`, "letters, digits, - and ., at most 64");
-  if (options.uts === "host")
-    throw invalid("--hostname: the UTS namespace is the host's, whose name stays", "leave out --uts host");
+  if (!["", "private"].includes(options.uts))
+    throw invalid("--hostname: the UTS namespace is another's, whose name stays", `leave out --uts ${options.uts}`);
   return options.hostname;
 }
 
-/** Flag, namespace, and the words it takes for one of its own. */
-const CHOICES: readonly [
-  keyof RunOptions & ("network" | "pid" | "ipc" | "uts" | "userns" | "cgroupns"),
-  NamespaceType,
-  readonly string[],
-][] = [
-  ["network", "network", ["none"]],
-  ["pid", "pid", ["", "private"]],
-  ["ipc", "ipc", ["", "private"]],
-  ["uts", "uts", ["", "private"]],
-  ["userns", "user", ["", "private"]],
-  ["cgroupns", "cgroup", ["", "private"]],
-];
-
-function chooseNamespaces(options: RunOptions): Namespace[] {
+function chooseNamespaces(options: RunOptions, joined: Joins["namespaces"]): Namespace[] {
   const chosen: Namespace[] = [{ type: "mount" }];
-  for (const [flag, type, words] of CHOICES) {
+  for (const [flag, type, own] of CHOICES) {
     const word = options[flag];
-    if (words.includes(word)) chosen.push({ type });
+    const path = joined[type];
+    if (path !== undefined) {
+      if (path !== "host") chosen.push({ type, path });
+    } else if (own.includes(word)) chosen.push({ type });
     else if (word !== "host") {
-      const known = [...words.filter((w) => w !== ""), "host"].join(" or ");
-      throw new VitrineError("UNSUPPORTED", `--${flag} "${word}" is not there yet`, { hint: `${known} is` });
+      const known = [...own.filter((w) => w !== ""), "host", "container:NAME", "ns:FILE"].join(", ");
+      throw new VitrineError("UNSUPPORTED", `--${flag} "${word}" is not there yet`, { hint: `known: ${known}` });
     }
   }
   return chosen;

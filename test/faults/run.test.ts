@@ -1,13 +1,22 @@
 /** For every instruction of the plan of a run: it fails once, and the processes are killed at it once. After the next command nothing is left. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { difference, snapshot } from "../leaks.ts";
-import { until, vitrine } from "../vitrine.ts";
+import { directory, until, vitrine } from "../vitrine.ts";
 import { failing, launch, replaced, type Subject, stateOf, subject } from "./faulty.ts";
 
 setDefaultTimeout(600_000);
 
+/** Held by a file, for as long as this file's tests run. */
+const NETWORK = `${directory("namespaces")}/net`;
+writeFileSync(NETWORK, "");
+beforeAll(() => expect(spawnSync("unshare", [`--net=${NETWORK}`, "true"]).status).toBe(0));
+afterAll(() => expect(spawnSync("umount", [NETWORK]).status).toBe(0));
+
 const VARIANTS: readonly [string, Parameters<typeof subject>[0]][] = [
   ["private user namespace, limits", { memory: "64m", cpus: "1", cpuShares: "512" }],
+  ["a joined network namespace", { network: `ns:${NETWORK}` }],
   ["host user namespace, host network", { userns: "host", network: "host", tmpfs: ["/t"], volumes: ["/usr:/u:ro"] }],
 ];
 

@@ -108,8 +108,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, u64 size)
 				run_ops(&s, h->programs[i].first, h->programs[i].count, 0);
 			calls = 0;
 			if (!setjmp(out_of_here))
-				kill_children(&s, 0);
-			s.children = 0;
+				kill_children(&s, 0, s.plan.head->ops);
 		}
 	}
 	free(at);

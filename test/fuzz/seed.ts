@@ -6,6 +6,7 @@ import type { Instruction, Op, Plan } from "../../src/plan/plan.ts";
 import { planRemoval } from "../../src/plan/removal.ts";
 import { planRun, type RunInput } from "../../src/plan/run.ts";
 import { generateConfig } from "../../src/spec/generate.ts";
+import { NO_JOINS } from "../../src/spec/joins.ts";
 import { DEFAULT_RUN, type RunOptions } from "../../src/spec/options.ts";
 import { encode } from "../../src/stage/encode.ts";
 
@@ -41,7 +42,14 @@ const OPTIONS: RunOptions = {
 function run(changes: Partial<RunOptions>, host: HostFacts): Plan {
   const options = { ...OPTIONS, ...changes };
   const user = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
-  const from = { id: ID, shortId: ID.slice(0, 12), rangeStart: 0x70000000, user, image: { command: [], env: [] } };
+  const from = {
+    id: ID,
+    shortId: ID.slice(0, 12),
+    rangeStart: 0x70000000,
+    user,
+    image: { command: [], env: [] },
+    joins: NO_JOINS,
+  };
   const scratch = `/var/lib/vitrine/containers/${ID}`;
   const input: RunInput = {
     config: generateConfig(options, from, host),
@@ -55,6 +63,7 @@ function run(changes: Partial<RunOptions>, host: HostFacts): Plan {
     nameFile: "/var/lib/vitrine/names/fuzz",
     tell: !options.rm,
     stage: { path: "/var/lib/vitrine/stage/0", size: 16384 },
+    inodes: {},
   };
   return planRun(input, host);
 }

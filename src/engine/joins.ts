@@ -1,0 +1,126 @@
+/** "container:NAME" and "ns:FILE": which namespaces those are, and whose ids are in there. */
+import { readFileSync, statfsSync, statSync } from "node:fs";
+import { readRunRecord } from "../container/journal.ts";
+import { isAlive, listRuns } from "../container/runs.ts";
+import { invalid, VitrineError } from "../errors.ts";
+import { NSFS_MAGIC } from "../linux/constants.ts";
+import { type IdMaps, parseIdMap, readIdMaps } from "../plan/idmaps.ts";
+import { hasNamespace, type NamespaceType } from "../spec/config.ts";
+import { CHOICES, type Joins } from "../spec/joins.ts";
+import type { RunOptions } from "../spec/options.ts";
+import type { Engine } from "./context.ts";
+import { findContainer } from "./find.ts";
+import { carryOut } from "./plans.ts";
+
+/** Names below /proc/PID/ns. */
+const FILES: Readonly<Record<NamespaceType, string>> = {
+  mount: "mnt",
+  pid: "pid",
+  network: "net",
+  ipc: "ipc",
+  uts: "uts",
+  user: "user",
+  cgroup: "cgroup",
+};
+
+interface Target {
+  readonly label: string;
+  /** The namespace's file, or "host". */
+  file(type: NamespaceType): string;
+}
+
+/** @throws NOT_FOUND, CONFLICT or INVALID: nothing is changed */
+export async function resolveJoins(engine: Engine, options: RunOptions): Promise<Joins> {
+  const namespaces: Partial<Record<NamespaceType, string>> = {};
+  const owners = new Map<string, string>();
+  for (const [flag, type] of CHOICES) {
+    const text = options[flag];
+    const at = text.indexOf(":");
+    if (at < 0) continue;
+    const [word, rest] = [text.slice(0, at), text.slice(at + 1)];
+    if (word !== "container" && word !== "ns") throw invalid(`--${flag} "${text}": neither container:NAME nor ns:FILE`);
+    if (rest === "") throw invalid(`--${flag} "${text}": names nothing`);
+    const target = word === "ns" ? fileTarget(`--${flag} "${text}"`, rest) : await containerTarget(engine, rest);
+    namespaces[type] = target.file(type);
+    if (word === "container" && namespaces[type] !== "host") owners.set(target.file("user"), target.label);
+  }
+  const user = userNamespace(options, namespaces.user, owners);
+  if (user !== undefined) namespaces.user = user;
+  const files = Object.values(namespaces).filter((file) => file !== "host");
+  const inodes = Object.fromEntries(files.map((file) => [file, inodeOf(file)]));
+  const maps = namespaces.user === undefined || namespaces.user === "host" ? {} : mapsOf(engine, namespaces.user);
+  return { namespaces, inodes, ...maps };
+}
+
+/** Whoever joins a container's namespaces joins its user namespace, which owns them; else it would have no rights there. */
+function userNamespace(
+  { userns }: RunOptions,
+  chosen: string | undefined,
+  owners: ReadonlyMap<string, string>,
+): string | undefined {
+  const [owner] = owners.keys();
+  if (chosen !== undefined || owner === undefined || userns === "host") return chosen;
+  const labels = [...owners.values()].join(" and ");
+  if (owners.size > 1)
+    throw invalid(
+      `${labels} have different user namespaces, and a container is in one`,
+      "say which with --userns container:NAME",
+    );
+  if (userns === "private")
+    throw invalid(
+      `--userns private: who joins namespaces of ${labels} joins its user namespace, which owns them`,
+      "leave it out",
+    );
+  return owner;
+}
+
+function fileTarget(what: string, path: string): Target {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat) throw new VitrineError("NOT_FOUND", `${what}: no such file`);
+  if (!path.startsWith("/")) throw invalid(`${what}: not an absolute path`);
+  if (statfsSync(path).type !== NSFS_MAGIC)
+    throw invalid(`${what}: not a namespace`, "a file like /proc/PID/ns/net, or one it is bound to");
+  return { label: path, file: () => path };
+}
+
+async function containerTarget(engine: Engine, nameOrId: string): Promise<Target> {
+  const { id, name } = await findContainer(engine, nameOrId);
+  const run = listRuns(engine.paths).find((r) => r.id === id);
+  if (!run || !isAlive(run))
+    throw new VitrineError("CONFLICT", `container ${name} is not running, and has no namespaces to join`);
+  const config = readRunRecord(run.directory)?.input.config;
+  const pid = childOf(run.pid);
+  if (!config || pid === undefined)
+    throw new VitrineError("CONFLICT", `container ${name} is only just starting, or ending`, { hint: "try again" });
+  return { label: name, file: (type) => (hasNamespace(config, type) ? `/proc/${pid}/ns/${FILES[type]}` : "host") };
+}
+
+/** The container's first process is the stage's only child; before it is the program, it is not looked at. */
+function childOf(stage: number): number | undefined {
+  try {
+    const [pid, ...more] = readFileSync(`/proc/${stage}/task/${stage}/children`, "latin1").split(" ").filter(Boolean);
+    const itself = readFileSync(`/proc/${stage}/cmdline`, "latin1");
+    if (!pid || more.length > 0 || readFileSync(`/proc/${pid}/cmdline`, "latin1") === itself) return undefined;
+    return Number(pid);
+  } catch {
+    return undefined;
+  }
+}
+
+function inodeOf(file: string): number {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (!stat) throw new VitrineError("CONFLICT", `${file}: its process has just ended`);
+  return stat.ino;
+}
+
+function mapsOf(engine: Engine, file: string): IdMaps {
+  const read = readIdMaps(file);
+  const { report, numberOf } = carryOut(engine.stage.path, engine.paths, [read.op]);
+  const [uidMappings, gidMappings] = read.maps.map(({ content, length }) => {
+    const bytes = report.output(content).subarray(0, Number(report.records[numberOf(length)]?.result ?? 0n));
+    return parseIdMap(new TextDecoder().decode(bytes));
+  });
+  if (!uidMappings?.length || !gidMappings?.length)
+    throw invalid(`${file}: a user namespace whose ids are not mapped yet`, "write its uid_map and gid_map first");
+  return { uidMappings, gidMappings };
+}
