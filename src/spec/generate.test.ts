@@ -91,6 +91,29 @@ describe("namespaces", () => {
     expect(own).toHaveLength(6);
   });
 
+  test("joined ones have a path, and the ids of the joined user namespace", () => {
+    const uidMappings = [{ containerID: 0, hostID: 5, size: 9 }];
+    const gidMappings = [{ containerID: 0, hostID: 6, size: 9 }];
+    const namespaces = { network: "/proc/7/ns/net", user: "/proc/7/ns/user", ipc: "host" };
+    const { linux } = generate(
+      { network: "container:x" },
+      { joins: { namespaces, inodes: {}, uidMappings, gidMappings } },
+    );
+    expect(linux.namespaces).toEqual([
+      { type: "mount" },
+      { type: "network", path: "/proc/7/ns/net" },
+      { type: "pid" },
+      { type: "uts" },
+      { type: "user", path: "/proc/7/ns/user" },
+      { type: "cgroup" },
+    ]);
+    expect([linux.uidMappings, linux.gidMappings]).toEqual([uidMappings, gidMappings]);
+  });
+
+  test("--ipc none has no /dev/shm", () => {
+    expect(generate({ ipc: "none" }).mounts.map((m) => m.destination)).not.toContain("/dev/shm");
+  });
+
   test("--userns host maps no ids, --uts host sets no name", () => {
     const config = generate({ userns: "host", uts: "host" });
     expect(config.linux).not.toHaveProperty("uidMappings");
@@ -99,13 +122,17 @@ describe("namespaces", () => {
   });
 
   test.each([
-    [{ network: "bridge" }, '--network "bridge" is not there yet', "none or host is"],
-    [{ network: "" }, '--network "" is not there yet', "none or host is"],
-    [{ pid: "container:x" }, '--pid "container:x" is not there yet', "private or host is"],
-    [{ ipc: "shareable" }, '--ipc "shareable" is not there yet', "private or host is"],
-    [{ uts: "Host" }, '--uts "Host" is not there yet', "private or host is"],
-    [{ userns: "keep-id" }, '--userns "keep-id" is not there yet', "private or host is"],
-    [{ cgroupns: "host " }, '--cgroupns "host " is not there yet', "private or host is"],
+    [{ network: "bridge" }, '--network "bridge" is not there yet', "known: none, host, container:NAME, ns:FILE"],
+    [{ network: "" }, '--network "" is not there yet', "known: none, host, container:NAME, ns:FILE"],
+    [{ pid: "container:x" }, '--pid "container:x" is not there yet', "known: private, host, container:NAME, ns:FILE"],
+    [
+      { ipc: "sharable" },
+      '--ipc "sharable" is not there yet',
+      "known: private, shareable, none, host, container:NAME, ns:FILE",
+    ],
+    [{ uts: "Host" }, '--uts "Host" is not there yet', "known: private, host, container:NAME, ns:FILE"],
+    [{ userns: "keep-id" }, '--userns "keep-id" is not there yet', "known: private, host, container:NAME, ns:FILE"],
+    [{ cgroupns: "host " }, '--cgroupns "host " is not there yet', "known: private, host, container:NAME, ns:FILE"],
   ])("%j is refused", (options, message, hint) => {
     expect(refused(options)).toEqual({ code: "UNSUPPORTED", message, hint });
   });
@@ -172,7 +199,7 @@ describe("host name", () => {
   test("the host's own cannot be set", () => {
     expect(refused({ hostname: "web", uts: "host" })).toEqual({
       code: "INVALID",
-      message: "--hostname: the UTS namespace is the host's, whose name stays",
+      message: "--hostname: the UTS namespace is another's, whose name stays",
       hint: "leave out --uts host",
     });
   });

@@ -49,7 +49,7 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
     ociVersion: "1.3.0",
     root: { path: "rootfs", readonly: options.readOnly },
     ...(own("uts") ? { hostname } : {}),
-    mounts: [...defaultMounts(), ...userMounts(options, has("user"))],
+    mounts: [...defaultMounts(options), ...userMounts(options, has("user"))],
     process: {
       args,
       env: environment(options.env, [
@@ -105,8 +105,14 @@ function chooseNamespaces(options: RunOptions, joined: Joins["namespaces"]): Nam
   return chosen;
 }
 
-function defaultMounts(): Mount[] {
+function defaultMounts({ ipc }: RunOptions): Mount[] {
   const quiet = ["nosuid", "noexec", "nodev"];
+  const shm = {
+    destination: "/dev/shm",
+    type: "tmpfs",
+    source: "shm",
+    options: [...quiet, "mode=1777", "size=65536k"],
+  };
   return [
     { destination: "/proc", type: "proc", source: "proc", options: quiet },
     {
@@ -124,7 +130,7 @@ function defaultMounts(): Mount[] {
     { destination: "/sys", type: "sysfs", source: "sysfs", options: [...quiet, "ro"] },
     { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...quiet, "relatime", "ro"] },
     { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: quiet },
-    { destination: "/dev/shm", type: "tmpfs", source: "shm", options: [...quiet, "mode=1777", "size=65536k"] },
+    ...(ipc === "none" ? [] : [shm]),
   ];
 }
 
