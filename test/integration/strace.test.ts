@@ -71,6 +71,7 @@ interface Seen {
 for (const flags of [
   ["--memory", "128m", "--cpus", "1"],
   ["--userns", "host", "--memory", "128m", "--network", "host"],
+  ["--network", "ns:/proc/self/ns/net", "--ipc", "ns:/proc/self/ns/ipc"],
   ["--read-only", "--cap-add", "NET_RAW", "--tmpfs", "/x", "-v", "/usr:/u:ro"],
 ])
   test(`run ${flags.join(" ")}`, () => {
