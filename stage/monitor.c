@@ -1,11 +1,18 @@
-// The process that stays beside a container.
+// The process that stays beside a container, or inside as its first one.
 #include "stage.h"
+
+#define SIG_UNBLOCK_OP 1
 
 struct siginfo128 {
 	int signo, error, code, pad;
 	int pid, uid, status;
 	int rest[25];
 };
+
+static int status_of(const struct siginfo128 *info)
+{
+	return info->code == 1 ? info->status & 0xff : 128 + info->status; // 1: CLD_EXITED
+}
 
 // waitid(2) by pidfd; returns the exit status as a shell gives it, or -errno.
 static i64 reap(int pidfd)
@@ -15,38 +22,105 @@ static i64 reap(int pidfd)
 
 	while ((ret = sys(__NR_waitid, P_BY_PIDFD, pidfd, &info, W_EXITED, 0)) == -E_INTR)
 		;
-	if (is_error(ret))
-		return ret;
-	return info.code == 1 ? info.status & 0xff : 128 + info.status; // 1: CLD_EXITED
+	return is_error(ret) ? ret : status_of(&info);
 }
 
 // All signals are blocked by the plan; each one that arrives is handed to the container's first process.
-i64 op_serve(struct stage *s, const u64 *a)
+static void hand_on(int signals, int pidfd, struct relay *relay)
 {
-	int pidfd = (int)a[0];
-	u64 all = ~0UL;
-	i64 signals = sys(__NR_signalfd4, -1, &all, 8, O_CLOSE_ON_EXEC);
-	struct pollfd32 fds[2] = { { pidfd, POLL_IN, 0 }, { (int)signals, POLL_IN, 0 } };
-	i64 status;
+	u32 info[32]; // struct signalfd_siginfo
 
+	if (sys(__NR_read, signals, info, sizeof info) != sizeof info || info[0] == SIG_CHLD)
+		return;
+	if (relay && info[0] == SIG_WINCH) {
+		relay_resize(relay); // the kernel tells whoever is in the foreground there
+		return;
+	}
+	if (relay && info[0] == SIG_CONT)
+		relay_continue(relay);
+	sys(__NR_pidfd_send_signal, pidfd, info[0], 0, 0);
+}
+
+// A first process: orphans of the container end up here.
+static void serve_as_reaper(struct stage *s, int pidfd, int signals) __attribute__((noreturn));
+static void serve_as_reaper(struct stage *s, int pidfd, int signals)
+{
+	struct pollfd32 fds[2] = { { pidfd, POLL_IN, 0 }, { signals, POLL_IN, 0 } };
+
+	if (s->plan.report->failed) // the program did not start
+		leave(125);
+	// Nothing inside may reach the journal through this process.
+	sys(__NR_munmap, s->plan.shared, s->plan.size);
+	for (;;) {
+		struct siginfo128 info = { 0 };
+		poll_ms(fds, 2, -1);
+		if (fds[0].revents) {
+			i64 status = reap(pidfd);
+			leave(is_error(status) ? 125 : (int)status);
+		}
+		if (fds[1].revents)
+			hand_on(signals, pidfd, 0);
+		// The program itself is reaped above only, so that its status is not lost.
+		while (sys(__NR_waitid, P_ANY, 0, &info, W_EXITED | W_NO_HANG | W_NO_REAP | W_ALL, 0) == 0 && info.pid) {
+			struct pollfd32 own = { pidfd, POLL_IN, 0 };
+			if (poll_ms(&own, 1, 0) == 1)
+				break;
+			sys(__NR_wait4, info.pid, 0, W_NO_HANG | W_ALL, 0);
+			info.pid = 0;
+		}
+	}
+}
+
+// A terminal stops what uses it from the background (job control): that is right for this process too.
+static void allow_stops(void)
+{
+	u64 stops = 1UL << (SIG_TTIN - 1) | 1UL << (SIG_TTOU - 1);
+	sys(__NR_rt_sigprocmask, SIG_UNBLOCK_OP, &stops, 0, 8);
+}
+
+i64 op_serve(struct stage *s, u32 mode, const u64 *a)
+{
+	static struct relay relay;
+	int with_terminal = mode == SERVE_OUTPUT || mode == SERVE_TERMINAL;
+	int pidfd = (int)a[0];
+	u64 taken = ~0UL;
+	if (mode == SERVE_TERMINAL)
+		taken &= ~(1UL << (SIG_TTIN - 1) | 1UL << (SIG_TTOU - 1));
+	i64 signals = sys(__NR_signalfd4, -1, &taken, 8, O_CLOSE_ON_EXEC);
 	if (is_error(signals))
 		return signals;
+	if (mode == SERVE_REAPER)
+		serve_as_reaper(s, pidfd, (int)signals);
+	if (mode == SERVE_TERMINAL)
+		allow_stops();
+	if (with_terminal)
+		relay_start(&relay, (int)a[1], mode == SERVE_TERMINAL);
+	struct pollfd32 fds[5] = { { pidfd, POLL_IN, 0 }, { (int)signals, POLL_IN, 0 } };
+	i64 bad = 0;
 	for (;;) {
-		int n = poll_ms(fds, 2, -1);
+		if (with_terminal)
+			relay_watch(&relay, fds + 2);
+		int n = poll_ms(fds, with_terminal ? 5 : 2, with_terminal ? relay_patience(&relay) : -1);
 		if (n < 0 && n != -E_INTR) {
-			sys(__NR_close, signals);
-			return n;
+			bad = n;
+			break;
 		}
-		if (n > 0 && fds[1].revents) {
-			u32 info[32]; // struct signalfd_siginfo
-			if (sys(__NR_read, signals, info, sizeof info) == sizeof info && info[0] != SIG_CHLD)
-				sys(__NR_pidfd_send_signal, pidfd, info[0], 0, 0);
+		if (n == 0)
+			relay_idle(&relay);
+		if (n <= 0)
 			continue;
-		}
-		if (n > 0 && fds[0].revents)
+		if (fds[1].revents)
+			hand_on((int)signals, pidfd, with_terminal ? &relay : 0);
+		if (with_terminal && relay_move(&relay, fds + 2))
+			sys(__NR_pidfd_send_signal, pidfd, SIG_HUP, 0, 0);
+		if (fds[0].revents)
 			break;
 	}
-	status = reap(pidfd);
+	i64 status = bad ? bad : reap(pidfd);
+	if (with_terminal) {
+		relay_rest(&relay);
+		relay_end(&relay);
+	}
 	sys(__NR_close, signals);
 	if (s->plan.report->failed) // the child ended because one of its ops failed
 		return -E_CANCELED;

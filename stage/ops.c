@@ -106,7 +106,7 @@ static i64 perform(struct stage *s, u32 index)
 		return left;
 	}
 	case OP_SERVE:
-		return op_serve(s, a);
+		return op_serve(s, op->nr, a);
 	case OP_WALK:
 		return op_walk(op->nr, a);
 	}

@@ -34,6 +34,8 @@ static const char *map_plan(const char *path, struct plan *plan)
 		u8 *both = (u8 *)sys(__NR_mmap, 0, size, PROT_RW, MAP_BOTH, fd, 0);
 		if (is_error((i64)both))
 			return "the report cannot be mapped";
+		plan->shared = both;
+		plan->size = (u64)size;
 		both += plan->head->report;
 		plan->report = (struct report *)both;
 		plan->out = both + report_size(plan->head) - plan->head->out;

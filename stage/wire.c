@@ -83,6 +83,8 @@ static const char *check_op(const struct plan *p, u32 i)
 		return "await names no op";
 	if (op->kind == OP_WALK && (op->nr == 0 || op->nr >= WALK_MODES))
 		return "unknown walk";
+	if (op->kind == OP_SERVE && op->nr >= SERVE_MODES)
+		return "unknown way to serve";
 	if (op->kind == OP_SPAWN &&
 	    (op->args[4] != ARG_NUMBER ||
 	     (op->a[4] && (op->args[3] != ARG_DATA || !inside(op->a[3], op->a[4], h->data)))))

@@ -22,7 +22,7 @@ enum op_kind {
 	OP_AWAIT,     // until op a0 of the other process is done; a1 is that process's pidfd
 	OP_SPAWN,     // a0 path, a1 argv, a2 envp, a3/a4 standard input and its length, a5 milliseconds
 	OP_UNDO,      // undo what the run did so far, newest first; the result counts what would not go
-	OP_SERVE,     // a0 pidfd: hand signals on until that process ends; the result is its exit status
+	OP_SERVE,     // nr serve_mode, a0 pidfd: hand signals on until that process ends; the result is its exit status
 	OP_WALK,      // nr walk_mode, a0 directory descriptor, a1 path
 	OP_KINDS,
 };
@@ -31,6 +31,14 @@ enum walk_mode {
 	WALK_REMOVE = 1, // remove the tree a1 below a0
 	WALK_KILL,       // kill the processes that the cgroup.procs file a1 names
 	WALK_MODES,
+};
+
+enum serve_mode {
+	SERVE_SIGNALS,	// the standard streams are the container's own
+	SERVE_OUTPUT,	// what comes from the terminal a1 goes to standard output
+	SERVE_TERMINAL, // and standard input, in raw mode if it is a terminal, goes there
+	SERVE_REAPER,	// as a first process: reap whatever ends, and end with that process; does not return
+	SERVE_MODES,
 };
 
 enum op_flag {
@@ -107,6 +115,8 @@ struct plan {
 	u8 *data;
 	struct report *report;
 	u8 *out;
+	void *shared; // the whole file, mapped shared; of `size` bytes
+	u64 size;
 };
 
 static inline u64 report_size(const struct header *h)

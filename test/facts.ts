@@ -84,7 +84,17 @@ export function shapeFor(
   const label = options.image ?? "";
   return shapeOf(
     engine,
-    { options, timeline: false, label, image, user, joins, handlerEnv: ["TERM=xterm"], before: [] },
+    {
+      options,
+      timeline: false,
+      label,
+      image,
+      user,
+      joins,
+      stdinTerminal: options.tty,
+      handlerEnv: ["TERM=xterm"],
+      before: [],
+    },
     identity,
   );
 }

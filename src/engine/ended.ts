@@ -25,7 +25,7 @@ export function finishRun(engine: Engine, directory: string): End {
       hint: "vitrine gc cleans up",
     });
   const { record, report } = journal;
-  const served = journal.layout.instructions.findIndex((p) => p.instruction.do === "serve");
+  const served = journal.layout.instructions.findIndex((p) => p.instruction.do === "serve" && p.op.where === "host");
   const exitCode = Number(report.records[served]?.result ?? 125n);
   const group = record.input.config.linux.cgroupsPath;
   const oom = metMemoryLimit(record.facts, group) ? kernelLines(group) : undefined;

@@ -1,5 +1,5 @@
 /** What a user asked for, held against the host: images found, sources of mounts there, ids looked up. The whole of what a plan depends on. */
-import { lstatSync, realpathSync, statSync } from "node:fs";
+import { lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { invalid, VitrineError } from "../errors.ts";
 import { parseReference } from "../image/reference.ts";
@@ -20,6 +20,8 @@ export interface Request {
   readonly image: ImageSource;
   readonly user: ResolvedUser;
   readonly joins: Joins;
+  /** Standard input is a terminal, whose mode has to change for the container's one. */
+  readonly stdinTerminal: boolean;
   /** What the program that tells of the end needs to look right; nothing of the caller's environment besides. */
   readonly handlerEnv: readonly string[];
   /** What is done once before the run; empty unless `dry`. */
@@ -44,13 +46,32 @@ export async function resolveRequest(
   const handlerEnv = ["NO_COLOR", "TERM", "LANG"].flatMap((n) =>
     process.env[n] === undefined ? [] : [`${n}=${process.env[n]}`],
   );
-  return { options, timeline, label, image, user, joins, handlerEnv, before };
+  return {
+    options,
+    timeline,
+    label,
+    image,
+    user,
+    joins,
+    stdinTerminal: options.tty && isTerminal(0),
+    handlerEnv,
+    before,
+  };
 }
 
 /** Equal keys give equal plans, but for the identity. The name is part of that, and checked apart. */
 export function keyOf(engine: Engine, { options, ...rest }: Request): string {
   const { paths, program, stage, facts } = engine;
   return JSON.stringify([BUILD, paths, program, stage.path, facts.boot, { ...options, name: undefined }, rest]);
+}
+
+/** Without node:tty, which a warm start does not load. */
+function isTerminal(fd: number): boolean {
+  try {
+    return /^\/dev\/(pts\/\d+|tty\w*|console|hvc\d+)$/.test(readlinkSync(`/proc/self/fd/${fd}`));
+  } catch {
+    return false; // closed
+  }
 }
 
 async function lookUp(engine: Engine, text: string, image: ImageSource, assembled: boolean): Promise<ResolvedUser> {

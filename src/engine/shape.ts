@@ -45,6 +45,8 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     tell: timeline || !options.rm,
     stage,
     inodes: joins.inodes,
+    streams: { input: options.interactive, terminal: request.stdinTerminal },
+    init: options.init,
   };
   return { image: label, keep: !options.rm, timeline, input, facts, build: BUILD };
 }

@@ -55,7 +55,7 @@ describe("instructions as data", () => {
     const spawn = { do: "spawn", path: "/bin/x", argv: ["x", "-y"], env: [], stdin: "", timeoutMs: 0 } as const;
     expect(doesOf(spawn)?.[0]).toEqual({ do: "spawn", call: "/bin/x", args: ["x", "-y"] });
     expect(doesOf({ do: "undo" })?.[0]).toEqual({ do: "undo" });
-    expect(doesOf(first, { do: "serve", pidfd: first })?.[1]).toEqual({ do: "serve" });
+    expect(doesOf(first, { do: "serve", mode: "signals", pidfd: first })?.[1]).toEqual({ do: "serve" });
   });
 
   test("steps of a child are numbered behind the step that makes it, and named by those numbers", () => {

@@ -5,6 +5,7 @@ import { steps } from "./outline.ts";
 const WHERE: Readonly<Record<Where, string>> = {
   host: "outside",
   joiner: "in a process on the way",
+  guardian: "in the guardian",
   container: "in the container's process",
 };
 

@@ -20,6 +20,7 @@ import { alt, awaits, bytes, expect, strings, struct, sys, u32, u64 } from "./in
 import type { Child } from "./namespaces.ts";
 import { onHost } from "./op.ts";
 import type { Instruction, Op } from "./plan.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** Where a run keeps its plan, and which program tells the user about its end. */
 export interface RunPlace {
@@ -58,29 +59,47 @@ export function quietStart(): Op {
 }
 
 /** Keeps the lock and the child's pidfd, gives up the rest: mounts and namespaces then belong to the container alone. */
-export function letGo(lock: Instruction, child: Child, detached: Instruction): { op: Op; pidfd: Instruction } {
-  const pidfd = sys("dup3", [child.pidfd, 101, O_CLOEXEC]);
+export interface Kept {
+  readonly op: Op;
+  readonly pidfd: Instruction;
+  /** The stage's end of the container's terminal. */
+  readonly master: Instruction | undefined;
+}
+
+/** Above every descriptor that a plan comes to, below the lowest limit in use (256). */
+const KEPT = 240;
+
+export function letGo(lock: Instruction, child: Child, detached: Instruction, terminal: Terminal | undefined): Kept {
+  const pidfd = sys("dup3", [child.pidfd, KEPT + 1, O_CLOEXEC]);
+  const master = terminal && sys("dup3", [terminal.master, KEPT + 2, O_CLOEXEC]);
+  // Held, so that the terminal is not hung up when the program closes its own ends for a while.
+  const slave = terminal && sys("dup3", [terminal.slave, KEPT + 3, O_CLOEXEC]);
   const told = {
     call: "close_range",
-    object: "all but the lock and the pidfd",
+    object: terminal ? "all but the lock, the pidfd and the terminal" : "all but the lock and the pidfd",
     why: "The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.",
   };
   const does = [
     awaits(detached, child.pidfd),
-    sys("dup3", [lock, 100, O_CLOEXEC]),
+    sys("dup3", [lock, KEPT, O_CLOEXEC]),
     pidfd,
-    sys("close_range", [3, 99, 0]),
-    sys("close_range", [102, 0xffffffff, 0]),
+    ...(master && slave ? [master, slave] : []),
+    sys("close_range", [3, KEPT - 1, 0]),
+    sys("close_range", [KEPT + (terminal ? 4 : 2), 0xffffffff, 0]),
   ];
-  return { op: onHost(told, does), pidfd };
+  return { op: onHost(told, does), pidfd, master };
 }
 
-export function serve(pidfd: Instruction): { op: Op; status: Instruction } {
-  const status: Instruction = { do: "serve", pidfd };
+/** @param input standard input goes to the container's terminal, if it has one */
+export function serve({ pidfd, master }: Kept, input: boolean): { op: Op; status: Instruction } {
+  const mode = master ? (input ? "terminal" : "output") : "signals";
+  const status: Instruction = { do: "serve", pidfd, mode, master };
   const told = {
     call: "waitid",
     object: "the container",
-    why: "Signals go to the container's first process; its exit status becomes ours.",
+    why: master
+      ? "Keys, output, window size and signals are handed on; its exit status becomes ours."
+      : "Signals go to the container's first process; its exit status becomes ours.",
     sh: "wait $PID",
   };
   return { op: onHost(told, [status]), status };

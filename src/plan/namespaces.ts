@@ -8,6 +8,7 @@ import {
   O_CLOEXEC,
   O_RDONLY,
   O_WRONLY,
+  PR_SET_DUMPABLE,
   PR_SET_PDEATHSIG,
   SIGCHLD,
   SIGKILL,
@@ -167,6 +168,16 @@ export function dieWithParent(parent: Instruction, by: typeof inside = inside): 
     gone, // it may have died before
     expect(gone, 0xffffffffn, 0n, "ESRCH"),
   ]);
+}
+
+/** Whoever shares a PID namespace with this process must not look into it (CVE-2016-9962). execve(2) ends this. */
+export function undumpable(): Op {
+  const told = {
+    call: "prctl",
+    object: "PR_SET_DUMPABLE 0",
+    why: "Nobody may trace this process, read its memory or take its descriptors before it is the container's program.",
+  };
+  return inside(told, [sys("prctl", [PR_SET_DUMPABLE, 0, 0, 0, 0])]);
 }
 
 export function privateMounts(): Op {

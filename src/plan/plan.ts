@@ -35,9 +35,10 @@ export interface Undo {
 
 /**
  * "host": the stage, outside. "container": its child, which becomes the container's first process. "joiner": where
- * namespaces are joined, the process that enters them, makes that child, and ends.
+ * namespaces are joined, the process that enters them, makes that child, and ends. "guardian": waits to give the
+ * caller's terminal its mode back.
  */
-export type Where = "host" | "container" | "joiner";
+export type Where = "host" | "container" | "joiner" | "guardian";
 
 export type Phase =
   | "Claim"
@@ -143,6 +144,13 @@ export interface UndoAll {
 export interface Serve {
   readonly do: "serve";
   readonly pidfd: Instruction;
+  /**
+   * "signals": the standard streams are the container's own. "output": what comes from the terminal `master` goes to
+   * standard output. "terminal": and standard input goes there. "reaper": as a first process, reap whatever ends, and end
+   * with that process.
+   */
+  readonly mode: "signals" | "output" | "terminal" | "reaper";
+  readonly master?: Instruction | undefined;
 }
 
 /** Numbers are numbers; a string is its NUL-terminated bytes' address; an instruction is its result. */

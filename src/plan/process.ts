@@ -2,6 +2,7 @@
 import type { Arch } from "../linux/arch.ts";
 import { capabilityBit, capabilityName, capabilityWords } from "../linux/capabilities.ts";
 import {
+  CLONE_VFORK,
   CLOSE_RANGE_CLOEXEC,
   CLOSE_RANGE_UNSHARE,
   KEYCTL_JOIN_SESSION_KEYRING,
@@ -10,17 +11,20 @@ import {
   PR_CAP_AMBIENT,
   PR_CAP_AMBIENT_CLEAR_ALL,
   PR_CAPBSET_DROP,
+  PR_SET_CHILD_SUBREAPER,
   PR_SET_KEEPCAPS,
   PR_SET_NO_NEW_PRIVS,
   SIG_SETMASK,
+  SIGCHLD,
 } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import type { Config, Process } from "../spec/config.ts";
-import { bytes, strings, struct, sys, u32 } from "./instructions.ts";
+import { bytes, strings, struct, sys, u32, u64 } from "./instructions.ts";
 import { dieWithParent } from "./namespaces.ts";
 import { inside, quote } from "./op.ts";
 import { openInRoot, openOrMakeDirectory } from "./paths.ts";
-import type { Instruction, Op } from "./plan.ts";
+import type { Clone, Instruction, Op } from "./plan.ts";
+import { controlTerminal, standardStreams, type Terminal } from "./terminal.ts";
 
 export interface ProcessOps {
   readonly ops: readonly Op[];
@@ -28,25 +32,69 @@ export interface ProcessOps {
   readonly detached: Instruction;
 }
 
-export function planProcess(config: Config, facts: HostFacts, root: Instruction, parent: Instruction): ProcessOps {
+export interface ProcessInput {
+  readonly config: Config;
+  readonly facts: HostFacts;
+  readonly root: Instruction;
+  /** The stage's pidfd. */
+  readonly stage: Instruction;
+  readonly terminal: Terminal | undefined;
+  /** A first process that reaps stands before the program. */
+  readonly init: boolean;
+}
+
+export function planProcess({ config, facts, root, stage, terminal, init }: ProcessInput): ProcessOps {
   const { process } = config;
   const separate = ownDescriptors();
-  const ops: Op[] = [session(), ...boundingSet(process, facts), workingDirectory(process, root, facts.arch)];
+  const ops: Op[] = [session(terminal), ...boundingSet(process, facts), workingDirectory(process, root, facts.arch)];
   ops.push(becomeUser(process), capabilities(process));
   if (process.noNewPrivileges) ops.push(noNewPrivileges());
-  ops.push(dieWithParent(parent), separate, program(process));
+  ops.push(dieWithParent(stage), separate);
+  if (terminal) ops.push(standardStreams(terminal.slave));
+  ops.push(...(init ? firstProcess(program(process)) : [program(process)]));
   return { ops, detached: separate.does[0] as Instruction };
 }
 
-function session(): Op {
+/** A first process has to reap orphans, and ignores signals that it has no handler for: few programs are made for that. */
+function firstProcess(program: Op): Op[] {
+  // Held until execve: a program that cannot be started is then known.
+  const args = struct([CLONE_VFORK, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, 0].map((value) => u64(value)));
+  const pid: Clone = { do: "clone", args, body: [{ phase: "Process", ops: [program] }] };
+  const pidfd = sys("pidfd_open", [pid, 0]);
+  const kept = sys("dup3", [pidfd, 100, 0]);
+  const start = {
+    call: "clone3",
+    object: "the program's process",
+    why: "The first process of the container stays with the stage, which reaps orphans and hands signals on.",
+    sh: "docker-init -- …",
+  };
+  const reap = {
+    call: "waitid",
+    object: "whatever ends in here",
+    why: "It holds no descriptor and no memory of the run's journal, and ends when the program ends.",
+  };
+  const does: Instruction[] = [
+    sys("prctl", [PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0]),
+    kept,
+    sys("close_range", [0, 99, 0]),
+    sys("close_range", [101, 0xffffffff, 0]),
+    { do: "serve", pidfd: kept, mode: "reaper" },
+  ];
+  return [inside(start, [pid, pidfd]), inside(reap, does)];
+}
+
+function session(terminal: Terminal | undefined): Op {
   const told = {
     call: "setsid",
     object: "a session and keyring of its own",
-    why: "No controlling terminal and no keys of the caller.",
+    why: terminal
+      ? "The terminal is the session's; none of the caller's keys, and no terminal of the caller."
+      : "No controlling terminal and no keys of the caller.",
     sh: "setsid; keyctl new_session",
   };
   // A kernel without keys answers ENOSYS.
-  return inside(told, [sys("setsid", []), sys("keyctl", [KEYCTL_JOIN_SESSION_KEYRING, 0], { ok: ["ENOSYS"] })]);
+  const keyring = sys("keyctl", [KEYCTL_JOIN_SESSION_KEYRING, 0], { ok: ["ENOSYS"] });
+  return inside(told, [sys("setsid", []), ...(terminal ? [controlTerminal(terminal.slave)] : []), keyring]);
 }
 
 function boundingSet(process: Process, facts: HostFacts): Op[] {

@@ -46,6 +46,7 @@ const CASES: readonly Case[] = [
     facts: HYBRID,
     joins: joinsOf(["network", "net"], ["pid", "pid"], ["user", "user"], ["cgroup", "cgroup"]),
   },
+  { file: "terminal", options: { tty: true, interactive: true }, facts: HYBRID, user: BOB },
   {
     file: "read-only-binds",
     options: {
@@ -82,6 +83,7 @@ const MORE: readonly Case[] = [
     facts: V1_ONLY,
     joins: joinsOf(["pid", "pid"]),
   },
+  { file: "terminal, output only", options: { tty: true, userns: "host" }, facts: V2_ONLY },
   { file: "arm64", options: { volumes: ["/a:/b"] }, facts: { ...HYBRID, arch: "arm64" } },
 ];
 
@@ -171,7 +173,9 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
   test("each op is carried out where it says", () => {
     const outer = plan.run.flatMap((section) => section.ops);
     for (const op of ops)
-      expect(op.where).toBe(child.includes(op) ? "container" : outer.includes(op) ? "host" : "joiner");
+      expect(child.includes(op) ? ["container"] : outer.includes(op) ? ["host"] : ["joiner", "guardian"]).toContain(
+        op.where,
+      );
   });
 
   test("every control group that is made is taken away", () => {
@@ -214,19 +218,15 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
 
   test("no result is used before it is there", () => {
     type Process = { does: Instruction[]; before: [process: Process, instructions: number][] };
-    const process = (where: Op["where"], before: Process["before"]): Process => ({
-      does: flat(ops.filter((op) => op.where === where).flatMap((op) => op.does)),
-      before,
-    });
-    const made = ({ does }: Process) => does.findIndex((i) => i.do === "clone") + 1;
-    const host = process("host", []);
-    const joiner = process("joiner", [[host, made(host)]]);
-    const parent = joiner.does.length > 0 ? joiner : host;
-    const inner = process("container", [
-      [host, made(host)],
-      ...(parent === joiner ? [[joiner, made(joiner)] as const] : []),
-    ] as Process["before"]);
-    const all = [host, joiner, inner];
+    const all: Process[] = [];
+    const clones = flat(ops.flatMap((op) => op.does)).filter((i) => i.do === "clone");
+    for (const where of ["host", "guardian", "joiner", "container"] as const) {
+      const mine: Process = { does: flat(ops.filter((op) => op.where === where).flatMap((op) => op.does)), before: [] };
+      const maker = clones.find((c) => c.body.some((section) => section.ops.some((op) => op.where === where)));
+      const parent = all.find((p) => maker !== undefined && p.does.includes(maker));
+      if (parent && maker) mine.before = [...parent.before, [parent, parent.does.indexOf(maker) + 1]];
+      all.push(mine);
+    }
     for (const mine of all) {
       const known = new Map(mine.before); // so many of another process's instructions are known to be done
       for (const [at, i] of mine.does.entries()) {

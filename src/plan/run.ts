@@ -13,12 +13,14 @@ import {
   ownProcfs,
   privateMounts,
   setHostname,
+  undumpable,
   writeIdMaps,
 } from "./namespaces.ts";
 import { loopbackUp } from "./network.ts";
 import type { Instruction, Op, Plan, Section } from "./plan.ts";
 import { planProcess } from "./process.ts";
 import { attachRoot, claimName, makeScratch, pivotRoot, planRoot, type RootSource, readOnlyRoot } from "./rootfs.ts";
+import { dismissGuardian, guardTerminal, openTerminal } from "./terminal.ts";
 
 export interface RunInput {
   readonly config: Config;
@@ -36,6 +38,17 @@ export interface RunInput {
   readonly stage: { readonly path: string; readonly size: number };
   /** Inode of the file of each namespace to join, when it was looked at: another one is another namespace. */
   readonly inodes: Readonly<Record<string, number>>;
+  readonly streams: Streams;
+  /** The stage stays as the container's first process, and reaps. */
+  readonly init: boolean;
+}
+
+/** The caller's standard streams, where the container has a terminal of its own. */
+export interface Streams {
+  /** Standard input is handed on. */
+  readonly input: boolean;
+  /** It is a terminal, whose mode changes for that. */
+  readonly terminal: boolean;
 }
 
 /** Number of the stage's program "resume": see stage/wire.h. */
@@ -75,9 +88,11 @@ function runSections(input: RunInput, facts: HostFacts): Section[] {
   const root = planRoot(input.root, facts, ids);
   const mounts = planMounts({ config, facts, root: root.mount, ids, joined: join.descriptors });
   const outside = [...root.ops, ...mounts.outside];
-  const processOps = planProcess(config, facts, root.mount, self);
+  const terminal = config.process.terminal ? openTerminal(root.mount, config.process.user.uid, facts.arch) : undefined;
+  const guard = terminal && input.streams.input && input.streams.terminal ? guardTerminal(self, lock) : undefined;
+  const processOps = planProcess({ config, facts, root: root.mount, stage: self, terminal, init: input.init });
 
-  const namespaces: Op[] = [dieWithParent(self), privateMounts()];
+  const namespaces: Op[] = [dieWithParent(self), undumpable(), privateMounts()];
   if (hasNamespace(config, "uts") && config.hostname) namespaces.push(setHostname(config.hostname));
   if (hasNewNamespace(config, "network")) namespaces.push(loopbackUp());
   namespaces.push(...groups.join);
@@ -90,12 +105,16 @@ function runSections(input: RunInput, facts: HostFacts): Section[] {
   body.push(
     { phase: "Namespaces", ops: namespaces },
     { phase: "Root file system", ops: [attachRoot(root.mount, lastInstruction(outside), self)] },
-    { phase: "Files inside", ops: [...mounts.inside, ...protect, pivotRoot(root.mount), ...readonly] },
+    {
+      phase: "Files inside",
+      ops: [...mounts.inside, ...(terminal ? [terminal.op] : []), ...protect, pivotRoot(root.mount), ...readonly],
+    },
     { phase: "Process", ops: processOps.ops },
   );
 
-  const kept = letGo(lock, child, processOps.detached);
-  const { op: serveOp, status } = serve(kept.pidfd);
+  const kept = letGo(lock, child, processOps.detached, terminal);
+  const { op: serveOp, status } = serve(kept, input.streams.input);
+  const calm = guard ? [dismissGuardian(guard.guardian)] : [];
   return [
     {
       phase: "Claim",
@@ -106,12 +125,13 @@ function runSections(input: RunInput, facts: HostFacts): Section[] {
         ...makeScratch(input.root, input.directory, !input.keep),
         procOp,
         selfOp,
+        ...(guard ? [guard.op] : []),
       ],
     },
     { phase: "Limits", ops: groups.prepare },
     { phase: "Namespaces", ops: [...join.ops, ...child.ops, ...(maps ? [maps.op] : [])] },
     { phase: "Root file system", ops: outside },
-    { phase: "Life and end", ops: [kept.op, serveOp, ...end(place, status, { tell: input.tell })] },
+    { phase: "Life and end", ops: [kept.op, serveOp, ...calm, ...end(place, status, { tell: input.tell })] },
   ];
 }
 

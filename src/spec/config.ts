@@ -31,6 +31,8 @@ export interface Process {
   user: { uid: number; gid: number; additionalGids?: number[]; umask?: number };
   capabilities: Capabilities;
   noNewPrivileges: boolean;
+  /** A pseudo terminal of its own as standard streams. */
+  terminal?: boolean;
 }
 
 /** Sets of names as "CAP_CHOWN". */

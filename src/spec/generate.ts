@@ -54,6 +54,7 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
       args,
       env: environment(options.env, [
         `PATH=${DEFAULT_PATH}`,
+        ...(options.tty ? ["TERM=xterm"] : []),
         ...(own("uts") ? [`HOSTNAME=${hostname}`] : []),
         `HOME=${from.user.home}`,
         ...from.image.env,
@@ -68,6 +69,7 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
         ambient: [],
       },
       noNewPrivileges: true,
+      ...(options.tty ? { terminal: true } : {}),
     },
     linux: {
       namespaces,

@@ -31,6 +31,12 @@ export interface RunOptions {
   capAdd: string[];
   capDrop: string[];
   rm: boolean;
+  /** A terminal of its own. */
+  tty: boolean;
+  /** Standard input goes to that terminal. */
+  interactive: boolean;
+  /** A first process that reaps orphans. */
+  init: boolean;
   network: string;
   pid: string;
   ipc: string;
@@ -51,6 +57,9 @@ export const DEFAULT_RUN: RunOptions = {
   capAdd: [],
   capDrop: [],
   rm: false,
+  tty: false,
+  interactive: false,
+  init: false,
   network: "none",
   pid: "",
   ipc: "",

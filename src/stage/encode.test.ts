@@ -405,7 +405,7 @@ class Inventor {
           ? { do: "clone", args: this.#dataOf(1), body: [{ phase: "Process", ops: this.#ops(depth - 1) }] }
           : { do: "undo" };
       case 8:
-        return { do: "serve", pidfd: this.#one(this.#made) };
+        return { do: "serve", mode: "signals", pidfd: this.#one(this.#made) };
       case 9:
         return awaits(this.#one(this.#made), this.#one(this.#made));
       default:

@@ -13,6 +13,7 @@ const KIND = { sys: 1, clone: 2, alt: 3, expect: 4, await: 5, spawn: 6, undo: 7,
 const ARG = { number: 0, data: 1, result: 2, out: 3 } as const;
 const RELOC = { data: 1, out: 2, value: 3, decimal: 4 } as const;
 const FLAG = { wake: 1, retry: 2 } as const;
+const SERVE = { signals: 0, output: 1, terminal: 2, reaper: 3 } as const;
 const WALK = { remove: 1, kill: 2 } as const;
 
 /** What became of each instruction of an encoded plan. */
@@ -210,7 +211,7 @@ class PlanEncoder {
       case "walk":
         return [WALK[i.mode], [i.dir, i.path], i.ok];
       case "serve":
-        return [0, [i.pidfd]];
+        return [SERVE[i.mode], i.master ? [i.pidfd, i.master] : [i.pidfd]];
       case "undo":
         return [0, NOTHING];
     }

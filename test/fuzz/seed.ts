@@ -64,6 +64,8 @@ function run(changes: Partial<RunOptions>, host: HostFacts): Plan {
     tell: !options.rm,
     stage: { path: "/var/lib/vitrine/stage/0", size: 16384 },
     inodes: {},
+    streams: { input: options.interactive, terminal: options.interactive },
+    init: options.init,
   };
   return planRun(input, host);
 }
@@ -88,7 +90,7 @@ function small(): Plan {
     args: struct([u64(0), u64(pid)]),
     body: [{ phase: "Process", ops: [host([awaits(read, self), sys("execve", ["/bin/true", strings(["true"]), 0])])] }],
   };
-  const status: Instruction = { do: "serve", pidfd: self };
+  const status: Instruction = { do: "serve", pidfd: self, mode: "signals" };
   const undo: Instruction = { do: "undo" };
   const nested = alt([read], [alt([sys("chdir", ["/"])], [], ["ENOENT"])], ["EPERM"]);
   const ops = [

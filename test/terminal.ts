@@ -1,0 +1,38 @@
+/** A command on a pseudo terminal of the test's own. */
+import { ROOT, STATE } from "./vitrine.ts";
+
+export interface OnTerminal {
+  readonly pid: number;
+  /** All that was shown so far, with "\n" for line ends. */
+  screen(): string;
+  type(text: string): void;
+  resize(columns: number, rows: number): void;
+  /** The terminal goes, as when its window is closed. */
+  close(): void;
+  readonly ended: Promise<number>;
+}
+
+export function onTerminal(argv: readonly string[]): OnTerminal {
+  const decoder = new TextDecoder();
+  let text = "";
+  const child = Bun.spawn([...argv], {
+    env: { PATH: process.env.PATH ?? "", HOME: "/root", TERM: "dumb", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE },
+    terminal: {
+      cols: 111,
+      rows: 33,
+      data(_, bytes) {
+        text += decoder.decode(bytes, { stream: true });
+      },
+    },
+  });
+  const { terminal } = child;
+  if (!terminal) throw new Error("no terminal could be made");
+  return {
+    pid: child.pid,
+    screen: () => text.replaceAll("\r\n", "\n"),
+    type: (keys) => void terminal.write(keys),
+    resize: (columns, rows) => terminal.resize(columns, rows),
+    close: () => terminal.close(),
+    ended: child.exited,
+  };
+}
