@@ -6,6 +6,12 @@ CFLAGS_COMMON := -std=gnu11 -Wall -Wextra -Werror
 CFLAGS_STAGE := $(CFLAGS_COMMON) -O2 -ffreestanding -fno-builtin -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pic \
 	-static -nostdlib -Wl,-z,noexecstack,--build-id=none -s \
 	$(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics)
+# At a fixed place that Bun's own fixed addresses are far from; one segment. The engine follows at ENGINE_AT, which is a
+# multiple of every page size.
+ENGINE_AT := 65536
+FRONT_SOURCES := $(wildcard front/*.c)
+FRONT_HEADERS := $(wildcard front/*.h) stage/sys.h
+CFLAGS_FRONT := $(CFLAGS_STAGE) -fpie -Wl,-z,noseparate-code,-Ttext-segment=0x400000000 -DENGINE_AT=$(ENGINE_AT)
 BUN := node_modules/.bin/bun
 BUN_BUILD := $(BUN) build --compile --bytecode --splitting --format=esm --no-compile-autoload-dotenv --no-compile-autoload-bunfig --minify \
 	--compile-exec-argv="--smol"
@@ -28,8 +34,16 @@ dist/vitrine-stage: $(STAGE_SOURCES) $(STAGE_HEADERS)
 src/stage/generated/identity.ts: dist/vitrine-stage build/generate-stage.ts $(SOURCES) | node_modules
 	$(BUN) build/generate-stage.ts dist/vitrine-stage
 
-dist/vitrine: $(SOURCES) src/stage/generated/identity.ts | node_modules
+dist/vitrine-front: $(FRONT_SOURCES) $(FRONT_HEADERS) Makefile
+	@build/need.sh
+	@mkdir -p dist
+	$(CC) $(CFLAGS_FRONT) $(FRONT_SOURCES) -o $@
+
+dist/vitrine-engine: $(SOURCES) src/stage/generated/identity.ts | node_modules
 	$(BUN_BUILD) src/main.ts --outfile $@
+
+dist/vitrine: dist/vitrine-front dist/vitrine-engine build/join.sh
+	build/join.sh dist/vitrine-front $(ENGINE_AT) dist/vitrine-engine $@
 
 dist/vitrine-runtime: dist/vitrine
 	ln -f dist/vitrine $@
@@ -62,11 +76,12 @@ fuzz: node_modules src/stage/generated/identity.ts
 	test/fuzz/run.sh $(SECONDS)
 
 # The same stage, hosted, with the compiler's sanitizers.
-dist/vitrine-asan: $(STAGE_SOURCES) $(STAGE_HEADERS) $(SOURCES) build/asan.sh | node_modules
+dist/vitrine-asan: $(STAGE_SOURCES) $(STAGE_HEADERS) $(SOURCES) build/asan.sh dist/vitrine-front build/join.sh | node_modules
 	@mkdir -p dist
 	$(CC) $(CFLAGS_COMMON) -O1 -g -DSTAGE_HOSTED -fsanitize=address,undefined -fno-sanitize-recover=all -static-libasan -static-libubsan \
 		$(STAGE_SOURCES) -o dist/stage-asan
-	build/asan.sh dist/stage-asan
+	build/asan.sh dist/stage-asan dist/engine-asan
+	build/join.sh dist/vitrine-front $(ENGINE_AT) dist/engine-asan $@
 
 .PHONY: clean
 clean:

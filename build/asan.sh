@@ -1,5 +1,5 @@
 #!/bin/sh
-# dist/vitrine-asan: the same command with a stage built by the compiler's sanitizers. Usage: asan.sh STAGE
+# The engine of dist/vitrine-asan: the same with a stage built by the compiler's sanitizers. Usage: asan.sh STAGE OUT
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 copy=$top/dist/asan
@@ -8,5 +8,5 @@ cp -r "$top/src" "$copy/src"
 "$top/node_modules/.bin/bun" "$top/build/generate-stage.ts" "$1" "$copy/src/"
 cd "$top"
 node_modules/.bin/bun build --compile --bytecode --splitting --format=esm --no-compile-autoload-dotenv --no-compile-autoload-bunfig \
-	"$copy/src/main.ts" --outfile "$top/dist/vitrine-asan"
+	"$copy/src/main.ts" --outfile "$2"
 rm -rf "$copy"

@@ -2,6 +2,7 @@ import { openEngine } from "../../engine/context.ts";
 import { explainRun, runForeground } from "../../engine/run.ts";
 import { VitrineError } from "../../errors.ts";
 import type { RunOptions } from "../../spec/options.ts";
+import { callersVariable } from "../caller.ts";
 import { type Command, type Invocation, list, text, truth } from "../command.ts";
 import { printOut } from "../output.ts";
 
@@ -78,7 +79,7 @@ export const command: Command = {
 function withCallersValue(entry: string): string[] {
   if (entry === "" || entry.startsWith("=")) throw new VitrineError("INVALID", `--env "${entry}": has no name`);
   if (entry.includes("=")) return [entry];
-  const value = process.env[entry];
+  const value = callersVariable(entry);
   return value === undefined ? [] : [`${entry}=${value}`];
 }
 
