@@ -63,6 +63,14 @@ describe("flags", () => {
     );
     expect(run(["--user", "1000:1001"], ["id"]).stdout).toBe("uid=1000 gid=1001\n");
   });
+  test("--env NAME of a variable that is kept from the engine", () => {
+    const env = { LD_PRELOAD: "/nowhere.so", BUN_OPTIONS: "", VITRINE_HELD_LD_AUDIT: "forged" };
+    const flags = ["LD_PRELOAD", "BUN_OPTIONS", "LD_AUDIT", "BUN_JSC_useJIT"].flatMap((name) => ["-e", name]);
+    const { stdout, stderr } = run(flags, ["env"], { env });
+    expect(stderr).toBe("");
+    expect(stdout).toContain("LD_PRELOAD=/nowhere.so\nBUN_OPTIONS=\n");
+    expect(stdout).not.toMatch(/LD_AUDIT|BUN_JSC|VITRINE/);
+  });
   test("the caller's environment stays outside", () => {
     const { stdout } = run([], ["env"], { env: { SECRET_OF_CALLER: "1", LD_PRELOAD: "" } });
     expect(stdout).not.toContain("SECRET_OF_CALLER");
