@@ -57,6 +57,6 @@ export function whole64(value: unknown, path: string): number | bigint {
 }
 
 function wrong(value: unknown, path: string, wanted: string): Error {
-  const shown = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? "nothing");
+  const shown = JSON.stringify(value, (_key, v) => (typeof v === "bigint" ? Number(v) : v)) ?? "nothing";
   return invalid(`${path}: ${shown.length > 60 ? `${shown.slice(0, 57)}...` : shown} is not ${wanted}`);
 }
