@@ -37,9 +37,14 @@ const FARTHEST = 255;
 export class CodeMaker {
   readonly #made = new Map<string, Code>();
   readonly #numbers = new Map<Code, number>();
+  readonly #returns = new Map<number, Code>();
 
   return(k: number): Code {
-    return this.#same(`return ${k}`, { op: "return", k: k >>> 0 });
+    const known = this.#returns.get(k);
+    if (known) return known;
+    const code = this.#same(`return ${k}`, { op: "return", k: k >>> 0 });
+    this.#returns.set(k, code);
+    return code;
   }
 
   /** The word at `offset` of struct seccomp_data is what later code compares. */

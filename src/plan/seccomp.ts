@@ -25,7 +25,7 @@ import { type Code, CodeMaker, layOut } from "./bpfprogram.ts";
 import { bytes, pointer, struct, sys, u16, u32 } from "./instructions.ts";
 import { inside } from "./op.ts";
 import type { Op } from "./plan.ts";
-import { type AbiRules, isWide, resultOf, rulesFor, type Test } from "./seccomprules.ts";
+import { type AbiRules, isWide, resultOf, rulesFor, type Step, type Test } from "./seccomprules.ts";
 
 export interface CompiledSeccomp {
   /** struct sock_filter[] */
@@ -127,11 +127,12 @@ class Compiler {
 
   #ranges(abi: Abi, first: number): Range[] {
     const rules = rulesFor(this.#profile, abi);
-    const starts = new Set([first, ...[...rules.steps.keys()].flatMap((number) => [number, number + 1])]);
+    const starts = new Set([first]);
+    for (const number of rules.steps.keys()) starts.add(number).add(number + 1);
     if (rules.newest !== undefined) starts.add(rules.newest + 1);
     if (abi === "ARM") starts.add(ARM_PRIVATE);
     const result: Range[] = [];
-    for (const from of [...starts].sort((a, b) => a - b)) {
+    for (const from of Uint32Array.from(starts).sort()) {
       const code = this.#call(rules, abi, from);
       if (result.at(-1)?.code !== code) result.push({ from, code });
     }
@@ -141,12 +142,32 @@ class Compiler {
   #call({ steps, newest }: AbiRules, abi: Abi, number: number): Code {
     const old = newest === undefined || number <= newest || (abi === "ARM" && number >= ARM_PRIVATE);
     let code = old ? this.#byDefault : this.#unknown;
-    for (const { tests, result } of (steps.get(number) ?? []).toReversed()) {
-      let matched = this.#make.return(result);
-      for (const test of tests.toReversed()) matched = this.#test(test, isWide(abi), matched, code);
-      code = matched;
+    const said = steps.get(number);
+    if (!said) return code;
+    const left = [...said];
+    for (let step = left.pop(); step; step = left.pop()) {
+      const matched = this.#make.return(step.result);
+      const [only] = step.tests;
+      if (step.tests.length === 1 && only?.op === "SCMP_CMP_EQ")
+        code = this.#oneOf(only, matched, left, isWide(abi), code);
+      else code = step.tests.reduceRight((yes, test) => this.#test(test, isWide(abi), yes, code), matched);
     }
     return code;
+  }
+
+  /** Values of one argument are compared in a row; those before `last` are taken from the steps that are left. */
+  #oneOf(last: Test, matched: Code, left: Step[], wide: boolean, no: Code): Code {
+    const { index, value } = last;
+    let low = this.#make.when("jeq", lower(value), matched, no);
+    for (let step = left.at(-1); step; step = left.at(-1)) {
+      const [test] = step.tests;
+      const alike = test?.op === last.op && test.index === index && upper(test.value) === upper(value);
+      if (step.tests.length !== 1 || !alike) break;
+      low = this.#make.when("jeq", lower(test.value), this.#make.return(step.result), low);
+      left.pop();
+    }
+    const code = this.#make.load(dataArgument(index), low);
+    return wide ? this.#make.load(dataArgument(index) + 4, this.#make.when("jeq", upper(value), code, no)) : code;
   }
 
   /** A balanced tree of comparisons; a single call between two ranges that are treated alike takes one. */

@@ -113,6 +113,7 @@ function testOf({ index, op, value, valueTwo }: SeccompArg): Test {
 
 /** The first rule without tests decides alone, wherever it stands; else the order is libseccomp's. */
 function decide(steps: readonly Step[], wide: boolean): readonly Step[] {
+  if (steps.length === 1) return steps;
   const plain = steps.find((step) => step.tests.length === 0);
   if (plain) return [plain];
   const same = steps.every((step) => step.result === steps[0]?.result);

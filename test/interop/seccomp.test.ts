@@ -11,15 +11,17 @@ import { type Abi, syscallTable, X32_BIT } from "../../src/linux/syscalltable.ts
 import { compileSeccomp } from "../../src/plan/seccomp.ts";
 import { DEFAULT_CAPABILITIES } from "../../src/spec/capabilities.ts";
 import {
+  SECCOMP_ACTIONS,
   SECCOMP_OPS,
   type Seccomp,
   type SeccompAction,
   type SeccompArg,
   type SeccompRule,
 } from "../../src/spec/seccomp.ts";
-import { defaultSeccomp } from "../../src/spec/seccompdefault.ts";
+import { ALLOWED, defaultSeccomp } from "../../src/spec/seccompdefault.ts";
 import { readSeccompProfile } from "../../src/spec/seccompprofile.ts";
 import { checkBpf, runBpf, seccompData } from "../bpf.ts";
+import { LENIENT, plainResult, readPlainly } from "../plainseccomp.ts";
 
 const work = mkdtempSync(`${tmpdir()}/vitrine-seccomp-`);
 afterAll(() => rmSync(work, { recursive: true }));
@@ -43,14 +45,7 @@ const TOKEN: Record<string, number> = {
   ...{ SCMP_ARCH_X86_64: AUDIT.X86_64, SCMP_ARCH_X86: AUDIT.X86, SCMP_ARCH_X32: 0x4000003e },
   ...{ SCMP_ARCH_AARCH64: AUDIT.AARCH64, SCMP_ARCH_ARM: AUDIT.ARM },
 };
-const ACTION: Record<SeccompAction, number> = {
-  ...{ SCMP_ACT_KILL: 0, SCMP_ACT_KILL_THREAD: 0, SCMP_ACT_KILL_PROCESS: 0x80000000, SCMP_ACT_TRAP: 0x30000 },
-  ...{ SCMP_ACT_ERRNO: 0x50000, SCMP_ACT_TRACE: 0x7ff00000, SCMP_ACT_ALLOW: 0x7fff0000, SCMP_ACT_LOG: 0x7ffc0000 },
-  SCMP_ACT_NOTIFY: 0x7fc00000,
-};
-const ENOSYS = ACTION.SCMP_ACT_ERRNO + ERRNO.ENOSYS;
-const LENIENT: readonly SeccompAction[] = ["SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE"];
-
+const ENOSYS = plainResult("SCMP_ACT_ERRNO", ERRNO.ENOSYS);
 /** Debian 12's libseccomp 2.5.4 knows calls up to Linux 5.17. */
 const NEWEST_KNOWN = 450;
 const known = (name: string) =>
@@ -66,16 +61,14 @@ function onlyKnown(profile: Seccomp): Seccomp {
 
 /** As runc feeds it to libseccomp. Undefined: it refuses. */
 function theirs(profile: Seccomp, arch: Arch, tree: boolean): BpfInstruction[] | undefined {
-  const code = (action: SeccompAction, errno: number | undefined) =>
-    ACTION[action] + (action === "SCMP_ACT_ERRNO" || action === "SCMP_ACT_TRACE" ? (errno ?? 1) : 0);
-  const byDefault = code(profile.defaultAction, profile.defaultErrnoRet);
+  const byDefault = plainResult(profile.defaultAction, profile.defaultErrnoRet);
   const native = arch === "x64" ? "SCMP_ARCH_X86_64" : "SCMP_ARCH_AARCH64";
   const lines = [`default ${byDefault}`, `arch ${TOKEN[native]}`];
   for (const other of profile.architectures ?? []) if (other in TOKEN) lines.push(`arch ${TOKEN[other]}`);
   if (arch === "arm64") lines.push("without-native");
   if (tree) lines.push("tree");
   for (const rule of profile.syscalls ?? []) {
-    const action = code(rule.action, rule.errnoRet);
+    const action = plainResult(rule.action, rule.errnoRet);
     if (action === byDefault) continue;
     const args = rule.args ?? [];
     const twice = new Set(args.map((a) => a.index)).size < args.length;
@@ -113,23 +106,41 @@ function generator(seed: number) {
   };
 }
 
+const ALL_ABIS: readonly Abi[] = ["X86_64", "X86", "X32", "AARCH64", "ARM"];
 const ABIS = { x64: ["X86_64", "X86", "X32"], arm64: ["AARCH64", "ARM"] } as const;
 
-/** Compares `count` calls of each interface; the calls keep to what the profile looks at, and one off. */
-function compare(profile: Seccomp, arch: Arch, tree: boolean, count: number, seed: number): boolean {
+interface Comparison {
+  readonly arch: Arch;
+  readonly tree: boolean;
+  /** Calls of each interface. */
+  readonly count: number;
+  readonly abis?: readonly Abi[];
+  /** Where they differ, the plain reading decides; else it is an error. */
+  readonly plain?: boolean;
+}
+
+type Outcome = "equal" | "refused" | "theirs is wrong";
+
+/** The calls keep to what the profile looks at, and one off. */
+function compare(profile: Seccomp, { arch, tree, count, abis = ABIS[arch], plain = false }: Comparison): Outcome {
   const reference = theirs(profile, arch, tree);
-  if (!reference) return false;
+  if (!reference) return "refused";
+  let outcome: Outcome = "equal";
   const mine = decodeBpf(compileSeccomp(profile, arch).program);
   checkBpf(mine);
-  const { below, pick, next } = generator(seed);
+  const { below, pick, next } = generator(count);
   const rules = profile.syscalls ?? [];
   const told = rules.flatMap((rule) => rule.args ?? []).flatMap((a) => [BigInt(a.value), BigInt(a.valueTwo ?? 0)]);
   const values = [
-    ...new Set([...told, 0n, 1n, 0xffffffffn, 1n << 32n].flatMap((v) => [v - 1n, v, v + 1n, v ^ (1n << 33n)])),
+    ...new Set(
+      [...told, 0n, 1n, 0xffffffffn, 1n << 32n].flatMap((v) =>
+        [v - 1n, v, v + 1n, v ^ (1n << 33n)].map((w) => BigInt.asUintN(64, w)),
+      ),
+    ),
   ];
   const names = rules.flatMap((rule) => rule.names);
   const withArgs = rules.filter((rule) => rule.args).flatMap((rule) => rule.names);
-  for (const abi of ABIS[arch]) {
+  for (const abi of abis) {
     const table = syscallTable(abi);
     const base = abi === "X32" ? X32_BIT : 0;
     const listed = abi === ABIS[arch][0] || profile.architectures?.includes(`SCMP_ARCH_${abi}`);
@@ -148,17 +159,22 @@ function compare(profile: Seccomp, arch: Arch, tree: boolean, count: number, see
       const private32 = abi === "ARM" && nr >= 0xf0000;
       const want = listed && nr > newest && !private32 ? ENOSYS : runBpf(reference, data).action;
       const got = runBpf(mine, data).action;
-      if (got !== want)
-        throw new Error(
-          `${abi} ${nr} (${args}): ours 0x${got.toString(16)}, libseccomp 0x${want.toString(16)}\n${JSON.stringify(profile, (_k, v) => (typeof v === "bigint" ? String(v) : v))}`,
-        );
+      if (got === want) continue;
+      if (!plain || got !== readPlainly(profile, abi, nr, args)) {
+        const shown = JSON.stringify(profile, (_key, v) => (typeof v === "bigint" ? String(v) : v));
+        throw new Error(`${abi} ${nr} (${args}): 0x${got.toString(16)}, libseccomp 0x${want.toString(16)}: ${shown}`);
+      }
+      outcome = "theirs is wrong";
     }
   }
-  return true;
+  return outcome;
 }
 
 const CALLS = 15000;
 const DOCKERS = ["/usr/share/containers/seccomp.json", "/etc/docker/seccomp.json"].find((path) => existsSync(path));
+const ALLOWED_CALLS = Object.values(ALLOWED)
+  .flat()
+  .filter((name) => syscallTable("X86_64").has(name));
 const all = CAPABILITIES.map((name) => `CAP_${name}`);
 
 describe.skipIf(!libseccomp)("libseccomp says the same", () => {
@@ -171,7 +187,7 @@ describe.skipIf(!libseccomp)("libseccomp says the same", () => {
         ["all", all],
       ] as const)
         test(`our profile for the capabilities of ${who}, ${how}`, () => {
-          expect(compare(onlyKnown(defaultSeccomp(arch, capabilities)), arch, tree, CALLS, 1)).toBe(true);
+          expect(compare(onlyKnown(defaultSeccomp(arch, capabilities)), { arch, tree, count: CALLS })).toBe("equal");
         });
       for (const capabilities of [[], DEFAULT_CAPABILITIES, ["CAP_AUDIT_WRITE"], all])
         test.skipIf(!DOCKERS)(
@@ -179,10 +195,33 @@ describe.skipIf(!libseccomp)("libseccomp says the same", () => {
           () => {
             const text = readFileSync(DOCKERS ?? "", "utf8");
             const profile = readSeccompProfile(text, "seccomp.json", { arch, kernel: "6.1", capabilities });
-            expect(compare(onlyKnown(profile), arch, tree, CALLS, 2)).toBe(true);
+            expect(compare(onlyKnown(profile), { arch, tree, count: CALLS })).toBe("equal");
           },
         );
     }
+
+  test("our program is shorter, and decides in fewer instructions than its tree", () => {
+    const profile = defaultSeccomp("x64", DEFAULT_CAPABILITIES);
+    const mine = decodeBpf(compileSeccomp(profile, "x64").program);
+    const programs = {
+      ours: mine,
+      list: theirs(profile, "x64", false) ?? [],
+      tree: theirs(profile, "x64", true) ?? [],
+    };
+    const steps = (program: readonly BpfInstruction[], abi: Abi, name: string) =>
+      runBpf(program, seccompData({ arch: AUDIT[abi], nr: syscallTable(abi).get(name) ?? 0, args: Array(6).fill(0n) }))
+        .steps;
+    const common = ["read", "write", "openat", "futex", "mmap", "close", "clone", "socket"];
+    for (const [how, program] of Object.entries(programs)) {
+      const each = common.map((name) => `${name} ${steps(program, "X86_64", name)}`);
+      const all = ALLOWED_CALLS.map((name) => steps(program, "X86_64", name));
+      console.log(
+        `${how}: ${program.length} instructions; ${each.join(", ")}; mean ${(all.reduce((a, b) => a + b) / all.length).toFixed(1)}`,
+      );
+    }
+    for (const name of common)
+      expect(steps(mine, "X86_64", name)).toBeLessThanOrEqual(steps(programs.tree, "X86_64", name));
+  });
 
   // What socketcall(2) and ipc(2) stand for is a case of its own: src/plan/seccompsubcall.ts.
   const SUBCALLS =
@@ -192,7 +231,7 @@ describe.skipIf(!libseccomp)("libseccomp says the same", () => {
   ];
   const plainNames = names.filter(known);
   const argNames = plainNames.filter((name) => !SUBCALLS.test(name));
-  const actions = Object.keys(ACTION).filter((a) => a !== "SCMP_ACT_NOTIFY") as SeccompAction[];
+  const actions = SECCOMP_ACTIONS.filter((a) => a !== "SCMP_ACT_NOTIFY");
 
   const said = (action: SeccompAction, errno: number) =>
     action === "SCMP_ACT_ERRNO" || action === "SCMP_ACT_TRACE" ? { action, errnoRet: errno } : { action };
@@ -222,37 +261,63 @@ describe.skipIf(!libseccomp)("libseccomp says the same", () => {
       }),
     );
 
-  function random(rules: fc.Arbitrary<SeccompRule[]>, runs: number, count: number, most = 0.5) {
-    let refused = 0;
+  /** How many profiles had which outcome. */
+  function random(
+    rules: fc.Arbitrary<SeccompRule[]>,
+    runs: number,
+    options: Partial<Comparison>,
+  ): Record<Outcome, number> {
+    const outcomes: Record<Outcome, number> = { equal: 0, refused: 0, "theirs is wrong": 0 };
     fc.assert(
       fc.property(
         profile(rules),
         fc.boolean(),
         fc.constantFrom("x64" as const, "arm64" as const),
         (filter, tree, arch) => {
+          const abis = options.abis?.filter((abi) => (ABIS[arch] as readonly Abi[]).includes(abi)) ?? ABIS[arch];
           // libseccomp 2.5.4 makes no tree of no rules.
-          if (!compare(filter, arch, tree && (filter.syscalls?.length ?? 0) > 4, count, 3)) refused++;
+          const way = { arch, tree: tree && (filter.syscalls?.length ?? 0) > 4, count: 2000 };
+          outcomes[compare(filter, { ...way, ...options, abis })]++;
         },
       ),
-      { numRuns: runs },
+      { numRuns: runs, includeErrorInReport: true },
     );
-    expect(refused).toBeLessThan(runs * most);
+    return outcomes;
   }
 
-  test("random profiles without arguments", () => random(fc.array(plain, { maxLength: 12 }), 60, 3000));
-
-  test("random profiles whose rules with arguments agree", () => {
-    const one = action.chain((a) => fc.array(argued(word, fc.constant(a), argNames.slice(0, 25)), { maxLength: 25 }));
-    random(
-      fc.tuple(fc.array(plain, { maxLength: 4 }), one).map(([a, b]) => [...a, ...b]),
-      100,
-      3000,
-    );
+  test("random profiles without arguments", () => {
+    // It refuses two rules for accept(2), say, that 32-bit x86 only has as a part of socketcall(2).
+    const { equal, refused } = random(fc.array(plain, { maxLength: 12 }), 60, {});
+    expect(equal + refused).toBe(60);
+    expect(equal).toBeGreaterThan(45);
   });
 
-  test("random profiles whose rules with arguments do not agree", () => {
-    const few = argNames.slice(0, 6);
-    random(fc.array(argued(small, action, few), { maxLength: 12 }), 200, 3000, 0.9);
+  // libseccomp (2.5.4 to 2.6.1) now and then goes on comparing with the half of an argument that it loaded for another
+  // rule of the call: read(2) allowed for arg0 > 2^32 or arg0 <= 0 is allowed for 5 too. There a plain reading decides.
+  test("random profiles whose rules with arguments agree", () => {
+    const one = action.chain((a) => fc.array(argued(word, fc.constant(a), argNames.slice(0, 25)), { maxLength: 25 }));
+    const outcomes = random(
+      fc.tuple(fc.array(plain, { maxLength: 4 }), one).map(([a, b]) => [...a, ...b]),
+      100,
+      { plain: true },
+    );
+    console.log(`random profiles with arguments: ${JSON.stringify(outcomes)}`);
+    expect(outcomes.equal).toBeGreaterThan(30);
+  });
+
+  test("random profiles whose rules with arguments do not agree: the order is the same", () => {
+    // Of every machine: libseccomp 2.5.4 forgets to load the number when it skips the first call of its list.
+    const few = argNames.filter((name) => ALL_ABIS.every((abi) => syscallTable(abi).has(name))).slice(0, 4);
+    const single = fc
+      .tuple(fc.constantFrom(...few), action, argument(small))
+      .map(([name, [a, e], arg]): SeccompRule => ({ names: [name], ...said(a, e), args: [arg] }));
+    const narrow = random(fc.array(single, { maxLength: 12 }), 150, { abis: ["X86", "X32", "ARM"] });
+    console.log(`random profiles at odds with themselves: ${JSON.stringify(narrow)}`);
+    expect(narrow.equal).toBeGreaterThan(50);
+    const equalities = single.filter((rule) => rule.args?.[0]?.op.endsWith("_EQ") === true);
+    const wide = random(fc.array(equalities, { maxLength: 12 }), 150, { abis: ["X86_64", "AARCH64"] });
+    console.log(`the same with equalities of 64 bits: ${JSON.stringify(wide)}`);
+    expect(wide.equal).toBeGreaterThan(50);
   });
 });
 
