@@ -292,7 +292,7 @@ describe.skipIf(!libseccomp)("libseccomp says the same", () => {
     expect(equal).toBeGreaterThan(45);
   });
 
-  // libseccomp (2.5.4 to 2.6.1) now and then goes on comparing with the half of an argument that it loaded for another
+  // libseccomp (2.5.4) now and then goes on comparing with the half of an argument that it loaded for another
   // rule of the call: read(2) allowed for arg0 > 2^32 or arg0 <= 0 is allowed for 5 too. There a plain reading decides.
   test("random profiles whose rules with arguments agree", () => {
     const one = action.chain((a) => fc.array(argued(word, fc.constant(a), argNames.slice(0, 25)), { maxLength: 25 }));
