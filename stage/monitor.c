@@ -78,6 +78,14 @@ static void allow_stops(void)
 	sys(__NR_rt_sigprocmask, SIG_UNBLOCK_OP, &stops, 0, 8);
 }
 
+static i64 patience(u64 deadline, const struct relay *relay)
+{
+	i64 ms = relay ? relay_patience(relay) : -1;
+	u64 now = deadline ? now_ns() : 0;
+	i64 left = !deadline ? -1 : now >= deadline ? 0 : (i64)((deadline - now) / 1000000) + 1;
+	return left < 0 || (ms >= 0 && ms < left) ? ms : left;
+}
+
 i64 op_serve(struct stage *s, u32 mode, const u64 *a)
 {
 	static struct relay relay;
@@ -97,15 +105,20 @@ i64 op_serve(struct stage *s, u32 mode, const u64 *a)
 		relay_start(&relay, (int)a[1], mode == SERVE_TERMINAL);
 	struct pollfd32 fds[5] = { { pidfd, POLL_IN, 0 }, { (int)signals, POLL_IN, 0 } };
 	i64 bad = 0;
+	u64 deadline = a[2] ? now_ns() + a[2] * 1000000 : 0;
 	for (;;) {
 		if (with_terminal)
 			relay_watch(&relay, fds + 2);
-		int n = poll_ms(fds, with_terminal ? 5 : 2, with_terminal ? relay_patience(&relay) : -1);
+		int n = poll_ms(fds, with_terminal ? 5 : 2, patience(deadline, with_terminal ? &relay : 0));
+		if (deadline && now_ns() >= deadline) {
+			sys(__NR_pidfd_send_signal, pidfd, SIG_KILL, 0, 0);
+			deadline = 0;
+		}
 		if (n < 0 && n != -E_INTR) {
 			bad = n;
 			break;
 		}
-		if (n == 0)
+		if (n == 0 && with_terminal)
 			relay_idle(&relay);
 		if (n <= 0)
 			continue;

@@ -22,7 +22,8 @@ enum op_kind {
 	OP_AWAIT,     // until op a0 of the other process is done; a1 is that process's pidfd
 	OP_SPAWN,     // a0 path, a1 argv, a2 envp, a3/a4 standard input and its length, a5 milliseconds
 	OP_UNDO,      // undo what the run did so far, newest first; the result counts what would not go
-	OP_SERVE,     // nr serve_mode, a0 pidfd: hand signals on until that process ends; the result is its exit status
+	OP_SERVE,     // nr serve_mode, a0 pidfd: hand signals on until that process ends; the result is its exit status.
+		      // a2 milliseconds after which it is killed, 0: never
 	OP_WALK,      // nr walk_mode, a0 directory descriptor, a1 path
 	OP_KINDS,
 };

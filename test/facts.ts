@@ -7,7 +7,7 @@ import { VitrineError } from "../src/errors.ts";
 import type { CgroupV1, HostFacts } from "../src/linux/facts.ts";
 import { type Joins, NO_JOINS } from "../src/spec/joins.ts";
 import { DEFAULT_RUN, type RunOptions } from "../src/spec/options.ts";
-import type { ResolvedUser } from "../src/spec/user.ts";
+import { type ResolvedUser, ROOT } from "../src/spec/user.ts";
 
 const v1 = (directory: string, controllers: string[], files: string[] = []): CgroupV1 => ({
   controllers,
@@ -55,7 +55,7 @@ export const PLAIN: RunOptions = {
   rm: true,
 };
 
-export const ROOT: ResolvedUser = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
+export { ROOT };
 
 export const CALM_HERON: Identity = {
   id: "0123456789abcdef".repeat(4),
@@ -91,6 +91,11 @@ export function shapeFor(
       image,
       user,
       joins,
+      rlimits: [],
+      raisedLimits: [],
+      seccomp: undefined,
+      held: "0x1ffffffffff",
+      warnings: [],
       stdinTerminal: options.tty,
       handlerEnv: ["TERM=xterm"],
       before: [],

@@ -30,6 +30,7 @@ export function vitrine(args: readonly string[], manner: Manner = {}): Result {
     cwd: manner.cwd ?? scratch,
     maxBuffer: 2 ** 28,
     timeout: 60_000,
+    killSignal: "SIGKILL", // others are handed to the container
   });
   if (child.error) throw child.error;
   return { status: child.status ?? -1, stdout: child.stdout.toString(), stderr: child.stderr.toString() };

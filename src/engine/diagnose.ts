@@ -37,6 +37,11 @@ function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string 
     return "the container it belonged to has ended meanwhile: start that one, and try again";
   if (call === "expect" && errno === ERRNO.EINVAL && op.object.includes(" namespace "))
     return "that file is a namespace of another type";
+  if (op.object.endsWith(" to oom_score_adj") || op.call === "setpriority")
+    return "lowering a score or a nice value takes CAP_SYS_RESOURCE or CAP_SYS_NICE over the host, which the caller lacks";
+  if (op.object.includes("/proc/sys/"))
+    return errno === ERRNO.ENOENT ? "this kernel has no such parameter" : "the kernel does not take this value here";
+  if (call === "prlimit64") return "the caller may not give this limit";
   if (call === "await" && errno === ERRNO.ESRCH) return "the container's process was killed while it was set up";
   if (call === "clone3" && errno === ERRNO.ENOSPC) return "the kernel allows no more namespaces: see /proc/sys/user";
   if (call === "expect" && errno === ERRNO.EPERM && op.call === "move_mount")

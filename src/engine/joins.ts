@@ -21,6 +21,7 @@ const FILES: Readonly<Record<NamespaceType, string>> = {
   uts: "uts",
   user: "user",
   cgroup: "cgroup",
+  time: "time_for_children",
 };
 
 interface Target {

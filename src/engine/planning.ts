@@ -10,7 +10,12 @@ import { shapeOf } from "./shape.ts";
 export function planAnew(engine: Engine, request: Request, key: string): Template {
   const shape = shapeOf(engine, request, STAND_IN);
   const { file } = encode(planRun(shape.input, engine.facts), engine.facts.arch);
-  const template = makeTemplate(key, JSON.stringify(shape), file);
+  const template = makeTemplate(key, JSON.stringify(shape, exact), file);
   writeTemplate(engine.paths, template);
   return template;
+}
+
+/** A value of a seccomp rule may be beyond what a number holds; the plan holds it compiled. */
+function exact(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? Number(value) : value;
 }

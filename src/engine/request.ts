@@ -1,13 +1,14 @@
 /** What a user asked for, held against the host: images found, sources of mounts there, ids looked up. The whole of what a plan depends on. */
-import { lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { invalid, VitrineError } from "../errors.ts";
 import { parseReference } from "../image/reference.ts";
 import type { ImageSource } from "../image/source.ts";
 import type { Op } from "../plan/plan.ts";
+import type { Rlimit } from "../spec/config.ts";
 import { CHOICES, type Joins, NO_JOINS } from "../spec/joins.ts";
 import type { RunOptions } from "../spec/options.ts";
-import type { ResolvedUser } from "../spec/user.ts";
+import { type ResolvedUser, ROOT } from "../spec/user.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
 
@@ -20,6 +21,14 @@ export interface Request {
   readonly image: ImageSource;
   readonly user: ResolvedUser;
   readonly joins: Joins;
+  readonly rlimits: readonly Rlimit[];
+  readonly raisedLimits: readonly string[];
+  /** Capabilities that the caller has, by bit (hexadecimal). */
+  readonly held: string;
+  /** Text of the seccomp profile that --security-opt names. */
+  readonly seccomp: string | undefined;
+  /** What was not done as asked, for the user to know. */
+  readonly warnings: readonly string[];
   /** Standard input is a terminal, whose mode has to change for the container's one. */
   readonly stdinTerminal: boolean;
   /** What the program that tells of the end needs to look right; nothing of the caller's environment besides. */
@@ -28,8 +37,6 @@ export interface Request {
   readonly before: readonly Op[];
 }
 
-const ROOT: ResolvedUser = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
-
 /** @param dry change nothing: an image that is not assembled yet stays so */
 export async function resolveRequest(
   engine: Engine,
@@ -37,12 +44,25 @@ export async function resolveRequest(
   timeline: boolean,
   dry: boolean,
 ): Promise<Request> {
-  const options = { ...asked, volumes: asked.volumes.map(absoluteVolume), mounts: asked.mounts.map(absoluteMount) };
+  const options: RunOptions = {
+    ...asked,
+    volumes: asked.volumes.map(absoluteVolume),
+    mounts: asked.mounts.map(absoluteMount),
+    devices: asked.devices.map((text) => deviceOf(text, asked)),
+    cidfile: asked.cidfile === undefined ? undefined : newFile(asked.cidfile, "--cidfile"),
+  };
   const { image, label, before } = await imageOf(engine, options, dry);
-  const user = options.user === undefined ? ROOT : await lookUp(engine, options.user, image, before.length === 0);
+  const user =
+    options.user === undefined && options.groupAdd.length === 0
+      ? ROOT
+      : await lookUp(engine, options, image, before.length === 0);
   const joins = CHOICES.some(([flag]) => options[flag].includes(":"))
     ? await (await import("./joins.ts")).resolveJoins(engine, options)
     : NO_JOINS;
+  const { rlimits, raised, warnings } =
+    options.ulimits.length > 0
+      ? (await import("./limits.ts")).resolveRlimits(options.ulimits)
+      : { rlimits: [], raised: [], warnings: [] };
   const handlerEnv = ["NO_COLOR", "TERM", "LANG"].flatMap((n) =>
     process.env[n] === undefined ? [] : [`${n}=${process.env[n]}`],
   );
@@ -53,6 +73,11 @@ export async function resolveRequest(
     image,
     user,
     joins,
+    rlimits,
+    raisedLimits: raised,
+    seccomp: seccompText(options.securityOpt),
+    held: options.privileged || options.capAdd.length > 0 ? heldCapabilities() : "0xffffffffffffffff",
+    warnings,
     stdinTerminal: options.tty && isTerminal(0),
     handlerEnv,
     before,
@@ -74,9 +99,14 @@ function isTerminal(fd: number): boolean {
   }
 }
 
-async function lookUp(engine: Engine, text: string, image: ImageSource, assembled: boolean): Promise<ResolvedUser> {
+async function lookUp(
+  engine: Engine,
+  options: RunOptions,
+  image: ImageSource,
+  assembled: boolean,
+): Promise<ResolvedUser> {
   const { resolveIn } = await import("./user.ts");
-  return resolveIn(engine, text, image, assembled);
+  return resolveIn(engine, options, image, assembled);
 }
 
 interface Found {
@@ -121,6 +151,44 @@ function sourceOf(path: string, what: string): string {
   return source;
 }
 
+/** Root of a user namespace has no rights on what the host's root owns: then only what all may open is of use. */
+function deviceOf(text: string, { userns, privileged }: RunOptions): string {
+  const [source = ""] = text.split(":");
+  const stat = statSync(source, { throwIfNoEntry: false });
+  if (!stat) throw new VitrineError("NOT_FOUND", `--device "${text}": "${source}" is not there`);
+  if (!stat.isCharacterDevice() && !stat.isBlockDevice()) throw invalid(`--device "${text}": "${source}" is no device`);
+  if (userns !== "host" && !privileged && (stat.mode & 0o006) !== 0o006)
+    throw invalid(
+      `--device "${text}": only its owner outside may open it, and nobody in a user namespace of its own is that`,
+      "add --userns host, or change the mode of the node",
+    );
+  return text;
+}
+
+function seccompText(securityOpt: readonly string[]): string | undefined {
+  const file = securityOpt.findLast((text) => /^seccomp[=:]/.test(text))?.slice("seccomp=".length);
+  if (file === undefined || file === "unconfined" || file === "builtin") return undefined;
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new VitrineError("NOT_FOUND", `--security-opt seccomp=${file}: ${(error as NodeJS.ErrnoException).code}`, {
+      hint: "the file of a profile, unconfined, or builtin",
+    });
+  }
+}
+
+function heldCapabilities(): string {
+  return `0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0"}`;
+}
+
+function newFile(path: string, what: string): string {
+  const file = resolve(path);
+  if (path === "") throw invalid(`${what}: an empty path`);
+  if (lstatSync(file, { throwIfNoEntry: false }))
+    throw new VitrineError("CONFLICT", `${what} "${path}": is there already`, { hint: "remove it first" });
+  return file;
+}
+
 function absoluteVolume(text: string): string {
   const [source = "", ...rest] = text.split(":");
   return /^[./]/.test(source) ? [sourceOf(source, `--volume "${text}"`), ...rest].join(":") : text;
@@ -130,6 +198,7 @@ function absoluteMount(text: string): string {
   if (!/(^|,)type=bind(,|$)/.test(text)) return text;
   return text.replace(
     /(?<=^|,)(source|src)=([^,]*)/,
-    (_, key: string, path: string) => `${key}=${sourceOf(path, `--mount "${text}"`)}`,
+    (_, key: string, path: string) =>
+      `${key}=${/(^|,)bind-create(-src)?(,|=true|=1|$)/.test(text) ? resolve(path) : sourceOf(path, `--mount "${text}"`)}`,
   );
 }

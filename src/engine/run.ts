@@ -17,17 +17,20 @@ import { keyOf, resolveRequest } from "./request.ts";
  * Runs a container in the foreground. Does not return: this process goes on as the stage and ends as the container does.
  * @param timeline tell how long each step took, when it is over
  * @param began process.hrtime() when the command began
+ * @param warn is told what was not done as asked
  */
 export async function runForeground(
   engine: Engine,
   options: RunOptions,
   timeline: boolean,
   began: bigint,
+  warn: (text: string) => void,
 ): Promise<never> {
   const { paths } = engine;
   await collect(engine); // first: it may free the name
   const name = options.name === undefined ? undefined : freeName(engine, options.name);
   const request = await resolveRequest(engine, options, timeline, false);
+  for (const warning of request.warnings) warn(warning);
   const key = keyOf(engine, request);
   const template = readTemplate(paths, key) ?? (await import("./planning.ts")).planAnew(engine, request, key);
   const identity = newIdentity(name);

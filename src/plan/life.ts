@@ -91,9 +91,9 @@ export function letGo(lock: Instruction, child: Child, detached: Instruction, te
 }
 
 /** @param input standard input goes to the container's terminal, if it has one */
-export function serve({ pidfd, master }: Kept, input: boolean): { op: Op; status: Instruction } {
+export function serve({ pidfd, master }: Kept, input: boolean, timeoutMs: number): { op: Op; status: Instruction } {
   const mode = master ? (input ? "terminal" : "output") : "signals";
-  const status: Instruction = { do: "serve", pidfd, mode, master };
+  const status: Instruction = { do: "serve", pidfd, mode, master, timeoutMs };
   const told = {
     call: "waitid",
     object: "the container",
@@ -140,10 +140,10 @@ export function end(place: RunPlace, status: Instruction, ending: Ending): Op[] 
 }
 
 /** What the stage does when an op failed: undo, then let the program tell. */
-export function afterFailure(place: RunPlace): Op[] {
+export function afterFailure(place: RunPlace, more: readonly Instruction[] = []): Op[] {
   const undo = { call: "unlinkat", object: "what was done so far", why: "A failed run leaves nothing behind." };
   const tell = { call: "execve", object: "vitrine failed", why: "The program says which step failed, and why." };
-  return [onHost(undo, [{ do: "undo" }]), onHost(tell, become(place, "failed"))];
+  return [onHost(undo, [{ do: "undo" }, ...more]), onHost(tell, become(place, "failed"))];
 }
 
 /** What another command does when the stage was killed. Its child may still be dying, and holds the lock until then. */

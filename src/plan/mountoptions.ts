@@ -8,6 +8,10 @@ import {
   MOUNT_ATTR_NOSYMFOLLOW,
   MOUNT_ATTR_RDONLY,
   MOUNT_ATTR_STRICTATIME,
+  MS_PRIVATE,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_UNBINDABLE,
 } from "../linux/constants.ts";
 import type { Parameter } from "./filesystem.ts";
 
@@ -25,7 +29,25 @@ const ATTRIBUTES: Readonly<Record<string, number>> = {
 const OPPOSITES: Readonly<Record<string, string>> = { rw: "ro", suid: "nosuid", dev: "nodev", exec: "noexec" };
 
 /** Words that say how to mount, and are no option of the file system. */
-const MANNERS = new Set(["bind", "rbind", "relatime", "defaults", "async", "idmap", "noidmap", "private", "rprivate"]);
+const MANNERS = new Set([
+  "bind",
+  "rbind",
+  "relatime",
+  "defaults",
+  "async",
+  "idmap",
+  "noidmap",
+  "create",
+  "nonrecursive",
+]);
+
+/** mount_namespaces(7); with an "r" before it, for what is mounted below too. */
+const PROPAGATIONS: Readonly<Record<string, number>> = {
+  private: MS_PRIVATE,
+  slave: MS_SLAVE,
+  shared: MS_SHARED,
+  unbindable: MS_UNBINDABLE,
+};
 
 export interface MountOptions {
   /** MOUNT_ATTR_ flags to set. */
@@ -33,21 +55,31 @@ export interface MountOptions {
   /** Options for the file system itself: size=64m. */
   readonly parameters: readonly Parameter[];
   readonly recursive: boolean;
+  /** Attributes hold for what is mounted below too. */
+  readonly all: boolean;
+  /** MS_PRIVATE if nothing is said. */
+  readonly propagation: number;
   readonly idmap: boolean;
 }
 
 export function mountOptions(options: readonly string[] = []): MountOptions {
   let set = 0;
+  let propagation = MS_PRIVATE;
   const parameters: Parameter[] = [];
   for (const option of options) {
     const attribute = ATTRIBUTES[option];
     const opposite = OPPOSITES[option];
+    const spread = PROPAGATIONS[option.replace(/^r(?=private|slave|shared|unbindable)/, "")];
     if (attribute !== undefined) set |= attribute;
     else if (opposite !== undefined) set &= ~(ATTRIBUTES[opposite] ?? 0);
+    else if (spread !== undefined) propagation = spread;
+    else if (option === "rro") set |= MOUNT_ATTR_RDONLY;
     else if (!MANNERS.has(option)) {
       const at = option.indexOf("=");
       parameters.push(at < 0 ? [option] : [option.slice(0, at), option.slice(at + 1)]);
     }
   }
-  return { set, parameters, recursive: options.includes("rbind"), idmap: options.includes("idmap") };
+  const recursive = options.includes("rbind");
+  const all = recursive && !options.includes("nonrecursive");
+  return { set, parameters, recursive, all, propagation, idmap: options.includes("idmap") };
 }

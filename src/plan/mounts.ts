@@ -18,7 +18,7 @@ import { alt, expect, out, sys, unless } from "./instructions.ts";
 import { visiting } from "./join.ts";
 import { mountOptions } from "./mountoptions.ts";
 import { inside, onHost, quote } from "./op.ts";
-import { openInRoot, openOrMake, openOrMakeDirectory } from "./paths.ts";
+import { openInRoot, openOrMake, openOrMakeDirectory, split } from "./paths.ts";
 import type { Instruction, Op } from "./plan.ts";
 import type { IdRange } from "./rootfs.ts";
 
@@ -132,11 +132,14 @@ function bind(mount: Mount, context: MountsInput, check: typeof notKernelFiles =
   const options = mountOptions(mount.options);
   const tree = cloneMount(source, { recursive: options.recursive });
   const idmap = options.idmap ? context.ids?.user : undefined;
-  const recursive = options.recursive;
-  const whole = setAttributes(tree, { set: options.set, idmap, recursive });
+  const { recursive, propagation } = options;
+  const whole = setAttributes(tree, { set: options.set, idmap, propagation, recursive });
   // A file system mounted below the source may not take an id map (proc, sysfs): then only the source itself gets one.
-  const top = [setAttributes(tree, { idmap }), setAttributes(tree, { set: options.set, recursive })];
-  const attributes = idmap && recursive ? alt([whole], top, ["EINVAL"]) : whole;
+  const top = [setAttributes(tree, { idmap }), setAttributes(tree, { set: options.set, propagation, recursive })];
+  // Asked for: read-only (and the like) at the top alone, whatever is mounted below.
+  const alone = [setAttributes(tree, { set: options.set, idmap }), setAttributes(tree, { propagation, recursive })];
+  const attributes = recursive && !options.all ? alone : idmap && recursive ? [alt([whole], top, ["EINVAL"])] : [whole];
+  const create = mount.options?.includes("create") ? makeSource(source) : [];
   const isDirectory = sys("openat", [tree, ".", O_PATH | O_DIRECTORY(context.facts.arch)]);
   const at = openOrMake(context.root, mount.destination, context.facts.arch, isDirectory);
   const ro = options.set & MOUNT_ATTR_RDONLY ? ", read-only" : "";
@@ -149,7 +152,7 @@ function bind(mount: Mount, context: MountsInput, check: typeof notKernelFiles =
     sh: `mount --${recursive ? "r" : ""}bind ${quote(source)} ROOT${quote(mount.destination)}`,
   };
   return {
-    outside: [onHost(told, [tree, attributes])],
+    outside: [...create, onHost(told, [tree, ...attributes])],
     inside: [
       inside(
         {
@@ -161,6 +164,24 @@ function bind(mount: Mount, context: MountsInput, check: typeof notKernelFiles =
       ),
     ],
   };
+}
+
+/** Asked for: a directory of the host that is not there is made, with the ones above it. */
+function makeSource(source: string): Op[] {
+  const names = split(source);
+  const told = {
+    call: "mkdirat",
+    object: source,
+    why: "Asked for: the directory of the host is made where it is missing.",
+    sh: `mkdir -p ${quote(source)}`,
+  };
+  const paths = names.map((_, i) => `/${names.slice(0, i + 1).join("/")}`);
+  return [
+    onHost(
+      told,
+      paths.map((path) => sys("mkdirat", [AT_FDCWD, path, 0o755], { ok: ["EEXIST"] })),
+    ),
+  ];
 }
 
 /** statfs(2), f_type: what keeps the container in must not be covered, also not by way of a link in the image. */

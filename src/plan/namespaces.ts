@@ -2,6 +2,7 @@
 import {
   CLONE_FILES,
   CLONE_INTO_CGROUP,
+  CLONE_NEWTIME,
   CLONE_PARENT,
   MS_PRIVATE,
   MS_REC,
@@ -14,7 +15,7 @@ import {
   SIGKILL,
   WALL,
 } from "../linux/constants.ts";
-import { type Config, hasNewNamespace, type IdMapping, type NamespaceType } from "../spec/config.ts";
+import { type Config, hasNewNamespace, type IdMapping, type Linux, type NamespaceType } from "../spec/config.ts";
 import { newFilesystem } from "./filesystem.ts";
 import { awaits, expect, struct, sys, text, u64, withPid } from "./instructions.ts";
 import { enterNamespaces, FLAGS } from "./join.ts";
@@ -216,4 +217,47 @@ export function setHostname(name: string): Op {
     sh: `hostname ${quote(name)}`,
   };
   return inside(told, [sys("sethostname", [value, value.bytes.length])]);
+}
+
+export function setDomainname(name: string): Op {
+  const value = text(name);
+  const told = {
+    call: "setdomainname",
+    object: name,
+    why: "The NIS domain of its own UTS namespace.",
+    sh: `domainname ${quote(name)}`,
+  };
+  return inside(told, [sys("setdomainname", [value, value.bytes.length])]);
+}
+
+/** Clocks that run ahead of the host's or behind them. The process itself enters with execve(2) (time_namespaces(7)). */
+export function ownClocks(
+  offsets: NonNullable<Linux["timeOffsets"]>,
+  child: Child,
+  procfs: Instruction,
+): { inside: Op; outside: Op } {
+  const lines = Object.entries(offsets).map(([clock, { secs, nanosecs }]) => `${clock} ${secs} ${nanosecs}\n`);
+  const value = text(lines.join(""));
+  const unshared = sys("unshare", [CLONE_NEWTIME]);
+  const file = sys("openat", [procfs, withPid("", child.pid, "/timens_offsets"), O_WRONLY | O_CLOEXEC]);
+  const make = {
+    call: "unshare",
+    object: "the time namespace",
+    why: "Asked for: other clocks since boot than the host's; the time of day is the same.",
+    sh: `unshare --time ${Object.entries(offsets)
+      .map(([clock, { secs }]) => `--${clock} ${secs}`)
+      .join(" ")}`,
+  };
+  const set = {
+    call: "write",
+    object: `${lines.join("").trim().replaceAll("\n", ", ")} to timens_offsets`,
+    why: "Seconds that its clocks are ahead; only as long as nobody is in there yet.",
+  };
+  const write = [
+    awaits(unshared, child.pidfd),
+    file,
+    sys("write", [file, value, value.bytes.length]),
+    sys("close", [file]),
+  ];
+  return { inside: inside(make, [unshared]), outside: onHost(set, write) };
 }

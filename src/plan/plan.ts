@@ -151,6 +151,8 @@ export interface Serve {
    */
   readonly mode: "signals" | "output" | "terminal" | "reaper";
   readonly master?: Instruction | undefined;
+  /** After so long it is killed; 0: never. */
+  readonly timeoutMs?: number;
 }
 
 /** Numbers are numbers; a string is its NUL-terminated bytes' address; an instruction is its result. */

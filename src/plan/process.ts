@@ -1,4 +1,5 @@
 /** The last steps before the container's program: who it is, what it may do, and execve. */
+import { VitrineError } from "../errors.ts";
 import type { Arch } from "../linux/arch.ts";
 import { capabilityBit, capabilityName, capabilityWords } from "../linux/capabilities.ts";
 import {
@@ -20,10 +21,12 @@ import {
 import type { HostFacts } from "../linux/facts.ts";
 import type { Config, Process } from "../spec/config.ts";
 import { bytes, strings, struct, sys, u32, u64 } from "./instructions.ts";
+import { setRlimits } from "./limits.ts";
 import { dieWithParent } from "./namespaces.ts";
 import { inside, quote } from "./op.ts";
 import { openInRoot, openOrMakeDirectory } from "./paths.ts";
 import type { Clone, Instruction, Op } from "./plan.ts";
+import { installSeccomp, type KeptFilter } from "./seccomp.ts";
 import { controlTerminal, standardStreams, type Terminal } from "./terminal.ts";
 
 export interface ProcessOps {
@@ -41,25 +44,37 @@ export interface ProcessInput {
   readonly terminal: Terminal | undefined;
   /** A first process that reaps stands before the program. */
   readonly init: boolean;
+  readonly seccomp: KeptFilter | undefined;
 }
 
-export function planProcess({ config, facts, root, stage, terminal, init }: ProcessInput): ProcessOps {
+export function planProcess({ config, facts, root, stage, terminal, init, seccomp }: ProcessInput): ProcessOps {
   const { process } = config;
   const separate = ownDescriptors();
   const ops: Op[] = [session(terminal), ...boundingSet(process, facts), workingDirectory(process, root, facts.arch)];
+  const filter = seccomp
+    ? [installSeccomp({ program: Buffer.from(seccomp.program, "base64"), flags: seccomp.flags })]
+    : [];
+  // Without no_new_privs only CAP_SYS_ADMIN may install a filter: then it comes before the capabilities go (seccomp(2)).
+  const early = !process.noNewPrivileges;
+  if (early && init && seccomp)
+    throw new VitrineError("UNSUPPORTED", "--init: goes with a seccomp filter only if there are no new privileges", {
+      hint: "leave out no-new-privileges=false, or add --security-opt seccomp=unconfined",
+    });
+  if (early) ops.push(...filter);
   ops.push(becomeUser(process), capabilities(process));
   if (process.noNewPrivileges) ops.push(noNewPrivileges());
-  ops.push(dieWithParent(stage), separate);
+  ops.push(dieWithParent(stage), separate, ...setRlimits(process));
   if (terminal) ops.push(standardStreams(terminal.slave));
-  ops.push(...(init ? firstProcess(program(process)) : [program(process)]));
+  const last = [...(early ? [] : filter), program(process)];
+  ops.push(...(init ? firstProcess(last) : last));
   return { ops, detached: separate.does[0] as Instruction };
 }
 
 /** A first process has to reap orphans, and ignores signals that it has no handler for: few programs are made for that. */
-function firstProcess(program: Op): Op[] {
+function firstProcess(program: readonly Op[]): Op[] {
   // Held until execve: a program that cannot be started is then known.
   const args = struct([CLONE_VFORK, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, 0].map((value) => u64(value)));
-  const pid: Clone = { do: "clone", args, body: [{ phase: "Process", ops: [program] }] };
+  const pid: Clone = { do: "clone", args, body: [{ phase: "Process", ops: program }] };
   const pidfd = sys("pidfd_open", [pid, 0]);
   const kept = sys("dup3", [pidfd, 100, 0]);
   const start = {

@@ -4,6 +4,7 @@ import {
   MNT_DETACH,
   MOUNT_ATTR_NODEV,
   MOUNT_ATTR_RDONLY,
+  MS_PRIVATE,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
@@ -51,7 +52,7 @@ export function planRoot(source: RootSource, facts: HostFacts, ids: IdRange | un
     why: "The directory itself is the root file system; what the container writes stays in it.",
     sh: `mount --rbind ${quote(source.path)} ROOT`,
   };
-  const set = setAttributes(mount, { set: MOUNT_ATTR_NODEV, idmap: ids?.user });
+  const set = setAttributes(mount, { set: MOUNT_ATTR_NODEV, idmap: ids?.user, propagation: MS_PRIVATE });
   return { ops: [onHost(told, [mount, set])], mount };
 }
 

@@ -2,16 +2,20 @@
 import type { HostFacts } from "../linux/facts.ts";
 import { type Config, hasNamespace, hasNewNamespace } from "../spec/config.ts";
 import { cgroupNamespace, planGroups } from "./cgroup.ts";
+import { type CidFile, writeCidFile } from "./cidfile.ts";
 import { enterCgroupNamespace, openNamespaces } from "./join.ts";
 import { afterFailure, end, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
+import { raiseRlimits, setPriorities } from "./limits.ts";
 import { planMounts, protectPaths } from "./mounts.ts";
 import {
   becomeRoot,
   cloneChild,
   dieWithParent,
+  ownClocks,
   ownPidfd,
   ownProcfs,
   privateMounts,
+  setDomainname,
   setHostname,
   undumpable,
   writeIdMaps,
@@ -20,6 +24,8 @@ import { loopbackUp } from "./network.ts";
 import type { Instruction, Op, Plan, Section } from "./plan.ts";
 import { planProcess } from "./process.ts";
 import { attachRoot, claimName, makeScratch, pivotRoot, planRoot, type RootSource, readOnlyRoot } from "./rootfs.ts";
+import type { KeptFilter } from "./seccomp.ts";
+import { setSysctls } from "./sysctl.ts";
 import { dismissGuardian, guardTerminal, openTerminal } from "./terminal.ts";
 
 export interface RunInput {
@@ -41,6 +47,14 @@ export interface RunInput {
   readonly streams: Streams;
   /** The stage stays as the container's first process, and reaps. */
   readonly init: boolean;
+  /** After so long the container is killed; 0: never. */
+  readonly timeoutMs: number;
+  /** config.linux.seccomp, compiled. */
+  readonly seccomp?: KeptFilter | undefined;
+  /** Types of limits above the caller's own hard ones. */
+  readonly raisedLimits: readonly string[];
+  /** A file that its id is written to. */
+  readonly cidfile?: string | undefined;
 }
 
 /** The caller's standard streams, where the container has a terminal of its own. */
@@ -55,14 +69,18 @@ export interface Streams {
 const RESUME = 3;
 
 export function planRun(input: RunInput, facts: HostFacts): Plan {
-  const sections = runSections(input, facts);
-  const common = { failed: afterFailure(input.place), recover: recovery(input.place) };
+  const cidfile = input.cidfile === undefined ? undefined : writeCidFile(input.cidfile, input.id);
+  const sections = runSections(input, facts, cidfile);
+  const common = {
+    failed: afterFailure(input.place, cidfile ? [cidfile.takeBack] : []),
+    recover: recovery(input.place),
+  };
   if (hasNamespace(input.config, "user")) return { run: sections, ...common };
   const seal = sealStage(input.stage, `${input.place.directory}/plan`, RESUME);
   return { run: [{ phase: "Claim", ops: [seal] }, ...sections], restart: seal, ...common };
 }
 
-function runSections(input: RunInput, facts: HostFacts): Section[] {
+function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undefined): Section[] {
   const { config, place } = input;
   const { linux } = config;
   const { op: lockOp, lock } = lockPlan(place);
@@ -90,16 +108,28 @@ function runSections(input: RunInput, facts: HostFacts): Section[] {
   const outside = [...root.ops, ...mounts.outside];
   const terminal = config.process.terminal ? openTerminal(root.mount, config.process.user.uid, facts.arch) : undefined;
   const guard = terminal && input.streams.input && input.streams.terminal ? guardTerminal(self, lock) : undefined;
-  const processOps = planProcess({ config, facts, root: root.mount, stage: self, terminal, init: input.init });
+  const processOps = planProcess({
+    config,
+    facts,
+    root: root.mount,
+    stage: self,
+    terminal,
+    init: input.init,
+    seccomp: input.seccomp,
+  });
 
   const namespaces: Op[] = [dieWithParent(self), undumpable(), privateMounts()];
   if (hasNamespace(config, "uts") && config.hostname) namespaces.push(setHostname(config.hostname));
+  if (hasNamespace(config, "uts") && config.domainname) namespaces.push(setDomainname(config.domainname));
   if (hasNewNamespace(config, "network")) namespaces.push(loopbackUp());
   namespaces.push(...groups.join);
   const cgroup = join.descriptors.get("cgroup");
   if (cgroup) namespaces.push(enterCgroupNamespace(cgroup));
   else if (hasNamespace(config, "cgroup")) namespaces.push(cgroupNamespace());
   if (ids) namespaces.push(becomeRoot(maps?.done, self));
+  const clocks =
+    linux.timeOffsets && hasNewNamespace(config, "time") ? ownClocks(linux.timeOffsets, child, procfs) : undefined;
+  if (clocks) namespaces.push(clocks.inside);
   const protect = protectPaths(config, facts, root.mount);
   const readonly = config.root.readonly ? [readOnlyRoot(root.mount)] : [];
   body.push(
@@ -107,13 +137,24 @@ function runSections(input: RunInput, facts: HostFacts): Section[] {
     { phase: "Root file system", ops: [attachRoot(root.mount, lastInstruction(outside), self)] },
     {
       phase: "Files inside",
-      ops: [...mounts.inside, ...(terminal ? [terminal.op] : []), ...protect, pivotRoot(root.mount), ...readonly],
+      ops: [
+        ...mounts.inside,
+        ...setSysctls(linux.sysctl ?? {}, root.mount),
+        ...(terminal ? [terminal.op] : []),
+        ...protect,
+        pivotRoot(root.mount),
+        ...readonly,
+      ],
     },
     { phase: "Process", ops: processOps.ops },
   );
 
+  const priorities = [
+    ...setPriorities(config.process, child.pid, procfs),
+    ...raiseRlimits(config.process, input.raisedLimits, child.pid),
+  ];
   const kept = letGo(lock, child, processOps.detached, terminal);
-  const { op: serveOp, status } = serve(kept, input.streams.input);
+  const { op: serveOp, status } = serve(kept, input.streams.input, input.timeoutMs);
   const calm = guard ? [dismissGuardian(guard.guardian)] : [];
   return [
     {
@@ -122,6 +163,7 @@ function runSections(input: RunInput, facts: HostFacts): Section[] {
         lockOp,
         quietStart(),
         claimName(input.nameFile, input.id, !input.keep),
+        ...(cidfile ? [cidfile.op] : []),
         ...makeScratch(input.root, input.directory, !input.keep),
         procOp,
         selfOp,
@@ -129,7 +171,10 @@ function runSections(input: RunInput, facts: HostFacts): Section[] {
       ],
     },
     { phase: "Limits", ops: groups.prepare },
-    { phase: "Namespaces", ops: [...join.ops, ...child.ops, ...(maps ? [maps.op] : [])] },
+    {
+      phase: "Namespaces",
+      ops: [...join.ops, ...child.ops, ...(maps ? [maps.op] : []), ...(clocks ? [clocks.outside] : []), ...priorities],
+    },
     { phase: "Root file system", ops: outside },
     { phase: "Life and end", ops: [kept.op, serveOp, ...calm, ...end(place, status, { tell: input.tell })] },
   ];

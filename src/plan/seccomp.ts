@@ -34,6 +34,12 @@ export interface CompiledSeccomp {
   readonly flags: number;
 }
 
+/** A compiled profile as it is kept with a run: struct sock_filter[] in base64, and flags of seccomp(2). */
+export interface KeptFilter {
+  readonly program: string;
+  readonly flags: number;
+}
+
 /** AUDIT_ARCH_... of linux/audit.h, and whose calls come under it; the native one first. */
 const MACHINES: Record<Arch, readonly { readonly audit: number; readonly abi: Abi }[]> = {
   x64: [

@@ -17,8 +17,17 @@ export const DEFAULT_CAPABILITIES = [
   "CAP_AUDIT_WRITE",
 ];
 
-/** The set that is left: as docker does it, "ALL" first, then each name; a name that is both dropped and added is added. */
-export function chooseCapabilities(add: readonly string[], drop: readonly string[], last: number): string[] {
+/**
+ * The set that is left: as docker does it, "ALL" first, then each name; a name that is both dropped and added is added.
+ * @param held bits that the caller has: without a user namespace nobody gets more
+ */
+export function chooseCapabilities(
+  add: readonly string[],
+  drop: readonly string[],
+  last: number,
+  held = ~0n,
+): string[] {
+  const isHeld = (bit: number) => ((held >> BigInt(bit)) & 1n) === 1n;
   const bits = (names: readonly string[], flag: string) =>
     names
       .filter((n) => n.toUpperCase() !== "ALL")
@@ -35,7 +44,13 @@ export function chooseCapabilities(add: readonly string[], drop: readonly string
   const all = (names: readonly string[]) => names.some((n) => n.toUpperCase() === "ALL");
   const added = bits(add, "--cap-add");
   const dropped = bits(drop, "--cap-drop");
-  const every = CAPABILITIES.map((_, bit) => bit).filter((bit) => bit <= last);
+  const every = CAPABILITIES.map((_, bit) => bit).filter((bit) => bit <= last && isHeld(bit));
+  const lacking = added.find((bit) => !isHeld(bit));
+  if (lacking !== undefined)
+    throw invalid(
+      `--cap-add ${capabilityName(lacking)}: the caller does not have it, so the container cannot`,
+      "in a user namespace of its own it can: leave out --userns host",
+    );
   const base = all(add) ? every : all(drop) ? [] : bits(DEFAULT_CAPABILITIES, "default");
   const chosen = new Set(base.filter((bit) => !dropped.includes(bit)));
   for (const bit of added) chosen.add(bit);

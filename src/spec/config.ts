@@ -1,3 +1,5 @@
+import type { Seccomp } from "./seccomp.ts";
+
 /**
  * config.json of the OCI runtime specification 1.3, as far as the engine acts on it. Everything that runs a container
  * is handed this type: command line, library, OCI bundles. https://github.com/opencontainers/runtime-spec
@@ -33,6 +35,16 @@ export interface Process {
   noNewPrivileges: boolean;
   /** A pseudo terminal of its own as standard streams. */
   terminal?: boolean;
+  rlimits?: Rlimit[];
+  oomScoreAdj?: number;
+  scheduler?: { policy: "SCHED_OTHER"; nice: number };
+}
+
+export interface Rlimit {
+  /** "RLIMIT_NOFILE" */
+  type: string;
+  soft: number;
+  hard: number;
 }
 
 /** Sets of names as "CAP_CHOWN". */
@@ -44,7 +56,7 @@ export interface Capabilities {
   ambient: string[];
 }
 
-export type NamespaceType = "mount" | "pid" | "network" | "ipc" | "uts" | "user" | "cgroup";
+export type NamespaceType = "mount" | "pid" | "network" | "ipc" | "uts" | "user" | "cgroup" | "time";
 
 export interface Namespace {
   type: NamespaceType;
@@ -68,14 +80,22 @@ export interface Linux {
   cgroupsPath: string;
   maskedPaths: string[];
   readonlyPaths: string[];
+  seccomp?: Seccomp;
+  /** "net.core.somaxconn": "1024". */
+  sysctl?: Record<string, string>;
+  timeOffsets?: Partial<Record<"monotonic" | "boottime", { secs: number; nanosecs: number }>>;
 }
 
 export interface Resources {
   memory?: {
     /** Bytes. */
     limit?: number;
-    /** Memory and swap together, bytes. */
+    /** Memory and swap together, bytes; -1 for no limit. */
     swap?: number;
+    /** Bytes. */
+    reservation?: number;
+    swappiness?: number;
+    disableOOMKiller?: boolean;
   };
   cpu?: {
     shares?: number;
@@ -83,6 +103,9 @@ export interface Resources {
     quota?: number;
     /** Microseconds. */
     period?: number;
+    /** "0-2,4" */
+    cpus?: string;
+    mems?: string;
   };
   pids?: { limit: number };
 }

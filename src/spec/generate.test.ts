@@ -13,6 +13,8 @@ const FROM: Generated = {
   user: ROOT,
   image: { command: ["sh"], env: [] },
   joins: NO_JOINS,
+  rlimits: [],
+  held: ~0n,
 };
 
 const generate = (options: Partial<RunOptions> = {}, from: Partial<Generated> = {}): Config =>

@@ -2,11 +2,18 @@
 import { invalid, VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { chooseCapabilities } from "./capabilities.ts";
-import type { Config, Mount, Namespace, NamespaceType, Resources } from "./config.ts";
+import type { Config, Mount, Namespace, NamespaceType, Rlimit } from "./config.ts";
 import { CHOICES, type Joins } from "./joins.ts";
-import { parseMount, parseTmpfs, parseVolume } from "./mount.ts";
-import { DEFAULT_PATH, DEFAULT_PIDS_LIMIT, LEAST_MEMORY, type RunOptions } from "./options.ts";
-import { parseBytes, parseWhole } from "./sizes.ts";
+import { parseDevice, parseMount, parseTmpfs, parseVolume } from "./mount.ts";
+import { DEFAULT_PATH, type RunOptions } from "./options.ts";
+import { annotationsOf, domainnameOf, priorityOf, timeOffsetsOf, umaskOf } from "./process.ts";
+import { resourcesOf } from "./resources.ts";
+import type { Seccomp } from "./seccomp.ts";
+import { defaultSeccomp } from "./seccompdefault.ts";
+import { readSeccompProfile, type SeccompHost } from "./seccompprofile.ts";
+import { covered, isUnmasked, parseSecurity, type Security } from "./security.ts";
+import { parseBytes } from "./sizes.ts";
+import { parseSysctls } from "./sysctls.ts";
 import type { ResolvedUser } from "./user.ts";
 
 export interface Generated {
@@ -19,6 +26,11 @@ export interface Generated {
   /** What the image says, where the user says nothing. */
   readonly image: ImageConfig;
   readonly joins: Joins;
+  readonly rlimits: readonly Rlimit[];
+  /** Where --security-opt names a seccomp profile: its text. */
+  readonly seccomp?: string | undefined;
+  /** Capabilities that the caller has, by bit. */
+  readonly held: bigint;
 }
 
 /** The part of an image's config that a run needs. */
@@ -32,24 +44,41 @@ export interface ImageConfig {
 export const RANGE_SIZE = 65536;
 
 export function generateConfig(options: RunOptions, from: Generated, facts: HostFacts): Config {
-  const args = options.command.length > 0 ? options.command : [...from.image.command];
-  if (args.length === 0) throw invalid("no command to run", "give one after the image, or after --rootfs DIR");
-  if (args[0] === "") throw invalid("the command is an empty string");
+  const args = commandOf(options, from.image);
   const hostname = hostnameOf(options, from.shortId);
+  const domainname = domainnameOf(options);
+  const security = parseSecurity(options.securityOpt);
+  const { privileged } = options;
   const namespaces = chooseNamespaces(options, from.joins.namespaces);
+  const timeOffsets = timeOffsetsOf(options);
+  if (timeOffsets) namespaces.push({ type: "time" });
   const has = (type: NamespaceType) => namespaces.some((n) => n.type === type);
   const own = (type: NamespaceType) => namespaces.some((n) => n.type === type && n.path === undefined);
-  const capabilities = chooseCapabilities(options.capAdd, options.capDrop, facts.lastCapability);
+  const added = privileged ? ["ALL"] : options.capAdd;
+  const capabilities = chooseCapabilities(
+    added,
+    options.capDrop,
+    facts.lastCapability,
+    has("user") ? undefined : from.held,
+  );
   const mapping = [{ containerID: 0, hostID: from.rangeStart, size: RANGE_SIZE }];
   const uidMappings = own("user") ? mapping : from.joins.uidMappings;
   const gidMappings = own("user") ? mapping : from.joins.gidMappings;
+  const seccomp = seccompOf(security, privileged, from.seccomp, { ...facts, capabilities });
+  const sysctl = parseSysctls(options.sysctls, own);
+  const annotations = annotationsOf(options);
   const cwd = options.workdir ?? from.image.workdir ?? "/";
   if (!cwd.startsWith("/")) throw invalid(`--workdir "${cwd}": not an absolute path`);
   return {
     ociVersion: "1.3.0",
     root: { path: "rootfs", readonly: options.readOnly },
     ...(own("uts") ? { hostname } : {}),
-    mounts: [...defaultMounts(options), ...userMounts(options, has("user"))],
+    ...(domainname === undefined ? {} : { domainname }),
+    mounts: [
+      ...defaultMounts(options, security),
+      ...options.devices.map(parseDevice),
+      ...userMounts(options, has("user")),
+    ],
     process: {
       args,
       env: environment(options.env, [
@@ -60,7 +89,12 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
         ...from.image.env,
       ]),
       cwd,
-      user: { uid: from.user.uid, gid: from.user.gid, additionalGids: from.user.additionalGids, umask: 0o022 },
+      user: {
+        uid: from.user.uid,
+        gid: from.user.gid,
+        additionalGids: from.user.additionalGids,
+        umask: umaskOf(options),
+      },
       capabilities: {
         bounding: capabilities,
         effective: capabilities,
@@ -68,18 +102,57 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
         inheritable: [],
         ambient: [],
       },
-      noNewPrivileges: true,
+      noNewPrivileges: security.noNewPrivileges && !privileged,
       ...(options.tty ? { terminal: true } : {}),
+      ...(from.rlimits.length > 0 ? { rlimits: [...from.rlimits] } : {}),
+      ...priorityOf(options),
     },
     linux: {
       namespaces,
       ...(has("user") ? { uidMappings: uidMappings ?? [], gidMappings: gidMappings ?? [] } : {}),
-      resources: resources(options, facts),
+      ...(seccomp ? { seccomp } : {}),
+      ...(timeOffsets ? { timeOffsets } : {}),
+      ...(Object.keys(sysctl).length > 0 ? { sysctl } : {}),
+      resources: resourcesOf(options, facts),
       cgroupsPath: `/vitrine-${from.id}`,
-      maskedPaths: MASKED,
-      readonlyPaths: READ_ONLY,
+      maskedPaths: privileged ? [] : covered(MASKED, security),
+      readonlyPaths: privileged ? [] : READ_ONLY.filter((path) => !isUnmasked(path, security.unmask)),
     },
+    ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
   };
+}
+
+/** Privileged containers have a filter only where one is asked for, as docker does it. */
+function seccompOf(
+  { seccomp }: Security,
+  privileged: boolean,
+  text: string | undefined,
+  host: SeccompHost,
+): Seccomp | undefined {
+  if (seccomp === "unconfined" || (seccomp === undefined && privileged)) return undefined;
+  if (seccomp === undefined || seccomp === "builtin") return defaultSeccomp(host.arch, host.capabilities);
+  const profile = readSeccompProfile(text ?? "", seccomp, host);
+  if (profile.listenerPath !== undefined || profile.syscalls?.some((rule) => rule.action === "SCMP_ACT_NOTIFY"))
+    throw new VitrineError(
+      "UNSUPPORTED",
+      `${seccomp}: asks another process (SCMP_ACT_NOTIFY), which run does not do yet`,
+    );
+  return profile;
+}
+
+/** Docker's rule: an entry point of the user's own takes the image's command away. */
+function commandOf({ command, entrypoint }: RunOptions, image: ImageConfig): string[] {
+  const args =
+    entrypoint === undefined || entrypoint === ""
+      ? command.length > 0
+        ? command
+        : entrypoint === ""
+          ? []
+          : [...image.command]
+      : [entrypoint, ...command];
+  if (args.length === 0) throw invalid("no command to run", "give one after the image, or after --rootfs DIR");
+  if (args[0] === "") throw invalid("the command is an empty string");
+  return args;
 }
 
 function hostnameOf(options: RunOptions, shortId: string): string {
@@ -98,7 +171,9 @@ function chooseNamespaces(options: RunOptions, joined: Joins["namespaces"]): Nam
     const path = joined[type];
     if (path !== undefined) {
       if (path !== "host") chosen.push({ type, path });
-    } else if (own.includes(word)) chosen.push({ type });
+    } else if (flag === "userns" && word === "" && options.privileged)
+      continue; // no rights on the host without its ids
+    else if (own.includes(word)) chosen.push({ type });
     else if (word !== "host") {
       const known = [...own.filter((w) => w !== ""), "host", "container:NAME", "ns:FILE"].join(", ");
       throw new VitrineError("UNSUPPORTED", `--${flag} "${word}" is not there yet`, { hint: `known: ${known}` });
@@ -107,14 +182,16 @@ function chooseNamespaces(options: RunOptions, joined: Joins["namespaces"]): Nam
   return chosen;
 }
 
-function defaultMounts({ ipc }: RunOptions): Mount[] {
+function defaultMounts({ ipc, shmSize, privileged }: RunOptions, { unmask }: Security): Mount[] {
   const quiet = ["nosuid", "noexec", "nodev"];
+  const size = shmSize === undefined ? "65536k" : `${parseBytes(shmSize, "--shm-size")}`;
   const shm = {
     destination: "/dev/shm",
     type: "tmpfs",
     source: "shm",
-    options: [...quiet, "mode=1777", "size=65536k"],
+    options: [...quiet, "mode=1777", `size=${size}`],
   };
+  const ro = (path: string) => (privileged || isUnmasked(path, unmask) ? "rw" : "ro");
   return [
     { destination: "/proc", type: "proc", source: "proc", options: quiet },
     {
@@ -129,8 +206,13 @@ function defaultMounts({ ipc }: RunOptions): Mount[] {
       source: "devpts",
       options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
     },
-    { destination: "/sys", type: "sysfs", source: "sysfs", options: [...quiet, "ro"] },
-    { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...quiet, "relatime", "ro"] },
+    { destination: "/sys", type: "sysfs", source: "sysfs", options: [...quiet, ro("/sys")] },
+    {
+      destination: "/sys/fs/cgroup",
+      type: "cgroup",
+      source: "cgroup",
+      options: [...quiet, "relatime", ro("/sys/fs/cgroup")],
+    },
     { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: quiet },
     ...(ipc === "none" ? [] : [shm]),
   ];
@@ -166,29 +248,6 @@ function assignment(entry: string): [string, string] {
   const at = entry.indexOf("=");
   if (at < 0) return [entry, ""];
   return [entry.slice(0, at), entry.slice(at + 1)];
-}
-
-function resources(options: RunOptions, facts: HostFacts): Resources {
-  const result: Resources = {};
-  if (options.memory !== undefined) {
-    const limit = parseBytes(options.memory, "--memory");
-    if (limit < LEAST_MEMORY) throw invalid(`--memory "${options.memory}": the least is 6m`);
-    result.memory = { limit, swap: 2 * limit }; // docker's default for --memory-swap
-  }
-  const cpu: Resources["cpu"] = {};
-  if (options.cpus !== undefined) {
-    const cpus = Number(options.cpus);
-    if (!/^\d*\.?\d+$/.test(options.cpus) || !(cpus >= 0.01 && cpus <= facts.cpus))
-      throw invalid(`--cpus "${options.cpus}": not a number from 0.01 to ${facts.cpus}, the CPUs of this host`);
-    cpu.period = 100_000;
-    cpu.quota = Math.round(cpus * cpu.period);
-  }
-  if (options.cpuShares !== undefined) cpu.shares = parseWhole(options.cpuShares, "--cpu-shares", 2, 262144);
-  if (cpu.shares !== undefined || cpu.quota !== undefined) result.cpu = cpu;
-  const asked =
-    options.pidsLimit === undefined ? DEFAULT_PIDS_LIMIT : parseWhole(options.pidsLimit, "--pids-limit", -1, 4_194_304);
-  result.pids = { limit: asked === 0 ? -1 : asked };
-  return result;
 }
 
 const MASKED = [

@@ -29,17 +29,32 @@ const VOLUME_OPTIONS = new Set([
   "noidmap",
   "private",
   "rprivate",
+  "slave",
+  "rslave",
+  "shared",
+  "rshared",
+  "rro",
 ]);
 
-function bindMount(what: string, source: string, destination: string, options: readonly string[]): Mount {
+/** Of SELinux, and of copying into new volumes: without the one and the other there is nothing for them to do. */
+const WITHOUT_EFFECT = new Set(["z", "Z", "nocopy", "consistent", "cached", "delegated"]);
+
+function bindMount(
+  what: string,
+  source: string,
+  destination: string,
+  options: readonly string[],
+  more: readonly string[] = [],
+): Mount {
   for (const option of options)
-    if (!VOLUME_OPTIONS.has(option))
+    if (!VOLUME_OPTIONS.has(option) && !WITHOUT_EFFECT.has(option))
       throw invalid(`${what}: unknown option "${option}"`, `known: ${[...VOLUME_OPTIONS].join(", ")}`);
   // Device nodes in a directory of the host are of no use to a container that may have few devices.
   const all = [
     options.includes("bind") ? "bind" : "rbind",
     "nodev",
-    ...options.filter((o) => o !== "bind" && o !== "rbind"),
+    ...options.filter((o) => o !== "bind" && o !== "rbind" && !WITHOUT_EFFECT.has(o)),
+    ...more,
   ];
   return { destination: target(what, destination), type: "bind", source, options: [...new Set(all)] };
 }
@@ -70,8 +85,8 @@ export function parseMount(text: string): Mount {
   let mount: Mount;
   if (type === "bind") {
     if (!source) throw invalid(`${what}: a bind mount needs a source`);
-    const recursive = truthy(take("bind-nonrecursive")) ? ["bind"] : [];
-    mount = bindMount(what, source, destination, [...recursive, ...options]);
+    const { asked, more } = bindFields(what, take);
+    mount = bindMount(what, source, destination, [...asked, ...options], more);
   } else if (type === "tmpfs") {
     if (source !== undefined) throw invalid(`${what}: a tmpfs has no source`);
     const size = take("tmpfs-size");
@@ -82,6 +97,33 @@ export function parseMount(text: string): Mount {
   const [unknown] = fields.keys();
   if (unknown !== undefined) throw invalid(`${what}: unknown field "${unknown}"`);
   return mount;
+}
+
+type Take = (...names: string[]) => string | undefined;
+
+const PROPAGATIONS = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
+
+/** Docker's fields for bind mounts, and `idmap=false`. */
+function bindFields(what: string, take: Take): { asked: string[]; more: string[] } {
+  const asked: string[] = [];
+  const more: string[] = [];
+  if (truthy(take("bind-nonrecursive"))) asked.push("bind");
+  const propagation = take("bind-propagation");
+  if (propagation !== undefined) {
+    if (!PROPAGATIONS.includes(propagation))
+      throw invalid(`${what}: bind-propagation "${propagation}" is not known`, PROPAGATIONS.join(", "));
+    asked.push(propagation);
+  }
+  const recursive = take("bind-recursive") ?? "enabled";
+  if (recursive === "disabled") asked.push("bind");
+  else if (recursive === "writable") more.push("nonrecursive");
+  else if (recursive !== "enabled" && recursive !== "readonly")
+    throw invalid(`${what}: bind-recursive "${recursive}" is not known`, "enabled, disabled, writable, readonly");
+  if (truthy(take("bind-create", "bind-create-src"))) more.push("create");
+  const idmap = take("idmap");
+  if (idmap !== undefined && !truthy(idmap)) asked.push("noidmap");
+  take("consistency"); // of docker for macOS
+  return { asked, more };
 }
 
 const TMPFS_OPTION =
@@ -117,4 +159,21 @@ function target(what: string, path: string): string {
   if (names.length === 0) throw invalid(`${what}: cannot mount over the root itself`);
   if (names.includes("..")) throw invalid(`${what}: the target "${path}" has ".." in it`);
   return `/${names.join("/")}`;
+}
+
+/** --device: "/dev/fuse[:/dev/inside[:rwm]]". The node itself is bound, so its mode and owner decide as outside. */
+export function parseDevice(text: string): Mount {
+  const what = `--device "${text}"`;
+  const [source = "", second, third, ...more] = text.split(":");
+  const permissions = third ?? (second !== undefined && /^[rwm]+$/.test(second) ? second : undefined);
+  const destination = second === undefined || second === permissions ? source : second;
+  if (more.length > 0 || !source.startsWith("/")) throw invalid(`${what}: not of the form /dev/node[:/dev/inside]`);
+  if (permissions !== undefined && !(permissions.includes("r") && permissions.includes("w")))
+    throw invalid(`${what}: a node is for reading and writing, or not there`, "leave the permissions out");
+  return {
+    destination: target(what, destination),
+    type: "bind",
+    source,
+    options: ["bind", "nosuid", "noexec", "noidmap"],
+  };
 }

@@ -7,6 +7,8 @@ export interface RunOptions {
   /** Write into `rootfs` itself instead of a layer above it. */
   rwRootfs: boolean;
   command: string[];
+  /** Instead of the image's own; "" for none. */
+  entrypoint?: string | undefined;
   name?: string | undefined;
   hostname?: string | undefined;
   workdir?: string | undefined;
@@ -28,6 +30,43 @@ export interface RunOptions {
   cpuShares?: string | undefined;
   /** "-1" for no limit. */
   pidsLimit?: string | undefined;
+  /** Memory and swap together: "256m", "-1". */
+  memorySwap?: string | undefined;
+  memoryReservation?: string | undefined;
+  /** "0" to "100". */
+  memorySwappiness?: string | undefined;
+  oomKillDisable: boolean;
+  cpuPeriod?: string | undefined;
+  cpuQuota?: string | undefined;
+  /** "0-2,4" */
+  cpusetCpus?: string | undefined;
+  cpusetMems?: string | undefined;
+  groupAdd: string[];
+  /** "nofile=1024:2048" */
+  ulimits: string[];
+  nice?: string | undefined;
+  oomScoreAdj?: string | undefined;
+  /** Octal: "0027". */
+  umask?: string | undefined;
+  domainname?: string | undefined;
+  stopSignal?: string | undefined;
+  /** Seconds. */
+  stopTimeout?: string | undefined;
+  /** Seconds. */
+  timeout?: string | undefined;
+  cidfile?: string | undefined;
+  /** "net.core.somaxconn=1024" */
+  sysctls: string[];
+  /** "boottime=86400" */
+  timeOffsets: string[];
+  securityOpt: string[];
+  privileged: boolean;
+  shmSize?: string | undefined;
+  /** "/dev/kvm[:/dev/kvm]" */
+  devices: string[];
+  /** "name=value" */
+  labels: string[];
+  annotations: string[];
   capAdd: string[];
   capDrop: string[];
   rm: boolean;
@@ -56,6 +95,16 @@ export const DEFAULT_RUN: RunOptions = {
   tmpfs: [],
   capAdd: [],
   capDrop: [],
+  oomKillDisable: false,
+  groupAdd: [],
+  ulimits: [],
+  sysctls: [],
+  timeOffsets: [],
+  securityOpt: [],
+  privileged: false,
+  devices: [],
+  labels: [],
+  annotations: [],
   rm: false,
   tty: false,
   interactive: false,

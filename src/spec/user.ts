@@ -13,6 +13,8 @@ export interface ResolvedUser {
   readonly home: string;
 }
 
+export const ROOT: ResolvedUser = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
+
 /** The range of ids in a container: what its user namespace maps. */
 export const MOST_ID = 65535;
 
@@ -55,6 +57,22 @@ export function resolveUser(request: UserRequest, passwd: string, group: string)
   return { uid, gid, additionalGids, home: row?.[5] || "/" };
 }
 
+/** --group-add: names from the container's /etc/group, or numbers. */
+export function withGroups(user: ResolvedUser, asked: readonly string[], group: string): ResolvedUser {
+  const groups = rows(group, 4);
+  const added = asked.map((name) => {
+    if (!wellFormed(name)) throw invalid(`--group-add "${name}": neither a name nor a number`);
+    const found = isNumber(name) ? name : groups.find((r) => r[0] === name)?.[2];
+    if (found === undefined)
+      throw invalid(
+        `--group-add: no group "${name}" in the container's /etc/group`,
+        "use a name from that file, or a number",
+      );
+    return id(found, `group ${name}`, "--group-add");
+  });
+  return { ...user, additionalGids: [...new Set([...user.additionalGids, ...added])] };
+}
+
 function rows(text: string, fields: number): string[][] {
   return text
     .split("\n")
@@ -67,10 +85,10 @@ function isNumber(text: string | undefined): text is string {
 }
 
 /** An id is plain decimal and in range: 2^32 must not become 0 (CVE-2024-40635). */
-function id(text: string | undefined, what: string): number {
-  if (!isNumber(text)) throw invalid(`--user: the ${what} has the id "${text ?? ""}", which is no number`);
+function id(text: string | undefined, what: string, flag = "--user"): number {
+  if (!isNumber(text)) throw invalid(`${flag}: the ${what} has the id "${text ?? ""}", which is no number`);
   const value = Number(text);
-  if (value > MOST_ID) throw invalid(`--user: id ${text} is beyond ${MOST_ID}, the last one in a container`);
+  if (value > MOST_ID) throw invalid(`${flag}: id ${text} is beyond ${MOST_ID}, the last one in a container`);
   return value;
 }
 

@@ -213,7 +213,9 @@ class Comparison {
         ? syscallNumber(i.call, "x64")
         : i.do === "walk"
           ? WALKS.indexOf(`WALK_${i.mode.toUpperCase()}`)
-          : 0;
+          : i.do === "serve"
+            ? ["signals", "output", "terminal", "reaper"].indexOf(i.mode)
+            : 0;
     expect(op.nr).toBe(i.do === "expect" && !("do" in i.value) ? i.value.width : nr);
     const used = new Set<number>();
     for (const [k, { kind, value }] of op.args.entries()) {
@@ -307,7 +309,7 @@ function operands(i: Instruction, number: (i: Instruction) => number): [Operand[
   if (i.do === "expect") return [[i.value, i.mask, i.is, ERRNO[i.errno]]];
   if (i.do === "await") return [[number(i.done), i.peer]];
   if (i.do === "walk") return [[i.dir, i.path], i.ok];
-  if (i.do === "serve") return [[i.pidfd]];
+  if (i.do === "serve") return [[i.pidfd, i.master ?? -1, i.timeoutMs ?? 0]];
   if (i.do === "spawn")
     return [[i.path, strings(i.argv), strings(i.env), i.stdin, Buffer.byteLength(i.stdin), i.timeoutMs]];
   return [[]];
@@ -405,7 +407,12 @@ class Inventor {
           ? { do: "clone", args: this.#dataOf(1), body: [{ phase: "Process", ops: this.#ops(depth - 1) }] }
           : { do: "undo" };
       case 8:
-        return { do: "serve", mode: "signals", pidfd: this.#one(this.#made) };
+        return {
+          do: "serve",
+          mode: (["signals", "output", "terminal", "reaper"] as const)[this.#below(4)] ?? "signals",
+          pidfd: this.#one(this.#made),
+          timeoutMs: this.#below(3),
+        };
       case 9:
         return awaits(this.#one(this.#made), this.#one(this.#made));
       default:

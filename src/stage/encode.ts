@@ -211,7 +211,7 @@ class PlanEncoder {
       case "walk":
         return [WALK[i.mode], [i.dir, i.path], i.ok];
       case "serve":
-        return [SERVE[i.mode], i.master ? [i.pidfd, i.master] : [i.pidfd]];
+        return [SERVE[i.mode], [i.pidfd, i.master ?? -1, i.timeoutMs ?? 0]];
       case "undo":
         return [0, NOTHING];
     }

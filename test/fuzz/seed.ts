@@ -49,6 +49,8 @@ function run(changes: Partial<RunOptions>, host: HostFacts): Plan {
     user,
     image: { command: [], env: [] },
     joins: NO_JOINS,
+    rlimits: [],
+    held: ~0n,
   };
   const scratch = `/var/lib/vitrine/containers/${ID}`;
   const input: RunInput = {
@@ -66,6 +68,8 @@ function run(changes: Partial<RunOptions>, host: HostFacts): Plan {
     inodes: {},
     streams: { input: options.interactive, terminal: options.interactive },
     init: options.init,
+    timeoutMs: 0,
+    raisedLimits: [],
   };
   return planRun(input, host);
 }

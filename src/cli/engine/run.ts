@@ -1,10 +1,11 @@
+import { readFileSync } from "node:fs";
 import { openEngine } from "../../engine/context.ts";
 import { explainRun, runForeground } from "../../engine/run.ts";
 import { VitrineError } from "../../errors.ts";
 import type { RunOptions } from "../../spec/options.ts";
 import { callersVariable } from "../caller.ts";
 import { type Command, type Invocation, list, text, truth } from "../command.ts";
-import { printOut } from "../output.ts";
+import { printError, printOut } from "../output.ts";
 
 export const command: Command = {
   usage: "vitrine run [FLAGS] (IMAGE | --rootfs DIR) [COMMAND [ARG…]]",
@@ -51,8 +52,39 @@ export const command: Command = {
     { name: "init", kind: "bool", help: "a first process that reaps orphans and hands signals on" },
     { name: "detach", short: "d", kind: "bool", later: true, help: "containers run in the foreground for now" },
     { name: "publish", short: "p", kind: "string", later: true, help: "--network host shares the host's network" },
-    { name: "privileged", kind: "bool", later: true, help: "--cap-add and --userns host give single rights" },
-    { name: "entrypoint", kind: "string", later: true, help: "give the whole command after the image" },
+    { name: "privileged", kind: "bool", help: "all capabilities, no filter, no covered paths, root of the host" },
+    { name: "entrypoint", kind: "string", value: "PROGRAM", help: "instead of the image's own" },
+    { name: "env-file", kind: "list", value: "FILE", help: "environment variables, one a line" },
+    { name: "group-add", kind: "list", value: "GROUP", help: "a further group, by name or id" },
+    { name: "ulimit", kind: "list", value: "NAME=SOFT[:HARD]", help: "a resource limit: nofile=1024:2048" },
+    { name: "nice", kind: "string", value: "N", help: "priority of its processes, -20 to 19" },
+    { name: "oom-score-adj", kind: "string", value: "N", help: "how soon the OOM killer takes it, -1000 to 1000" },
+    { name: "umask", kind: "string", value: "OCTAL", help: "umask inside; 0022 if not given" },
+    { name: "domainname", kind: "string", value: "NAME", help: "NIS domain name inside" },
+    { name: "stop-signal", kind: "string", value: "SIGNAL", help: "signal to stop it with" },
+    { name: "stop-timeout", kind: "string", value: "SECONDS", help: "how long a stop waits before it kills" },
+    { name: "timeout", kind: "string", value: "SECONDS", help: "kill it after that time" },
+    { name: "cidfile", kind: "string", value: "FILE", help: "write its id to a new file" },
+    { name: "sysctl", kind: "list", value: "NAME=VALUE", help: "a kernel parameter of its own namespaces" },
+    { name: "time-offset", kind: "list", value: "CLOCK=SECONDS", help: "monotonic or boottime ahead of the host's" },
+    {
+      name: "security-opt",
+      kind: "list",
+      value: "OPTION",
+      help: "seccomp=FILE|unconfined, no-new-privileges, mask=, unmask=",
+    },
+    { name: "shm-size", kind: "string", value: "BYTES", help: "size of /dev/shm; 64m if not given" },
+    { name: "device", kind: "list", value: "PATH[:PATH]", help: "a device node of the host" },
+    { name: "memory-swap", kind: "string", value: "BYTES", help: "memory and swap together; -1 for no limit" },
+    { name: "memory-reservation", kind: "string", value: "BYTES", help: "what it may keep when memory is short" },
+    { name: "memory-swappiness", kind: "string", value: "N", help: "0 to 100; cgroup v1 only" },
+    { name: "oom-kill-disable", kind: "bool", help: "wait for memory instead of being killed; cgroup v1 only" },
+    { name: "cpu-period", kind: "string", value: "MICROSECONDS", help: "period of the CPU quota" },
+    { name: "cpu-quota", kind: "string", value: "MICROSECONDS", help: "CPU time in each period" },
+    { name: "cpuset-cpus", kind: "string", value: "LIST", help: "CPUs to run on: 0-2,4" },
+    { name: "cpuset-mems", kind: "string", value: "LIST", help: "memory nodes to use" },
+    { name: "label", short: "l", kind: "list", value: "NAME=VALUE", help: "note on the container" },
+    { name: "annotation", kind: "list", value: "NAME=VALUE", help: "annotation of the OCI config" },
     { name: "explain", kind: "optional", value: "text|json", help: "do nothing: print the plan, step by step" },
     { name: "timeline", kind: "bool", help: "tell afterwards how long each step took" },
   ],
@@ -62,7 +94,11 @@ export const command: Command = {
     if (explain !== undefined && explain !== true && explain !== "text" && explain !== "json")
       throw new VitrineError("USAGE", `--explain "${explain}": neither text nor json`);
     const engine = await openEngine(invocation.paths);
-    if (explain === undefined) return runForeground(engine, options, truth(invocation, "timeline"), invocation.began);
+    if (explain === undefined)
+      return runForeground(engine, options, truth(invocation, "timeline"), invocation.began, (text) =>
+        printError(`vitrine: warning: ${text}
+`),
+      );
     const { plan, before } = await explainRun(engine, options);
     if (explain === "json") {
       const { explainJson } = await import("../../explain/json.ts");
@@ -83,6 +119,24 @@ function withCallersValue(entry: string): string[] {
   return value === undefined ? [] : [`${entry}=${value}`];
 }
 
+/** Docker's format: NAME=VALUE or NAME a line, no quotes; blank lines and those that begin with # are passed over. */
+function readEnvFile(file: string): string[] {
+  let content: string;
+  try {
+    content = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new VitrineError("NOT_FOUND", `--env-file "${file}": ${(error as NodeJS.ErrnoException).code}`, {
+      hint: "it has to be a file that can be read",
+    });
+  }
+  if (content.includes("\0")) throw new VitrineError("INVALID", `--env-file "${file}": not a text file`);
+  return content
+    .split(/\r?\n/)
+    .map((line) => line.trimStart())
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .flatMap(withCallersValue);
+}
+
 function runOptions(i: Invocation): RunOptions {
   const rootfs = text(i, "rootfs");
   const [image, ...rest] = i.args;
@@ -94,7 +148,7 @@ function runOptions(i: Invocation): RunOptions {
     name: text(i, "name"),
     hostname: text(i, "hostname"),
     workdir: text(i, "workdir"),
-    env: list(i, "env").flatMap(withCallersValue),
+    env: [...list(i, "env-file").flatMap(readEnvFile), ...list(i, "env").flatMap(withCallersValue)],
     user: text(i, "user"),
     readOnly: truth(i, "read-only"),
     volumes: list(i, "volume"),
@@ -110,6 +164,33 @@ function runOptions(i: Invocation): RunOptions {
     tty: truth(i, "tty"),
     interactive: truth(i, "interactive"),
     init: truth(i, "init"),
+    privileged: truth(i, "privileged"),
+    entrypoint: text(i, "entrypoint"),
+    groupAdd: list(i, "group-add"),
+    ulimits: list(i, "ulimit"),
+    nice: text(i, "nice"),
+    oomScoreAdj: text(i, "oom-score-adj"),
+    umask: text(i, "umask"),
+    domainname: text(i, "domainname"),
+    stopSignal: text(i, "stop-signal"),
+    stopTimeout: text(i, "stop-timeout"),
+    timeout: text(i, "timeout"),
+    cidfile: text(i, "cidfile"),
+    sysctls: list(i, "sysctl"),
+    timeOffsets: list(i, "time-offset"),
+    securityOpt: list(i, "security-opt"),
+    shmSize: text(i, "shm-size"),
+    devices: list(i, "device"),
+    memorySwap: text(i, "memory-swap"),
+    memoryReservation: text(i, "memory-reservation"),
+    memorySwappiness: text(i, "memory-swappiness"),
+    oomKillDisable: truth(i, "oom-kill-disable"),
+    cpuPeriod: text(i, "cpu-period"),
+    cpuQuota: text(i, "cpu-quota"),
+    cpusetCpus: text(i, "cpuset-cpus"),
+    cpusetMems: text(i, "cpuset-mems"),
+    labels: list(i, "label"),
+    annotations: list(i, "annotation"),
     network: text(i, "network") ?? text(i, "net") ?? "none",
     pid: text(i, "pid") ?? "",
     ipc: text(i, "ipc") ?? "",

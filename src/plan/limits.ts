@@ -1,0 +1,85 @@
+/** Limits and priorities of single processes: getrlimit(2), setpriority(2), proc_pid_oom_score_adj(5). */
+import { O_CLOEXEC, O_WRONLY } from "../linux/constants.ts";
+import type { Process, Rlimit } from "../spec/config.ts";
+import { struct, sys, text, u64, withPid } from "./instructions.ts";
+import { inside, onHost } from "./op.ts";
+import type { Instruction, Op } from "./plan.ts";
+
+/** In the order of the kernel's numbers (asm-generic/resource.h). */
+const TYPES =
+  "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME".split(" ");
+
+const numberOf = ({ type }: Rlimit) => TYPES.indexOf(type.replace(/^RLIMIT_/, ""));
+const nameOf = ({ type }: Rlimit) => type.replace(/^RLIMIT_/, "").toLowerCase();
+const shown = (limit: number) => (limit < 0 ? "unlimited" : String(limit));
+
+/** struct rlimit64; -1 is RLIM_INFINITY. */
+const rlimit = ({ soft, hard }: Rlimit) => struct([u64(BigInt.asIntN(64, BigInt(soft))), u64(BigInt(hard))]);
+
+/** Last of all but execve: a small limit on descriptors or memory would get in the way of what comes before. */
+export function setRlimits({ rlimits = [] }: Process): Op[] {
+  if (rlimits.length === 0) return [];
+  const told = {
+    call: "prlimit64",
+    object: rlimits.map((r) => `${nameOf(r)} ${shown(r.soft)}:${shown(r.hard)}`).join(", "),
+    why: "Asked for: limits of each process, which its children inherit.",
+    sh: `prlimit ${rlimits.map((r) => `--${nameOf(r)}=${shown(r.soft)}:${shown(r.hard)}`).join(" ")} --pid $$`,
+  };
+  return [
+    inside(
+      told,
+      rlimits.map((r) => sys("prlimit64", [0, numberOf(r), rlimit(r), 0])),
+    ),
+  ];
+}
+
+/** Only a process with CAP_SYS_RESOURCE over the host may raise a hard limit: the stage does it for the container. */
+export function raiseRlimits({ rlimits = [] }: Process, types: readonly string[], child: Instruction): Op[] {
+  const raised = rlimits.filter((r) => types.includes(r.type)).map((r) => ({ ...r, soft: r.hard }));
+  if (raised.length === 0) return [];
+  const told = {
+    call: "prlimit64",
+    object: raised.map((r) => `${nameOf(r)} up to ${shown(r.hard)}`).join(", "),
+    why: "Above the caller's own hard limits: it takes rights over the host to raise them.",
+    sh: `prlimit ${raised.map((r) => `--${nameOf(r)}=${shown(r.soft)}:${shown(r.hard)}`).join(" ")} --pid $PID`,
+  };
+  return [
+    onHost(
+      told,
+      raised.map((r) => sys("prlimit64", [child, numberOf(r), rlimit(r), 0])),
+    ),
+  ];
+}
+
+/** By the stage, which may have the rights for it that the container has not. */
+export function setPriorities({ scheduler, oomScoreAdj }: Process, child: Instruction, procfs: Instruction): Op[] {
+  const ops: Op[] = [];
+  if (scheduler)
+    ops.push(
+      onHost(
+        {
+          call: "setpriority",
+          object: `nice ${scheduler.nice}`,
+          why: "Asked for: how much it gives way to others, or they to it.",
+          sh: `renice -n ${scheduler.nice} -p $PID`,
+        },
+        [sys("setpriority", [0, child, scheduler.nice])],
+      ),
+    );
+  if (oomScoreAdj !== undefined) {
+    const value = text(String(oomScoreAdj));
+    const file = sys("openat", [procfs, withPid("", child, "/oom_score_adj"), O_WRONLY | O_CLOEXEC]);
+    ops.push(
+      onHost(
+        {
+          call: "write",
+          object: `${oomScoreAdj} to oom_score_adj`,
+          why: "Asked for: when memory runs out, the kernel takes the process with the highest score.",
+          sh: `echo ${oomScoreAdj} > /proc/$PID/oom_score_adj`,
+        },
+        [file, sys("write", [file, value, value.bytes.length]), sys("close", [file])],
+      ),
+    );
+  }
+  return ops;
+}

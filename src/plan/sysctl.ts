@@ -1,0 +1,31 @@
+/** Kernel parameters of the container's own namespaces: proc_sys(5). Written before /proc/sys is made read-only. */
+import { O_WRONLY } from "../linux/constants.ts";
+import { expect, out, sys, text } from "./instructions.ts";
+import { inside, quote } from "./op.ts";
+import { openInRoot } from "./paths.ts";
+import type { Instruction, Op } from "./plan.ts";
+
+const PROC_MAGIC = 0x9fa0n;
+
+/** @param values by name with slashes: "net/core/somaxconn" */
+export function setSysctls(values: Readonly<Record<string, string>>, root: Instruction): Op[] {
+  return Object.entries(values).map(([name, value]) => {
+    const path = `/proc/sys/${name}`;
+    const file = openInRoot(root, path, O_WRONLY, true);
+    const stat = out(128);
+    const data = text(value);
+    const told = {
+      call: "write",
+      object: `${value} to ${path}`,
+      why: "A parameter of its own namespace: the host keeps its value.",
+      sh: `echo ${quote(value)} > ROOT${path}`,
+    };
+    return inside(told, [
+      file,
+      sys("fstatfs", [file, stat]),
+      expect({ load: stat, at: 0, width: 8 }, 0xffffffffffffffffn, PROC_MAGIC, "EPERM"),
+      sys("write", [file, data, data.bytes.length]),
+      sys("close", [file]),
+    ]);
+  });
+}
