@@ -167,7 +167,7 @@ export function missingControllers(facts: HostFacts, resources: Resources): stri
   const { v1, v2 } = facts.cgroups;
   return CONTROLLERS.filter(
     (c) =>
-      c.v2(resources).length > 0 &&
+      c.v1(resources, () => true).length > 0 &&
       !v1.some((h) => h.controllers.includes(c.name)) &&
       !v2?.controllers.includes(c.name),
   ).map((c) => c.name);
