@@ -16,6 +16,13 @@ afterAll(() => expect(spawnSync("umount", [NETWORK]).status).toBe(0));
 
 const VARIANTS: readonly [string, Parameters<typeof subject>[0]][] = [
   ["private user namespace, limits", { memory: "64m", cpus: "1", cpuShares: "512" }],
+  [
+    "a terminal, a reaper, limits of processes",
+    {
+      ...{ tty: true, init: true, ulimits: ["nofile=512"], nice: "1", oomScoreAdj: "10" },
+      ...{ sysctls: ["net.core.somaxconn=99"], timeOffsets: ["boottime=5"], domainname: "d" },
+    },
+  ],
   ["a joined network namespace", { network: `ns:${NETWORK}` }],
   ["host user namespace, host network", { userns: "host", network: "host", tmpfs: ["/t"], volumes: ["/usr:/u:ro"] }],
 ];
