@@ -25,20 +25,27 @@ static i64 reap(int pidfd)
 	return is_error(ret) ? ret : status_of(&info);
 }
 
-// All signals are blocked by the plan; each one that arrives is handed to the container's first process.
-static void hand_on(int signals, int pidfd, struct relay *relay)
-{
-	u32 info[32]; // struct signalfd_siginfo
+// struct signalfd_siginfo begins with these.
+enum { SIGNAL, ERROR, CODE };
 
-	if (sys(__NR_read, signals, info, sizeof info) != sizeof info || info[0] == SIG_CHLD)
+#define FROM_KERNEL 0x80 // SI_KERNEL: keys of a terminal, and its hang-up
+
+// All signals are blocked by the plan; each one that arrives is handed to the container's first process.
+static void hand_on(int signals, int pidfd, struct relay *relay, int same_group)
+{
+	u32 info[32];
+
+	if (sys(__NR_read, signals, info, sizeof info) != sizeof info || info[SIGNAL] == SIG_CHLD)
 		return;
-	if (relay && info[0] == SIG_WINCH) {
+	if (same_group && info[CODE] == FROM_KERNEL) // the terminal has sent it to the other process as well
+		return;
+	if (relay && info[SIGNAL] == SIG_WINCH) {
 		relay_resize(relay); // the kernel tells whoever is in the foreground there
 		return;
 	}
-	if (relay && info[0] == SIG_CONT)
+	if (relay && info[SIGNAL] == SIG_CONT)
 		relay_continue(relay);
-	sys(__NR_pidfd_send_signal, pidfd, info[0], 0, 0);
+	sys(__NR_pidfd_send_signal, pidfd, info[SIGNAL], 0, 0);
 }
 
 // A first process: orphans of the container end up here.
@@ -59,7 +66,7 @@ static void serve_as_reaper(struct stage *s, int pidfd, int signals)
 			leave(is_error(status) ? 125 : (int)status);
 		}
 		if (fds[1].revents)
-			hand_on(signals, pidfd, 0);
+			hand_on(signals, pidfd, 0, 1);
 		// The program itself is reaped above only, so that its status is not lost.
 		while (sys(__NR_waitid, P_ANY, 0, &info, W_EXITED | W_NO_HANG | W_NO_REAP | W_ALL, 0) == 0 && info.pid) {
 			struct pollfd32 own = { pidfd, POLL_IN, 0 };
@@ -123,7 +130,7 @@ i64 op_serve(struct stage *s, u32 mode, const u64 *a)
 		if (n <= 0)
 			continue;
 		if (fds[1].revents)
-			hand_on((int)signals, pidfd, with_terminal ? &relay : 0);
+			hand_on((int)signals, pidfd, with_terminal ? &relay : 0, 0);
 		if (with_terminal && relay_move(&relay, fds + 2))
 			sys(__NR_pidfd_send_signal, pidfd, SIG_HUP, 0, 0);
 		if (fds[0].revents)

@@ -175,6 +175,16 @@ describe("--init", () => {
     expect(shell(kill).status).toBe(0);
   });
 
+  test("a key of the terminal arrives once", async () => {
+    const count = "n=0; trap 'n=$((n+1))' INT; echo ready; sleep 0.5; sleep 0.5; echo got $n; exit 0";
+    const t = start(count, "--init");
+    await until(() => t.screen().includes("ready"), "the container to start");
+    await Bun.sleep(100);
+    t.type("\x03");
+    expect(await t.ended).toBe(0);
+    expect(t.screen()).toContain("got 1\n");
+  });
+
   test("a command that is not there is told as ever", () => {
     const { status, stderr } = run(["--init"], ["nothere"]);
     expect(status).toBe(127);
