@@ -35,6 +35,9 @@ const ALL: readonly Suite[] = [
       "test/integration/run.test.ts",
       "test/integration/article.test.ts",
       "test/integration/errors.test.ts",
+      "test/integration/flags.test.ts",
+      "test/integration/join.test.ts",
+      "test/integration/terminal.test.ts",
     ],
     env: { VITRINE_BINARY: `${process.cwd()}/dist/vitrine-asan` },
   },
@@ -47,6 +50,9 @@ const ALL: readonly Suite[] = [
       : "clang is not installed (apt-get install clang libclang-rt-14-dev)",
   },
 ];
+
+/** No suite takes half of it; one that hangs must not keep the others. */
+const LONGEST_MS = 25 * 60_000;
 
 let passed = 0;
 let failed = 0;
@@ -63,6 +69,8 @@ for (const suite of process.argv[2] === "check" ? CHECK : ALL) {
     env: { ...process.env, ...suite.env },
     stdio: ["ignore", "pipe", "pipe"],
     maxBuffer: 2 ** 28,
+    timeout: LONGEST_MS,
+    killSignal: "SIGKILL",
   });
   const output = `${child.stdout ?? ""}${child.stderr ?? ""}`;
   const count = (word: string) => Number(new RegExp(`^ *(\\d+) ${word}$`, "m").exec(output)?.[1] ?? 0);
