@@ -45,6 +45,9 @@ export const V2_ONLY: HostFacts = {
   cgroups: { v1: [], v2: { mount: "/sys/fs/cgroup", controllers: ["cpuset", "cpu", "memory", "pids"], kill: true } },
 };
 
+/** Debian 12. */
+export const OLDER: HostFacts = { ...V2_ONLY, kernel: "6.1.0-41-amd64", overlayByFd: false };
+
 export const NO_GROUPS: HostFacts = { ...HOST, cgroups: { v1: [] } };
 
 /** `vitrine run rootfs:/srv/root true`, and nothing more. */

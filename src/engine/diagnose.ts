@@ -29,6 +29,8 @@ export function diagnose(
 function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string | undefined {
   if (call === "mount_setattr" && errno === ERRNO.EINVAL && input.config.linux.uidMappings)
     return `the file system of ${op.object} (${fileSystem(op.object)}) cannot be id-mapped: use --userns host${op.object === input.root.kind ? "" : ", or add :noidmap to the volume"}, or a directory on ext4, xfs or btrfs`;
+  if (call === "mount" && errno === ERRNO.EINVAL && op.object.startsWith("overlay") && input.config.linux.uidMappings)
+    return "overlayfs takes id-mapped layers since Linux 5.19: use --userns host";
   if (op.object.startsWith("the name ") && errno === ERRNO.EEXIST)
     return "another container has this name: vitrine ps -a";
   if (call === "pivot_root" && errno === ERRNO.EINVAL)
@@ -54,7 +56,7 @@ function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string 
   if (call === "lsetxattr" || errno === ERRNO.ENOSPC) return "no space or no inodes are left on this file system";
   if (errno === ERRNO.EPERM)
     return "the caller lacks a capability for this: CapEff in /proc/self/status tells which it has";
-  if (errno === ERRNO.ENOSYS) return "this kernel does not have the call: Linux 6.13 or later is needed for now";
+  if (errno === ERRNO.ENOSYS) return "this kernel does not have the call: Linux 5.19 or later is needed";
   return undefined;
 }
 

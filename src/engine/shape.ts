@@ -22,10 +22,6 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
   const { paths, facts, stage, program } = engine;
   const { options, image, user, timeline, label, joins } = request;
   const { id, rangeStart } = identity;
-  if (!facts.overlayByFd && !options.rwRootfs)
-    throw new VitrineError("UNSUPPORTED", `Linux ${facts.kernel}: overlayfs takes no layers by descriptor here`, {
-      hint: "Linux 6.13 and later can; or use --rootfs DIR --rw-rootfs",
-    });
   const from = {
     id,
     shortId: id.slice(0, SHORT_ID_LENGTH),

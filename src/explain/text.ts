@@ -6,6 +6,7 @@ const WHERE: Readonly<Record<Where, string>> = {
   host: "outside",
   joiner: "in a process on the way",
   guardian: "in the guardian",
+  mounter: "in a process that mounts",
   container: "in the container's process",
 };
 

@@ -25,7 +25,7 @@ export interface StepTime {
 /** Times of every step that was begun, in the plan's order. */
 export function stepTimes(layout: Layout, report: Report): StepTime[] {
   const times = new Map<Op, { first: bigint; last: bigint; waited: bigint; finished: boolean }>();
-  const ends: Record<Where, bigint> = { host: report.start, joiner: 0n, guardian: 0n, container: 0n };
+  const ends: Record<Where, bigint> = { host: report.start, joiner: 0n, guardian: 0n, mounter: 0n, container: 0n };
   for (let i = 0; i < layout.runCount; i++) {
     const placed = layout.instructions[i];
     const record = report.records[i];
@@ -55,10 +55,8 @@ export function stepTimes(layout: Layout, report: Report): StepTime[] {
 }
 
 function birth(where: Where, layout: Layout, report: Report): bigint {
-  const isClone = (p: { instruction: Instruction }) => p.instruction.do === "clone";
-  const { instructions } = layout;
-  const at =
-    where === "joiner" || where === "guardian" ? instructions.findIndex(isClone) : instructions.findLastIndex(isClone);
+  const makes = (i: Instruction) => i.do === "clone" && i.body.some((s) => s.ops.some((op) => op.where === where));
+  const at = layout.instructions.findIndex((p) => makes(p.instruction));
   return report.records[at]?.end ?? report.start;
 }
 
@@ -67,7 +65,9 @@ export function formatTimeline({ prepared, layout, report }: Timed, undoTook: bi
   const times = stepTimes(layout, report);
   const rows = times.map((t) => {
     const waited = t.waited > 10_000n ? `  (waited ${ms(t.waited)})` : "";
-    const who = { host: "outside", joiner: "joiner ", guardian: "guard  ", container: "inside " }[t.op.where];
+    const who = { host: "outside", joiner: "joiner ", guardian: "guard  ", mounter: "mounter", container: "inside " }[
+      t.op.where
+    ];
     return `${String(t.number).padStart(4)}  ${ms(t.at).padStart(9)}  ${(t.finished ? ms(t.took) : "-").padStart(9)}  ${who}  ${t.op.call} ${short(t.op.object)}${waited}\n`;
   });
   const head = `${"step".padStart(4)}  ${"at ms".padStart(9)}  ${"took ms".padStart(9)}\n`;

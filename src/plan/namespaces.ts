@@ -113,7 +113,7 @@ export function cloneChild(input: CloneInput): Child {
 }
 
 /** struct clone_args, version 2: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup */
-function cloneArgs(flags: bigint, exitSignal: number, cgroup: Instruction | undefined): Data {
+export function cloneArgs(flags: bigint, exitSignal: number, cgroup: Instruction | undefined): Data {
   return struct([flags, 0, 0, 0, exitSignal, 0, 0, 0, 0, 0, cgroup ?? 0].map((value) => u64(value)));
 }
 
@@ -181,14 +181,14 @@ export function undumpable(): Op {
   return inside(told, [sys("prctl", [PR_SET_DUMPABLE, 0, 0, 0, 0])]);
 }
 
-export function privateMounts(): Op {
+export function privateMounts(by: typeof inside = inside): Op {
   const told = {
     call: "mount",
     object: "/ recursively private",
     why: "No mount made in here is seen outside, and none made outside arrives in here.",
     sh: "mount --make-rprivate /",
   };
-  return inside(told, [sys("mount", ["none", "/", 0, MS_REC | MS_PRIVATE, 0])]);
+  return by(told, [sys("mount", ["none", "/", 0, MS_REC | MS_PRIVATE, 0])]);
 }
 
 /** Becomes the user namespace's root, when its ids are mapped (those of a joined one are). */

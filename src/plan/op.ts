@@ -23,6 +23,11 @@ export function onTheWay(told: Told, does: readonly Instruction[]): Op {
   return { ...told, where: "joiner", does };
 }
 
+/** An op of the process that makes the overlay where its layers need names. */
+export function mounting(told: Told, does: readonly Instruction[]): Op {
+  return { ...told, where: "mounter", does };
+}
+
 /** A word for a shell: quoted where it has to be. */
 export function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -111,7 +111,7 @@ function tree(path: string, why: string, mount: Instruction, ids: IdRange | unde
  * An id-mapped upper directory with host root as the mounter gives, silently, a read-only overlay: overlayfs takes the
  * mounter's credentials, and host root has no id in there. So the mount is made with the file system ids of the range's root.
  */
-function asOwner(ids: IdRange): { before: Instruction[]; after: Instruction[] } {
+export function asOwner(ids: IdRange): { before: Instruction[]; after: Instruction[] } {
   return {
     before: [
       sys("prctl", [PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0]),

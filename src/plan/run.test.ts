@@ -1,7 +1,7 @@
 /** Golden plans, and what has to hold of every plan. UPDATE_GOLDEN=1 writes test/golden anew. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { HYBRID, NO_GROUPS, shapeFor, V1_ONLY, V2_ONLY } from "../../test/facts.ts";
+import { HYBRID, NO_GROUPS, OLDER, shapeFor, V1_ONLY, V2_ONLY } from "../../test/facts.ts";
 import { explainJson } from "../explain/json.ts";
 import { explainText } from "../explain/text.ts";
 import { AT_REMOVEDIR, CLONE_NEWUSER, PR_SET_PDEATHSIG } from "../linux/constants.ts";
@@ -46,6 +46,7 @@ const CASES: readonly Case[] = [
     facts: HYBRID,
     joins: joinsOf(["network", "net"], ["pid", "pid"], ["user", "user"], ["cgroup", "cgroup"]),
   },
+  { file: "layers-by-name", options: {}, facts: OLDER },
   { file: "terminal", options: { tty: true, interactive: true }, facts: HYBRID, user: BOB },
   {
     file: "read-only-binds",
@@ -83,6 +84,13 @@ const MORE: readonly Case[] = [
     facts: V1_ONLY,
     joins: joinsOf(["pid", "pid"]),
   },
+  { file: "layers by name, host's user namespace", options: { userns: "host" }, facts: OLDER },
+  {
+    file: "layers by name, joined",
+    options: { network: "container:web", tty: true, interactive: true },
+    facts: OLDER,
+    joins: joinsOf(["network", "net"], ["user", "user"]),
+  },
   { file: "terminal, output only", options: { tty: true, userns: "host" }, facts: V2_ONLY },
   { file: "arm64", options: { volumes: ["/a:/b"] }, facts: { ...HYBRID, arch: "arm64" } },
 ];
@@ -115,11 +123,15 @@ const flat = (list: readonly Instruction[]): Instruction[] =>
 const opsOf = (plan: Plan): Op[] => [...allOps(plan.run)];
 const calls = (ops: readonly Op[]): Sys[] => flat(ops.flatMap((op) => op.does)).filter((i) => i.do === "sys");
 
-function childOf(plan: Plan): Op[] {
-  const clone = opsOf(plan)
+/** The instruction that makes the container's process. */
+const cloneOf = (plan: Plan) =>
+  opsOf(plan)
     .flatMap((op) => op.does)
-    .findLast((i) => i.do === "clone");
-  return clone?.body.flatMap((s) => s.ops) ?? [];
+    .filter((i) => i.do === "clone")
+    .find((i) => i.body.some((section) => section.ops.some((op) => op.where === "container")));
+
+function childOf(plan: Plan): Op[] {
+  return cloneOf(plan)?.body.flatMap((s) => s.ops) ?? [];
 }
 
 /** Instructions whose results one needs. */
@@ -173,9 +185,9 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
   test("each op is carried out where it says", () => {
     const outer = plan.run.flatMap((section) => section.ops);
     for (const op of ops)
-      expect(child.includes(op) ? ["container"] : outer.includes(op) ? ["host"] : ["joiner", "guardian"]).toContain(
-        op.where,
-      );
+      expect(
+        child.includes(op) ? ["container"] : outer.includes(op) ? ["host"] : ["joiner", "guardian", "mounter"],
+      ).toContain(op.where);
   });
 
   test("every control group that is made is taken away", () => {
@@ -218,9 +230,23 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
 
   test("no result is used before it is there", () => {
     type Process = { does: Instruction[]; before: [process: Process, instructions: number][] };
+    // So many of another process's instructions are known to be done when the one at `at` is next.
+    const known = (mine: Process, at: number, result = new Map<Process, number>()): Map<Process, number> => {
+      const learn = (theirs: Process, count: number) => {
+        if (theirs === mine || (result.get(theirs) ?? 0) >= count) return;
+        result.set(theirs, count);
+        known(theirs, count, result);
+      };
+      for (const [theirs, count] of mine.before) learn(theirs, count);
+      for (const i of mine.does.slice(0, at)) {
+        const theirs = i.do === "await" && all.find((p) => p.does.includes(i.done));
+        if (i.do === "await" && theirs) learn(theirs, theirs.does.indexOf(i.done) + 1);
+      }
+      return result;
+    };
     const all: Process[] = [];
     const clones = flat(ops.flatMap((op) => op.does)).filter((i) => i.do === "clone");
-    for (const where of ["host", "guardian", "joiner", "container"] as const) {
+    for (const where of ["host", "guardian", "joiner", "mounter", "container"] as const) {
       const mine: Process = { does: flat(ops.filter((op) => op.where === where).flatMap((op) => op.does)), before: [] };
       const maker = clones.find((c) => c.body.some((section) => section.ops.some((op) => op.where === where)));
       const parent = all.find((p) => maker !== undefined && p.does.includes(maker));
@@ -228,16 +254,12 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
       all.push(mine);
     }
     for (const mine of all) {
-      const known = new Map(mine.before); // so many of another process's instructions are known to be done
       for (const [at, i] of mine.does.entries()) {
-        if (i.do === "await") {
-          const theirs = all.find((p) => p.does.includes(i.done)) as Process;
-          known.set(theirs, Math.max(known.get(theirs) ?? 0, theirs.does.indexOf(i.done) + 1));
-        }
+        const there = known(mine, at + 1);
         for (const needed of needs(i)) {
           const theirs = all.find((p) => p.does.includes(needed)) as Process;
           // Who is made by a clone may use its result, and that of the one that its maker came from.
-          const limit = theirs === mine ? at : (known.get(theirs) ?? 0);
+          const limit = theirs === mine ? at : (there.get(theirs) ?? 0);
           expect(theirs.does.indexOf(needed)).toBeLessThan(limit);
         }
       }
@@ -291,7 +313,7 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
     const private_ = one.options.userns !== "host";
     expect(plan.restart === undefined).toBe(private_);
     if (plan.restart) expect(ops[0]).toBe(plan.restart);
-    const clone = ops.flatMap((op) => op.does).findLast((i) => i.do === "clone");
+    const clone = cloneOf(plan);
     const flags = clone ? new DataView(clone.args.bytes.buffer).getBigUint64(0, true) : 0n;
     expect((flags & BigInt(CLONE_NEWUSER)) !== 0n).toBe(private_ && !one.joins?.namespaces.user);
     expect(calls(ops).some((c) => c.call === "setfsuid")).toBe(private_ && !one.options.rwRootfs);

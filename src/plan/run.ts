@@ -4,6 +4,7 @@ import { type Config, hasNamespace, hasNewNamespace } from "../spec/config.ts";
 import { cgroupNamespace, planGroups } from "./cgroup.ts";
 import { type CidFile, writeCidFile } from "./cidfile.ts";
 import { enterCgroupNamespace, openNamespaces } from "./join.ts";
+import { overlayByName } from "./layersbyname.ts";
 import { afterFailure, end, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
 import { raiseRlimits, setPriorities } from "./limits.ts";
 import { planMounts, protectPaths } from "./mounts.ts";
@@ -103,7 +104,9 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
     rootUid: linux.uidMappings?.[0]?.hostID ?? 0,
     rootGid: linux.gidMappings?.[0]?.hostID ?? 0,
   };
-  const root = planRoot(input.root, facts, ids);
+  const { root: from } = input;
+  const root =
+    from.kind === "overlay" && !facts.overlayByFd ? overlayByName(from, ids, self) : planRoot(from, facts, ids);
   const mounts = planMounts({ config, facts, root: root.mount, ids, joined: join.descriptors });
   const outside = [...root.ops, ...mounts.outside];
   const terminal = config.process.terminal ? openTerminal(root.mount, config.process.user.uid, facts.arch) : undefined;
