@@ -44,7 +44,8 @@ function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string 
   if (op.object.includes("/proc/sys/"))
     return errno === ERRNO.ENOENT ? "this kernel has no such parameter" : "the kernel does not take this value here";
   if (call === "prlimit64") return "the caller may not give this limit";
-  if (call === "await" && errno === ERRNO.ESRCH) return "the container's process was killed while it was set up";
+  if (call === "await" && errno === ERRNO.ESRCH)
+    return "a process of the run was killed while the container was set up";
   if (call === "clone3" && errno === ERRNO.ENOSPC) return "the kernel allows no more namespaces: see /proc/sys/user";
   if (call === "expect" && errno === ERRNO.EPERM && op.call === "move_mount")
     return "in this root file system the target leads into /proc or /sys, which must not be covered";

@@ -8,6 +8,7 @@ import { stamp, type Template } from "../../src/container/template.ts";
 import { type Engine, openEngine } from "../../src/engine/context.ts";
 import { planAnew } from "../../src/engine/planning.ts";
 import { keyOf, resolveRequest } from "../../src/engine/request.ts";
+import type { HostFacts } from "../../src/linux/facts.ts";
 import { planRun } from "../../src/plan/run.ts";
 import { DEFAULT_RUN, type RunOptions } from "../../src/spec/options.ts";
 import { encode, type Layout } from "../../src/stage/encode.ts";
@@ -26,13 +27,14 @@ const DEFAULTS: RunOptions = {
   rm: true,
 };
 
-export async function subject(options: Partial<RunOptions>): Promise<Subject> {
+/** @param facts other than the host's own: for ways that only other kernels need */
+export async function subject(options: Partial<RunOptions>, facts: Partial<HostFacts> = {}): Promise<Subject> {
   const opened = await openEngine({ root: ROOT, state: STATE });
-  const engine = { ...opened, program: BINARY };
+  const engine = { ...opened, program: BINARY, facts: { ...opened.facts, ...facts } };
   const request = await resolveRequest(engine, { ...DEFAULTS, rootfs: busybox(), ...options }, false, false);
   const template = planAnew(engine, request, keyOf(engine, request));
-  const { input, facts } = JSON.parse(template.record);
-  return { engine, template, layout: encode(planRun(input, facts), facts.arch).layout };
+  const { input } = JSON.parse(template.record);
+  return { engine, template, layout: encode(planRun(input, engine.facts), engine.facts.arch).layout };
 }
 
 export interface Outcome {
