@@ -5,8 +5,10 @@
 
 static i64 stdin_of(const u8 *text, u64 length)
 {
-	i64 fd = sys(__NR_memfd_create, "stdin", 9); // MFD_CLOEXEC | MFD_NOEXEC_SEAL, since Linux 6.3
+	i64 fd = sys(__NR_memfd_create, "stdin", 9); // MFD_CLOEXEC | MFD_NOEXEC_SEAL
 
+	if (fd == -E_INVAL) // Linux before 6.3
+		fd = sys(__NR_memfd_create, "stdin", 1);
 	if (is_error(fd))
 		return fd;
 	for (u64 done = 0; done < length;) {

@@ -1,5 +1,6 @@
 /** What to do about a failed step: the common causes, in words. */
 import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import type { RunRecord } from "../container/record.ts";
 import type { ErrorCode } from "../errors.ts";
 import { ERRNO } from "../linux/errno.ts";
@@ -27,8 +28,9 @@ export function diagnose(
 }
 
 function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string | undefined {
+  const isVolume = input.config.mounts.some((mount) => mount.source === op.object);
   if (call === "mount_setattr" && errno === ERRNO.EINVAL && input.config.linux.uidMappings)
-    return `the file system of ${op.object} (${fileSystem(op.object)}) cannot be id-mapped: use --userns host${op.object === input.root.kind ? "" : ", or add :noidmap to the volume"}, or a directory on ext4, xfs or btrfs`;
+    return `the file system of ${op.object} (${fileSystem(op.object)}) cannot be id-mapped: use --userns host${isVolume ? ", or add :noidmap to the volume" : ""}, or a directory on ext4, xfs or btrfs`;
   if (call === "mount" && errno === ERRNO.EINVAL && op.object.startsWith("overlay") && input.config.linux.uidMappings)
     return "overlayfs takes id-mapped layers since Linux 5.19: use --userns host";
   if (op.object.startsWith("the name ") && errno === ERRNO.EEXIST)
@@ -114,6 +116,6 @@ function fileSystem(path: string): string {
     const { type } = statfsSync(path);
     return MAGIC[type] ?? `type 0x${type.toString(16)}`;
   } catch {
-    return "unknown";
+    return path.startsWith("/") && path !== "/" ? fileSystem(dirname(path)) : "unknown"; // undone meanwhile
   }
 }

@@ -1,59 +1,83 @@
 /** A virtual machine of Debian's cloud kernel under software emulation: pure cgroup v2, and an older Linux than here. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
-import { BINARY, directory, makeBusybox } from "../vitrine.ts";
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
+import { directory, has } from "../vitrine.ts";
+import { disk, PATH } from "./disk.ts";
+import { findKernel, type Kernel } from "./kernel.ts";
 
-/** What is missing to boot one; undefined if nothing is. */
+/** What is to be installed to boot one; undefined if nothing is. */
 export function missing(): string | undefined {
-  if (spawnSync("qemu-system-x86_64", ["--version"]).status !== 0) return "qemu-system-x86";
-  if (kernel() === undefined) return "linux-image-cloud-amd64";
-  return spawnSync("cpio", ["--version"]).status === 0 ? undefined : "cpio";
+  if (process.arch !== "x64") return "an x86-64 machine";
+  if (!has("qemu-system-x86_64")) return "qemu-system-x86";
+  if (!findKernel()) return "linux-image-cloud-amd64";
+  for (const program of ["cpio", "setpriv"]) if (!has(program)) return program === "cpio" ? "cpio" : "util-linux";
+  return spawnSync("mke2fs", ["-V"], { env: PATH }).status === 0 ? undefined : "e2fsprogs";
 }
 
-function kernel(): string | undefined {
-  const name = existsSync("/boot") ? readdirSync("/boot").find((n) => /^vmlinuz-.*cloud-amd64$/.test(n)) : undefined;
-  return name && `/boot/${name}`;
-}
-
-/** First process of the initial ramfs, whose root cannot be pivoted: it moves everything to a tmpfs. */
-const INIT = `#!/bin/sh
+/** The initial ramfs cannot be pivoted, so the disk becomes the root. */
+const INIT = `#!/bin/busybox sh
 export PATH=/bin
-mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev; mkdir -p /dev/pts /dev/shm
-mkdir /new; mount -t tmpfs -o size=1500m root /new
-for d in /bin /lib /lib64 /srv /etc /script; do [ -e $d ] && cp -a $d /new/; done
-mkdir -p /new/proc /new/sys /new/dev /new/run /new/tmp /new/var/lib /new/root
-mount --move /proc /new/proc; mount --move /sys /new/sys; mount --move /dev /new/dev
-exec switch_root /new /script
+busybox mkdir -p /proc /sys /dev /disk
+busybox mount -t proc proc /proc; busybox mount -t sysfs sys /sys; busybox mount -t devtmpfs dev /dev
+for module in $(busybox cat /modules/order); do busybox insmod /modules/$module; done
+busybox mount -t ext4 /dev/vda /disk || busybox poweroff -f
+for d in proc sys dev; do busybox mount --move /$d /disk/$d; done
+busybox mkdir -p /disk/dev/pts /disk/dev/shm
+busybox mount -t devpts devpts /disk/dev/pts; busybox mount -t tmpfs shm /disk/dev/shm
+busybox mount -t tmpfs run /disk/run; busybox cp /script /disk/run/script
+exec busybox switch_root /disk /bin/sh /run/script
 `;
 
-/** Boots, runs a shell script as root with vitrine in PATH and a root file system at /srv/root; returns what it printed. */
-export function boot(script: string): string {
-  const root = directory("vm");
-  makeBusybox(root);
-  makeBusybox(`${root}/srv/root`);
-  for (const d of ["lib64", "srv", "var"]) mkdirSync(`${root}/${d}`, { recursive: true });
-  cpSync(BINARY, `${root}/bin/vitrine`);
-  const libraries = spawnSync("ldd", [BINARY]).stdout.toString().match(/\/\S+/g) ?? [];
-  for (const library of libraries) {
-    mkdirSync(dirname(root + library), { recursive: true });
-    cpSync(library, root + library, { dereference: true });
-  }
-  for (const name of ["switch_root", "poweroff"])
-    if (!existsSync(`${root}/bin/${name}`)) symlinkSync("busybox", `${root}/bin/${name}`);
-  writeFileSync(`${root}/init`, INIT);
-  const body = `#!/bin/sh\nexport PATH=/bin\nmount -t cgroup2 cgroup2 /sys/fs/cgroup\necho "=== begin"\n${script}\necho "=== end"\npoweroff -f\n`;
-  writeFileSync(`${root}/script`, body);
-  for (const file of ["init", "script"]) chmodSync(`${root}/${file}`, 0o755);
-  const image = `${directory("vm-image")}/initramfs`;
-  const packed = spawnSync("sh", ["-c", `find . | cpio -o -H newc > ${image}`], { cwd: root });
-  if (packed.status !== 0) throw new Error(packed.stderr.toString());
-  const args = ["-accel", "tcg", "-cpu", "max", "-m", "3000", "-smp", "2", "-nographic", "-no-reboot", "-nic", "none"];
+const script = (body: string) => `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+mount -t cgroup2 cgroup2 /sys/fs/cgroup; ip link set lo up
+echo "=== begin"
+{
+${body}
+} 2>&1 | cat
+echo "=== end"
+sync
+busybox poweroff -f
+`;
+
+/**
+ * Boots, runs a shell script as root (vitrine in PATH, a root file system at /srv/root, this repository at /vitrine), and
+ * returns what it printed.
+ */
+export async function boot(body: string, seconds: number): Promise<string> {
+  const kernel = findKernel();
+  if (!kernel) throw new Error("no kernel");
+  const machine = "-accel tcg -cpu max -m 2500 -smp 2 -nographic -no-reboot -nic none".split(" ");
+  const drive = ["-drive", `file=${disk()},if=virtio,format=raw,snapshot=on`];
   const append = "console=ttyS0 quiet loglevel=1 panic=1 rdinit=/init";
-  const machine = [...args, "-kernel", kernel() ?? "", "-initrd", image, "-append", append];
-  const { stdout } = spawnSync("qemu-system-x86_64", machine, { timeout: 240_000, maxBuffer: 2 ** 26 });
-  const text = stdout.toString().replaceAll("\r", "");
+  const start = ["-kernel", kernel.image, "-initrd", initialRamfs(kernel, body), "-append", append];
+  const qemu = Bun.spawn(["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", ...machine, ...drive, ...start], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: seconds * 1000,
+    killSignal: "SIGKILL",
+  });
+  const [stdout, stderr] = await Promise.all([new Response(qemu.stdout).text(), new Response(qemu.stderr).text()]);
+  const text = `${stdout}${stderr}`.replaceAll("\r", "");
   const printed = /=== begin\n([\s\S]*?)=== end/.exec(text)?.[1];
-  if (printed === undefined) throw new Error(`the machine did not come to its end:\n${text.slice(-3000)}`);
+  if (printed === undefined) throw new Error(`no end within ${seconds} s:\n${text.slice(-5000)}`);
   return printed;
+}
+
+let booted = 0;
+
+function initialRamfs(kernel: Kernel, body: string): string {
+  const root = directory(`vm-initramfs-${++booted}`);
+  for (const d of ["bin", "modules"]) mkdirSync(`${root}/${d}`, { recursive: true });
+  copyFileSync("/bin/busybox", `${root}/bin/busybox`);
+  for (const module of kernel.modules) copyFileSync(module, `${root}/modules/${basename(module)}`);
+  writeFileSync(`${root}/modules/order`, kernel.modules.map((m) => `${basename(m)}\n`).join(""));
+  writeFileSync(`${root}/init`, INIT);
+  writeFileSync(`${root}/script`, script(body));
+  chmodSync(`${root}/init`, 0o755);
+  const file = `${root}.cpio`;
+  const packed = spawnSync("sh", ["-c", `find . | cpio -o -H newc > ${file}`], { cwd: root });
+  if (packed.status !== 0) throw new Error(packed.stderr.toString());
+  return file;
 }
