@@ -5,7 +5,7 @@ import { watchLeaks } from "../leaks.ts";
 import { onTerminal } from "../terminal.ts";
 import { BINARY, busybox, run, shell, until, vitrine } from "../vitrine.ts";
 
-setDefaultTimeout(20_000);
+setDefaultTimeout(60_000);
 watchLeaks();
 
 const RUN = [BINARY, "run", "--rm", "-it"];
@@ -159,7 +159,7 @@ describe("--init", () => {
     const orphan = `(sleep 0.05 &); (sleep 0.2; ${zombies}) & exec sleep 0.4`;
     expect(shell(orphan, "--init").stdout).toBe("0\n");
     expect(shell(orphan).stdout).toBe("1\n");
-    const many = `i=0; while [ $i -lt 500 ]; do (: &); i=$((i+1)); done; sleep 0.2; ${zombies}`;
+    const many = `i=0; while [ $i -lt 100 ]; do (: &); i=$((i+1)); done; sleep 0.2; ${zombies}`;
     expect(shell(many, "--init").stdout).toBe("0\n");
   });
 

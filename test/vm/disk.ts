@@ -1,11 +1,22 @@
 /** The machine's disk: ext4, for tmpfs takes no id map before Linux 6.3. On it a small Debian of this host's programs, and this repository. */
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, globSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { ClosureBuilder, HOST_FILES, loaderDirectories } from "../../src/image/closure.ts";
 import { BINARY, directory, makeBusybox } from "../vitrine.ts";
 
 const REPOSITORY = `${import.meta.dir}/../..`;
+
+const ENGINE = realpathSync(`${dirname(BINARY)}/vitrine-engine`);
 
 /** What the tests call, and what scripts of theirs do. */
 const PROGRAMS = [
@@ -96,7 +107,7 @@ function copyPrograms(tree: string): void {
     if (path) builder.add(path);
   }
   builder.add("/bin/busybox");
-  builder.add(BINARY);
+  builder.add(ENGINE); // for its libraries: the command itself is a static program in front of it
   for (const link of ["/bin", "/sbin", "/lib", "/lib64"]) builder.addPath(link);
   const { directories, links, files } = builder.closure();
   for (const path of directories) mkdirSync(tree + path, { recursive: true });
@@ -105,7 +116,7 @@ function copyPrograms(tree: string): void {
     if (!existsSync(tree + path)) symlinkSync(target, tree + path);
   }
   for (const path of files)
-    if (path !== BINARY) {
+    if (path !== ENGINE) {
       mkdirSync(dirname(tree + path), { recursive: true });
       cpSync(path, tree + path);
     }

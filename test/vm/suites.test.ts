@@ -18,7 +18,6 @@ const MACHINES: readonly (readonly string[])[] = [
     "integration/article.test.ts",
     "integration/strace.test.ts",
     "integration/errors.test.ts -t 'only the kernel'",
-    "attacks/environment.test.ts",
   ],
 ];
 
