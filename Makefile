@@ -64,6 +64,12 @@ test: build dist/vitrine-asan
 	@build/need-root.sh strace busybox unshare pgrep
 	$(BUN) test/all.ts
 
+# This repository's tests on Debian's kernel, in qemu without acceleration: some four minutes.
+.PHONY: test-vm
+test-vm: build
+	@build/need-root.sh busybox unshare pgrep
+	$(BUN) test --timeout 900000 test/vm
+
 .PHONY: bench
 bench: build
 	@build/need-root.sh busybox

@@ -3,7 +3,7 @@ import { beforeAll, describe, test } from "bun:test";
 import { boot, missing } from "./boot.ts";
 
 const lacking = missing();
-const TIMEOUT = 600;
+const TIMEOUT = 880;
 
 /** Of errors.test.ts only what the kernel refuses: the rest is the same on every kernel. */
 const MACHINES: readonly (readonly string[])[] = [
