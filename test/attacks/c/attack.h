@@ -39,6 +39,11 @@ static void one(const struct attack *a)
 	child = fork();
 	if (child == 0) {
 		alarm(10);
+		/* For controls: what one did to mounts is not the next one's. */
+		if (getenv("APART") && unshare(CLONE_NEWNS))
+			_exit(1);
+		if (getenv("NESTED") && unshare(CLONE_NEWUSER | CLONE_NEWNS))
+			_exit(1);
 		errno = 0;
 		printf("%s %s\n", a->name, verdict(a->make()));
 		fflush(stdout);

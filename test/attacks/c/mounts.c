@@ -85,6 +85,27 @@ static long setns_pidfd(void)
 	return fd < 0 ? -1 : setns(fd, CLONE_NEWNET | CLONE_NEWUTS);
 }
 
+/* The namespaces of a process of the host ($HOST), and its root directory: is the canary there? */
+static long enter_host(void)
+{
+	static const char *const types[] = { "ns/net", "ns/uts", "ns/ipc", "ns/mnt" };
+	char path[64];
+	long result = 0;
+	for (int i = 0; i < 4; i++) {
+		int fd;
+		snprintf(path, sizeof(path), "/proc/%s/%s", getenv("HOST"), types[i]);
+		fd = open(path, O_RDONLY);
+		result |= fd < 0 ? -1 : setns(fd, 0);
+	}
+	return result ? -1 : access(getenv("CANARY"), F_OK);
+}
+static long root_of_host(void)
+{
+	char path[4200];
+	snprintf(path, sizeof(path), "/proc/%s/root%s", getenv("HOST"), getenv("CANARY"));
+	return access(path, F_OK);
+}
+
 #define A(name) { #name, name }
 #define N(name) A(unshare_##name), A(clone_##name), A(setns_##name)
 static const struct attack ATTACKS[] = {
@@ -93,6 +114,7 @@ static const struct attack ATTACKS[] = {
 	A(unmask_directory), A(unmask_file), A(umount_proc), A(umount_proc_sys), A(umount_root), A(pivot),
 	A(fs_open), A(fs_pick), A(fs_whole), A(tree_clone), A(tree_move), A(setattr_proc_sys), A(setattr_dev),
 	N(mnt), N(uts), N(ipc), N(pid), N(net), N(cgroup), N(user), A(unshare_time), A(nested), A(setns_pidfd),
+	A(enter_host), A(root_of_host),
 	{ 0, 0 },
 };
 
