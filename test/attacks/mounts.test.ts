@@ -1,15 +1,20 @@
 /** Mounts and namespaces. The control has CAP_SYS_ADMIN on the host's user namespace, and a mount namespace for each attack. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { watchLeaks } from "../leaks.ts";
 import { directory } from "../vitrine.ts";
-import { type Answers, attack, CANARY, type Row, rows, watchCanary } from "./tool.ts";
+import { type Answers, attack, CANARY, type Row, rows, watchCanary, watchFile } from "./tool.ts";
 
 setDefaultTimeout(20_000);
-watchLeaks();
+watchFile();
 watchCanary();
 
 const REFUSED: Row = { refused: ["EPERM"] };
-const same = (names: string, row: Row) => Object.fromEntries(names.trim().split(/\s+/).map((name) => [name, row]));
+const same = (names: string, row: Row) =>
+  Object.fromEntries(
+    names
+      .trim()
+      .split(/\s+/)
+      .map((name) => [name, row]),
+  );
 
 const TYPES = ["mnt", "uts", "ipc", "pid", "net", "cgroup"];
 const MOUNTS = same(

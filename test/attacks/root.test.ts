@@ -1,12 +1,11 @@
 /** Ways out of the root directory. The control is chroot(8), with a descriptor left open as a careless engine would. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { watchLeaks } from "../leaks.ts";
 import { BINARY, directory, ROOT, STATE } from "../vitrine.ts";
-import { answers, attack, CANARY, rootWith, rows, runIn, untestable, watchCanary } from "./tool.ts";
+import { answers, attack, CANARY, rootWith, rows, runIn, untestable, watchCanary, watchFile } from "./tool.ts";
 
 setDefaultTimeout(20_000);
-watchLeaks();
+watchFile();
 watchCanary();
 
 const canary = ["-e", `CANARY=${CANARY}`];
@@ -50,7 +49,8 @@ describe("shocker: open_by_handle_at with a guessed handle", () => {
       expect(attack("root", [...whole, ...flags], ["shocker"])).toEqual({ shocker: "EPERM" }));
   test("the capability in a user namespace reaches nothing either", () =>
     expect(attack("root", [...whole, "--cap-add", "DAC_READ_SEARCH"], ["shocker"])).toEqual({ shocker: "EPERM" }));
-  if (works) test("the control: with the capability on the host it reads outside the volume", () => expect(shocker).toBe("ok"));
+  if (works)
+    test("the control: with the capability on the host it reads outside the volume", () => expect(shocker).toBe("ok"));
   else untestable("the control", `inode 2 of the volume's file system answers ${shocker}`);
 });
 

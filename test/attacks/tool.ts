@@ -1,7 +1,8 @@
 /** What the tests of attacks share: static programs that attack, root file systems with them, a canary, and rows with their controls. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeEach, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { difference, snapshot } from "../leaks.ts";
 import { directory, makeBusybox, type Result, vitrine } from "../vitrine.ts";
 
 /** A file of the host that nothing may reach. */
@@ -21,6 +22,19 @@ export function watchCanary(): void {
     const after = look();
     restoreCanary();
     if (after !== before) throw new Error(`the canary was touched: ${after}`);
+  });
+}
+
+/** Once around a whole file: for files whose runs are made before the tests begin. */
+export function watchFile(): void {
+  const before = snapshot();
+  afterAll(async () => {
+    let left = difference(before, snapshot());
+    for (let i = 0; left.length > 0 && i < 150; i++) {
+      await Bun.sleep(20);
+      left = difference(before, snapshot());
+    }
+    if (left.length > 0) throw new Error(`left behind:\n  ${left.join("\n  ")}`);
   });
 }
 

@@ -55,7 +55,7 @@ static void one(const struct attack *a)
 		printf("%s signal-%d\n", a->name, WTERMSIG(status));
 }
 
-static int attack_main(const struct attack *all, int argc, char **argv)
+__attribute__((unused)) static int attack_main(const struct attack *all, int argc, char **argv)
 {
 	for (const struct attack *a = all; a->name; a++) {
 		int wanted = argc < 2;
