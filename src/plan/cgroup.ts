@@ -23,8 +23,12 @@ export interface Groups {
   readonly into?: Instruction | undefined;
   /** Joins the v1 groups; done by the process itself. */
   readonly join: readonly Op[];
+  /** The v2 group's directory. */
+  readonly directory?: string | undefined;
   /** Ends whatever still runs in the group: for a run that was killed. */
   readonly kill: readonly Instruction[];
+  /** The command that does the same. */
+  readonly killSh: string;
 }
 
 /** @param path below each hierarchy's mount point, as in linux.cgroupsPath */
@@ -32,11 +36,13 @@ export function planGroups(facts: HostFacts, resources: Resources, path: string)
   const { v1, v2 } = facts.cgroups;
   const prepare: Op[] = [];
   const tasks: Instruction[] = [];
+  const files: string[] = [];
   const taken = new Set<string>();
   for (const hierarchy of v1) {
     const directory = hierarchy.mount + path;
     const open = sys("openat", [AT_FDCWD, `${directory}/tasks`, O_WRONLY | O_CLOEXEC]);
     tasks.push(open);
+    files.push(`${directory}/tasks`);
     prepare.push(makeGroup(directory, hierarchy.controllers.join(), [open]));
     if (hierarchy.controllers.includes("cpuset")) prepare.push(...inheritCpuset(hierarchy, directory));
     for (const controller of CONTROLLERS) {
@@ -47,7 +53,9 @@ export function planGroups(facts: HostFacts, resources: Resources, path: string)
     }
   }
   let into: Instruction | undefined;
+  const group = v2 && v2.mount + path;
   const kill: Instruction[] = [];
+  let killSh = "";
   if (v2) {
     const directory = v2.mount + path;
     const open = sys("openat", [AT_FDCWD, directory, O_RDONLY | O_DIRECTORY(facts.arch) | O_CLOEXEC]);
@@ -61,15 +69,28 @@ export function planGroups(facts: HostFacts, resources: Resources, path: string)
           own.map((c) => c.name),
         ),
       );
-    if (v2.kill) kill.push(...killAll(directory));
+    if (v2.kill) {
+      kill.push(...killAll(directory));
+      killSh = `echo 1 > ${directory}/cgroup.kill`;
+    }
     prepare.push(makeGroup(directory, "v2", [open]));
     for (const setting of settings) prepare.push(set(directory, setting));
   }
   // Without cgroup.kill: by list. With a group in several hierarchies any of them names all processes.
   const [first] = v1;
-  if (kill.length === 0 && first)
-    kill.push({ do: "walk", mode: "kill", dir: AT_FDCWD, path: `${first.mount}${path}/cgroup.procs` });
-  return { prepare, into, join: tasks.length > 0 ? [joinGroups(tasks, path)] : [], kill };
+  if (kill.length === 0 && first) {
+    const list = `${first.mount}${path}/cgroup.procs`;
+    kill.push({ do: "walk", mode: "kill", dir: AT_FDCWD, path: list });
+    killSh = `xargs -r kill -KILL < ${list}`;
+  }
+  return {
+    prepare,
+    into,
+    directory: group,
+    killSh,
+    join: tasks.length > 0 ? [joinGroups(tasks, path, files)] : [],
+    kill,
+  };
 }
 
 function makeGroup(directory: string, controllers: string, then: readonly Instruction[]): Op {
@@ -138,13 +159,13 @@ function killAll(directory: string): Instruction[] {
 }
 
 // A pid into cgroup.procs waits for a grace period of RCU, some 9 ms; "0" into `tasks` from a process of one thread does not.
-function joinGroups(tasks: readonly Instruction[], path: string): Op {
+function joinGroups(tasks: readonly Instruction[], path: string, files: readonly string[]): Op {
   const zero = text("0");
   const told = {
     call: "write",
     object: `0 to the tasks files of ${path}`,
     why: "The process puts itself under the limits, before anything of the container runs.",
-    sh: `echo 0 | tee /sys/fs/cgroup/*${path}/tasks`,
+    sh: files.map((file) => `echo $PID > ${file}`).join("\n"),
   };
   return inside(
     told,

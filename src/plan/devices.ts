@@ -56,7 +56,7 @@ export function hostNodes(): { op: Op; nodes: readonly Node[] } {
     call: "open_tree",
     object: `/dev/{${names.replaceAll(" ", "")}}`,
     why: `The host's ${names}, checked by device number; a user namespace cannot make nodes, and needs no others.`,
-    sh: `for n in ${names.replaceAll(",", "")}; do mount --bind /dev/$n ROOT/dev/$n; done`,
+    sh: `for n in ${names.replaceAll(",", "")}; do mount --bind /dev/$n $MOUNTS/dev-$n; done`,
   };
   return { op: onHost(told, does), nodes };
 }
@@ -86,7 +86,10 @@ export function fillDev(root: Instruction, dev: Instruction, nodes: readonly Nod
     call: "move_mount",
     object: `/dev/{${nodes.map((n) => n.name).join()}}`,
     why: "The nodes and the usual links; no disk, no memory, no terminal of the host.",
-    sh: LINKS.map(([name, target]) => `ln -s ${target} ROOT/dev/${name}`).join("; "),
+    sh: [
+      `for n in ${nodes.map((n) => n.name).join(" ")}; do mount --move $MOUNTS/dev-$n $ROOT/dev/$n; done`,
+      ...LINKS.map(([name, target]) => `ln -s ${target} $ROOT/dev/${name}`),
+    ].join("\n"),
   };
   return inside(told, does);
 }

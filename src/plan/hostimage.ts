@@ -43,7 +43,7 @@ export function planHostImage({ closure, files, target }: HostImageInput): Op[] 
       call: "mkdirat",
       object: half,
       why: "The tree is made under another name, and gets its own when it is whole.",
-      sh: `mkdir ${quote(half)}`,
+      sh: skeletonSh(half, directories, skeleton, closure.links),
       undo: {
         of: top,
         call: "unlinkat",
@@ -75,6 +75,9 @@ export function planHostImage({ closure, files, target }: HostImageInput): Op[] 
         call: "write",
         object: Object.keys(HOST_IMAGE_FILES).join(" "),
         why: "The few files of /etc that programs expect.",
+        sh: Object.entries(HOST_IMAGE_FILES)
+          .map(([path, content]) => `printf %s ${quote(content)} > ${quote(half + path)}`)
+          .join("\n"),
       },
       etc,
     ),
@@ -83,11 +86,29 @@ export function planHostImage({ closure, files, target }: HostImageInput): Op[] 
         call: "renameat2",
         object: target,
         why: "On disk first, then visible: a crash leaves the whole tree or none.",
-        sh: `sync -f ${quote(half)} && mv ${quote(half)} ${quote(target)}`,
+        sh: `sync -f ${quote(half)} && mv -T ${quote(half)} ${quote(target)}`,
       },
       [root, sys("syncfs", [root]), sys("close", [root]), sys("renameat2", [AT_FDCWD, half, AT_FDCWD, target, 0])],
     ),
   ];
+}
+
+function skeletonSh(
+  half: string,
+  directories: readonly string[],
+  modes: ReadonlyMap<string, number>,
+  links: ReadonlyMap<string, string>,
+): string {
+  const own = directories.filter((d) => !links.has(d));
+  const usual = own.filter((d) => (modes.get(d) ?? 0o755) === 0o755);
+  const others = own.filter((d) => !usual.includes(d));
+  const at = (path: string) => quote(half + path);
+  return [
+    `mkdir -p ${quote(half.slice(0, half.lastIndexOf("/")))} && mkdir ${quote(half)}`,
+    `install -d -m 755 ${usual.map(at).join(" ")}`,
+    ...others.map((d) => `install -d -m ${modes.get(d)?.toString(8)} ${at(d)}`),
+    ...[...links].map(([path, to]) => `ln -s ${quote(to)} ${at(path)}`),
+  ].join("\n");
 }
 
 function copy({ path, size, mode }: HostImageInput["files"][number], half: string): Op {
@@ -106,7 +127,7 @@ function copy({ path, size, mode }: HostImageInput["files"][number], half: strin
     call: "copy_file_range",
     object: path,
     why: "A program or library, copied.",
-    sh: `cp -L ${quote(path)} ${quote(half + path)}`,
+    sh: `install -m ${mode.toString(8)} ${quote(path)} ${quote(half + path)}`,
   };
   return onHost(told, does);
 }

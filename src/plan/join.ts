@@ -15,19 +15,19 @@ import {
   O_RDONLY,
   STATX_BASIC_STATS,
 } from "../linux/constants.ts";
-import { type Config, hasNewNamespace, type NamespaceType } from "../spec/config.ts";
+import { type Config, hasNewNamespace, joinedNamespace, type NamespaceType } from "../spec/config.ts";
 import { expect, out, sys } from "./instructions.ts";
-import { inside, onHost, onTheWay } from "./op.ts";
+import { inside, onHost, onTheWay, quote } from "./op.ts";
 import type { Instruction, Op } from "./plan.ts";
 
 /** Namespaces that the new process is made in or enters before. The cgroup namespace follows after the groups are joined. */
 export const FLAGS: readonly [type: NamespaceType, flag: number, unshare: string][] = [
   ["mount", CLONE_NEWNS, "--mount"],
-  ["pid", CLONE_NEWPID, "--pid --fork"],
+  ["pid", CLONE_NEWPID, "--pid --fork --kill-child"],
   ["network", CLONE_NEWNET, "--net"],
   ["ipc", CLONE_NEWIPC, "--ipc"],
   ["uts", CLONE_NEWUTS, "--uts"],
-  ["user", CLONE_NEWUSER, "--user"],
+  ["user", CLONE_NEWUSER, "--user --keep-caps"],
 ];
 
 export interface Join {
@@ -60,6 +60,7 @@ export function openNamespaces(config: Config, inodes: Readonly<Record<string, n
       call: "openat",
       object: `the ${type} namespace ${path}`,
       why: "It was made by another: what is in there is seen from here, and the other way round.",
+      sh: inode === undefined ? `test -e ${quote(path)}` : `test "$(stat -L -c %i ${quote(path)})" = ${inode}`,
     };
     ops.push(onHost(told, does));
     descriptors.set(type, fd);
@@ -82,12 +83,13 @@ function refuseForeign(type: NamespaceType, path: string): void {
 export function enterNamespaces(
   entered: readonly (typeof FLAGS)[number][],
   descriptors: ReadonlyMap<NamespaceType, Instruction>,
+  config: Config,
 ): Op {
   const told = {
     call: "setns",
     object: entered.map(([type]) => type).join(", "),
     why: "From here on it shares them with whoever is in there.",
-    sh: `nsenter ${entered.map(([, , flag]) => `${flag.replace(" --fork", "")}=FILE`).join(" ")}`,
+    sh: `nsenter ${entered.map(([type, , flag]) => `${flag.split(" ")[0]}=${quote(joinedNamespace(config, type) ?? "")}`).join(" ")}`,
   };
   return onTheWay(
     told,
@@ -95,12 +97,12 @@ export function enterNamespaces(
   );
 }
 
-export function enterCgroupNamespace(descriptor: Instruction): Op {
+export function enterCgroupNamespace(descriptor: Instruction, path: string): Op {
   const told = {
     call: "setns",
     object: "the cgroup namespace",
     why: "Groups are seen from where the other container sees them.",
-    sh: "nsenter --cgroup=FILE",
+    sh: `nsenter --cgroup=${quote(path)}`,
   };
   return inside(told, [sys("setns", [descriptor, CLONE_NEWCGROUP])]);
 }

@@ -20,9 +20,9 @@ import {
 import { attach, cloneMount, newFilesystem, setAttributes } from "./filesystem.ts";
 import { awaits, sys } from "./instructions.ts";
 import { cloneArgs, dieWithParent, privateMounts } from "./namespaces.ts";
-import { mounting, onHost, quote } from "./op.ts";
+import { mounting, onHost } from "./op.ts";
 import type { Clone, Instruction, Op } from "./plan.ts";
-import { asOwner, type IdRange, type RootMount, type RootSource } from "./rootfs.ts";
+import { asOwner, type IdRange, layerSh, overlaySh, type RootMount, type RootSource, scratchSh } from "./rootfs.ts";
 
 /** Of the writable directory, and of the overlay; layers have numbers. All options together have to fit into a page. */
 const WRITABLE = "rw";
@@ -36,7 +36,7 @@ export function overlayByName(
 ): RootMount {
   const place = namedPlace();
   const layers = source.layers.map((path, i) =>
-    named(place.mount, path, String(i), "A layer of the image, read only.", ids),
+    named(place.mount, path, String(i), "A layer of the image, read only.", ids, layerSh(path, i, ids)),
   );
   const scratch = named(
     place.mount,
@@ -44,6 +44,7 @@ export function overlayByName(
     WRITABLE,
     "What the container writes goes here; ids on disk start at 0.",
     ids,
+    scratchSh(ids),
   );
   const overlay = mountOverlay(place.mount, source, ids);
   const ops = [dieWithParent(stage, mounting), privateMounts(mounting), place.op, ...layers, scratch, overlay.op];
@@ -57,7 +58,6 @@ export function overlayByName(
     call: "clone3",
     object: "a process that mounts the layers, in its own mount namespace",
     why: "Overlayfs before Linux 6.13 takes layers by path only; these paths are seen by nobody else, and end with it.",
-    sh: "unshare --mount sh",
   };
   const taken = {
     call: "wait4",
@@ -81,20 +81,18 @@ function namedPlace(): { op: Op; mount: Instruction } {
     call: "move_mount",
     object: "a tmpfs, to give layers names in",
     why: "A page holds the names of all layers only if they are short.",
-    sh: "mount -t tmpfs tmpfs /mnt && cd /mnt",
   };
   return { op: mounting(told, [...does, here, attach(mount, here), sys("close", [here])]), mount };
 }
 
-function named(place: Instruction, path: string, name: string, why: string, ids: IdRange | undefined): Op {
+function named(place: Instruction, path: string, name: string, why: string, ids: IdRange | undefined, sh: string): Op {
   const mount = cloneMount(path);
   const map = ids ? [setAttributes(mount, { idmap: ids.user })] : [];
-  const how = ids ? ` -o X-mount.idmap=b:0:${ids.rootUid}:65536` : "";
   const told = {
     call: "open_tree",
     object: path,
     why: ids ? `${why} Id-mapped: nothing is chowned.` : why,
-    sh: `mkdir ${name} && mount --bind${how} ${quote(path)} ${name}`,
+    sh,
   };
   return mounting(told, [
     mount,
@@ -118,7 +116,7 @@ function mountOverlay(
     call: "mount",
     object: `overlay of ${source.layers.join(":")} and ${source.scratch}/upper`,
     why: "Layers below, a writable directory on top: the image stays as it is, however often it is used.",
-    sh: `mkdir ${OVERLAY} && mount -t overlay overlay -o nodev,${options} ${OVERLAY}`,
+    sh: overlaySh(source),
   };
   const does = [
     sys("mkdirat", [place, OVERLAY, 0o755]),

@@ -42,7 +42,6 @@ export function lockPlan(place: RunPlace, retry = false): { op: Op; lock: Instru
     call: "fcntl",
     object: `lock of ${place.directory}/plan`,
     why: "As long as this lock is held, the run is alive and nobody else may clean up after it.",
-    sh: `flock -n ${place.directory}/plan …`,
   };
   return { op: onHost(told, [lock, sys("fcntl", [lock, F_OFD_SETLK, writeLock], { retry })]), lock };
 }
@@ -53,7 +52,6 @@ export function quietStart(): Op {
     call: "rt_sigprocmask",
     object: "all signals blocked",
     why: "Signals that arrive meanwhile wait, and are then handed to the container.",
-    sh: "trap '' INT TERM HUP",
   };
   return onHost(told, [sys("rt_sigprocmask", [SIG_SETMASK, all, 0, 8]), sys("umask", [0])]);
 }
@@ -100,7 +98,7 @@ export function serve({ pidfd, master }: Kept, input: boolean, timeoutMs: number
     why: master
       ? "Keys, output, window size and signals are handed on; its exit status becomes ours."
       : "Signals go to the container's first process; its exit status becomes ours.",
-    sh: "wait $PID",
+    sh: `wait $PID ${timeoutMs > 0 ? `${timeoutMs / 1000} ` : ""}|| STATUS=$?`,
   };
   return { op: onHost(told, [status]), status };
 }
@@ -123,7 +121,7 @@ export function end(place: RunPlace, status: Instruction, ending: Ending): Op[] 
     call: "unlinkat",
     object: "what the run left",
     why: "Every op that left something has an undo; they run now, newest first. Then the plan itself goes.",
-    sh: `rm -r ${place.directory}`,
+    sh: "rm -rf $WORK",
   };
   const last = {
     call: "exit_group",

@@ -23,7 +23,7 @@ export function setRlimits({ rlimits = [] }: Process): Op[] {
     call: "prlimit64",
     object: rlimits.map((r) => `${nameOf(r)} ${shown(r.soft)}:${shown(r.hard)}`).join(", "),
     why: "Asked for: limits of each process, which its children inherit.",
-    sh: `prlimit ${rlimits.map((r) => `--${nameOf(r)}=${shown(r.soft)}:${shown(r.hard)}`).join(" ")} --pid $$`,
+    sh: `prlimit ${rlimits.map((r) => `--${nameOf(r)}=${shown(r.soft)}:${shown(r.hard)}`).join(" ")}`,
   };
   return [
     inside(

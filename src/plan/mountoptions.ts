@@ -28,6 +28,11 @@ const ATTRIBUTES: Readonly<Record<string, number>> = {
 
 const OPPOSITES: Readonly<Record<string, string>> = { rw: "ro", suid: "nosuid", dev: "nodev", exec: "noexec" };
 
+/** The words for MOUNT_ATTR_ flags. */
+export function attributeNames(set: number): string[] {
+  return Object.keys(ATTRIBUTES).filter((name) => (set & (ATTRIBUTES[name] ?? 0)) !== 0);
+}
+
 /** Words that say how to mount, and are no option of the file system. */
 const MANNERS = new Set([
   "bind",
@@ -48,6 +53,12 @@ const PROPAGATIONS: Readonly<Record<string, number>> = {
   shared: MS_SHARED,
   unbindable: MS_UNBINDABLE,
 };
+
+/** Nothing where it is private, as every mount of a container is unless asked for otherwise. */
+export function propagationName(propagation: number, recursive: boolean): string[] {
+  const name = Object.keys(PROPAGATIONS).find((n) => PROPAGATIONS[n] === propagation) ?? "";
+  return propagation === MS_PRIVATE ? [] : [recursive ? `r${name}` : name];
+}
 
 export interface MountOptions {
   /** MOUNT_ATTR_ flags to set. */

@@ -11,12 +11,19 @@ import {
   O_PATH,
 } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
-import { type Config, hasNamespace, hasNewNamespace, type Mount, type NamespaceType } from "../spec/config.ts";
+import {
+  type Config,
+  hasNamespace,
+  hasNewNamespace,
+  joinedNamespace,
+  type Mount,
+  type NamespaceType,
+} from "../spec/config.ts";
 import { fillDev, hostNodes, isDevice } from "./devices.ts";
 import { attach, cloneMount, newFilesystem, type Parameter, setAttributes } from "./filesystem.ts";
 import { alt, expect, out, sys, unless } from "./instructions.ts";
 import { visiting } from "./join.ts";
-import { mountOptions } from "./mountoptions.ts";
+import { attributeNames, mountOptions, propagationName } from "./mountoptions.ts";
 import { inside, onHost, quote } from "./op.ts";
 import { openInRoot, openOrMake, openOrMakeDirectory, split } from "./paths.ts";
 import type { Instruction, Op } from "./plan.ts";
@@ -91,8 +98,17 @@ function tell(mount: Mount, options = mount.options) {
     call: "mount",
     object: `${type} on ${destination}`,
     why: WHY[type] ?? `Memory, gone with the container.`,
-    sh: `mount -t ${type} ${options?.length ? `-o ${quote(options.join())} ` : ""}${source} ROOT${quote(destination)}`,
+    sh: `mount -t ${type} ${optionsSh(options)}${source} $ROOT${quote(destination)}`,
   };
+}
+
+function optionsSh(options: readonly string[] = []): string {
+  return options.length > 0 ? `-o ${quote(options.join())} ` : "";
+}
+
+/** Where the stage's mounts wait, in the shell's telling, until the container's process puts them in their places. */
+function waiting(mount: Mount, kind = "mount"): string {
+  return `$MOUNTS/${kind}${quote(encodeURIComponent(mount.destination))}`;
 }
 
 function place(mount: Mount, { root, facts }: MountsInput) {
@@ -110,6 +126,10 @@ function madeOutside(mount: Mount, context: MountsInput): Mounts {
   const shows = SHOWS[mount.type];
   const joined = shows && context.joined.get(shows);
   const does = shows && joined ? visiting(shows, joined, made.does) : made.does;
+  const staged = waiting(mount);
+  const command = `mount -t ${mount.type} ${optionsSh(mount.options)}${quote(mount.source ?? mount.type)} ${staged}`;
+  const file = shows && joined && joinedNamespace(context.config, shows);
+  const visit = `nsenter --${shows === "network" ? "net" : "ipc"}=${quote(file ?? "")} --mount=/proc/$PID/ns/mnt`;
   return {
     outside: [
       onHost(
@@ -118,11 +138,17 @@ function madeOutside(mount: Mount, context: MountsInput): Mounts {
           call: "fsmount",
           object: mount.type,
           why: `${told.why} It shows ${joined ? "a joined" : "the host's"} namespace, so it is made outside.`,
+          sh: joined ? `mkdir ${staged}\n${visit} ${command}` : command,
         },
         does,
       ),
     ],
-    inside: [inside({ ...told, call: "move_mount" }, [...at.does, attach(made.mount, at.fd)])],
+    inside: [
+      inside({ ...told, call: "move_mount", sh: `mount --move ${staged} $ROOT${quote(mount.destination)}` }, [
+        ...at.does,
+        attach(made.mount, at.fd),
+      ]),
+    ],
   };
 }
 
@@ -143,13 +169,16 @@ function bind(mount: Mount, context: MountsInput, check: typeof notKernelFiles =
   const isDirectory = sys("openat", [tree, ".", O_PATH | O_DIRECTORY(context.facts.arch)]);
   const at = openOrMake(context.root, mount.destination, context.facts.arch, isDirectory);
   const ro = options.set & MOUNT_ATTR_RDONLY ? ", read-only" : "";
+  const flags = attributeNames(options.set).map((name) => (options.all ? `${name}=recursive` : name));
+  const spread = propagationName(propagation, recursive);
+  const words = [...(idmap ? ["X-mount.idmap=/proc/$PID/ns/user"] : []), ...flags, ...spread];
   const told = {
     call: "open_tree",
     object: source,
     why: idmap
       ? "A directory or file of the host; ids inside and outside mean the same there."
       : "A directory or file of the host.",
-    sh: `mount --${recursive ? "r" : ""}bind ${quote(source)} ROOT${quote(mount.destination)}`,
+    sh: `mount --${recursive ? "r" : ""}bind ${words.length > 0 ? `-o ${words.join()} ` : ""}${quote(source)} ${waiting(mount)}`,
   };
   return {
     outside: [...create, onHost(told, [tree, ...attributes])],
@@ -159,6 +188,7 @@ function bind(mount: Mount, context: MountsInput, check: typeof notKernelFiles =
           call: "move_mount",
           object: `${source} on ${mount.destination}`,
           why: `Visible at ${mount.destination}${ro}.`,
+          sh: `mount --move ${waiting(mount)} $ROOT${quote(mount.destination)}`,
         },
         [...at.does, ...check(at.fd), attach(tree, at.fd)],
       ),
@@ -239,11 +269,22 @@ function ownGroups(mount: Mount, context: MountsInput): Op[] {
         ...told,
         object: `${hierarchies.map(([name]) => name).join()} on ${mount.destination}`,
         why: "The limits it sits under, to look at, not to change.",
-        sh: `for c in ${v1.map((h) => h.controllers.join()).join(" ")}; do mount -t cgroup -o $c cgroup ROOT${mount.destination}/$c; done`,
+        sh: groupsSh(mount, hierarchies),
       },
       does,
     ),
   ];
+}
+
+function groupsSh({ destination, options = [] }: Mount, hierarchies: readonly [string, string, Parameter[]][]): string {
+  const at = `$ROOT${quote(destination)}`;
+  const later = options.filter((o) => o !== "ro");
+  const each = hierarchies.map(([name, type, parameters]) => {
+    const all = [...options, ...parameters.map(([key, value]) => (value === undefined ? key : `${key}=${value}`))];
+    return `mount -t ${type} ${optionsSh(all)}cgroup ${at}/${quote(name)}`;
+  });
+  const close = options.includes("ro") ? [`mount ${optionsSh(["remount", "bind", ...options])}${at}`] : [];
+  return [`mount -t tmpfs ${optionsSh([...later, "mode=755"])}tmpfs ${at}`, ...each, ...close].join("\n");
 }
 
 /** In the host's cgroup namespace there is nothing to hide: the host's own mounts, read-only. */
@@ -270,7 +311,7 @@ export function protectPaths(config: Config, facts: HostFacts, root: Instruction
           call: "mount_setattr",
           object: `${readonlyPaths.join(" ")} read-only`,
           why: "These belong to the one kernel that all share; writing there would reach the host.",
-          sh: `for p in ${readonlyPaths.join(" ")}; do mount --bind $p $p && mount -o remount,bind,ro $p; done`,
+          sh: `for p in ${readonlyPaths.map(quote).join(" ")}; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done`,
         },
         readonlyPaths.map((path) => {
           const at = openInRoot(root, path, O_PATH);
@@ -308,7 +349,7 @@ export function protectPaths(config: Config, facts: HostFacts, root: Instruction
         call: "move_mount",
         object: `covers on ${maskedPaths.join(" ")}`,
         why: "These tell about the host, or reach it: each is covered by nothing at all.",
-        sh: `for p in ${maskedPaths.join(" ")}; do [ -d $p ] && mount -t tmpfs -o ro,size=0 tmpfs $p || mount --bind /dev/null $p; done`,
+        sh: `for p in ${maskedPaths.map(quote).join(" ")}; do if [ -d "$ROOT$p" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0,nr_inodes=2 tmpfs "$ROOT$p"; elif [ -e "$ROOT$p" ]; then mount --bind $ROOT/dev/null "$ROOT$p"; fi; done`,
       },
       [nullNode, ...isDevice(nullNode, 1, 3), ...hollow.does, base, attach(hollow.mount, base), ...masks],
     ),

@@ -55,9 +55,13 @@ export interface CloneInput {
   readonly config: Config;
   /** Descriptor of the v2 group to be born in. */
   readonly into: Instruction | undefined;
+  /** Its directory. */
+  readonly group: string | undefined;
   readonly body: readonly Section[];
   /** Ends whatever still runs of the container, for a run that was killed. */
   readonly endLeftovers: readonly Instruction[];
+  /** The command that does the same. */
+  readonly endSh: string;
   /** The stage's own pidfd. */
   readonly stage: Instruction;
   /** Descriptors of the namespaces to join. */
@@ -80,10 +84,12 @@ export function cloneChild(input: CloneInput): Child {
     call: "clone3",
     object: `a process with its own ${made.map(([type]) => type).join(", ")}`,
     why: "The process that becomes the container's first one, in namespaces of its own: what it cannot name it cannot touch.",
-    sh: `unshare ${made.map(([, , flag]) => flag).join(" ")}`,
+    sh: `unshare ${made.map(([, , flag]) => flag).join(" ")}${input.group ? `\necho $PID > ${input.group}/cgroup.procs` : ""}`,
   };
   const end: Undo | undefined =
-    endLeftovers.length > 0 ? { call: "write", object: "1 to cgroup.kill", does: endLeftovers } : undefined;
+    endLeftovers.length > 0
+      ? { call: "write", object: "1 to cgroup.kill", sh: input.endSh, does: endLeftovers }
+      : undefined;
   const undo = end ? { undo: end } : {};
   if (first) return { ops: [onHost({ ...told, ...undo }, [pid, pidfd])], pid, pidfd };
 
@@ -93,7 +99,9 @@ export function cloneChild(input: CloneInput): Child {
   const joiner: Clone = {
     do: "clone",
     args: cloneArgs(BigInt(CLONE_FILES), SIGCHLD, undefined),
-    body: [{ phase: "Namespaces", ops: [enter, enterNamespaces(entered, input.joined), onTheWay(told, [pid])] }],
+    body: [
+      { phase: "Namespaces", ops: [enter, enterNamespaces(entered, input.joined, config), onTheWay(told, [pid])] },
+    ],
   };
   const joinerPidfd = sys("pidfd_open", [joiner, 0]);
   const names = entered.map(([type]) => type).join(", ");

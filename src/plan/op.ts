@@ -28,7 +28,16 @@ export function mounting(told: Told, does: readonly Instruction[]): Op {
   return { ...told, where: "mounter", does };
 }
 
-/** A word for a shell: quoted where it has to be. */
+/** A word for bash: quoted where it has to be, and always on one line. */
 export function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  if (!/\p{Cc}/u.test(word)) return `'${word.replaceAll("'", `'\\''`)}'`;
+  const escaped = word.replace(/[\\']/g, "\\$&").replace(/\p{Cc}/gu, (c) => CONTROL[c] ?? hexEscape(c));
+  return `$'${escaped}'`;
+}
+
+const CONTROL: Readonly<Record<string, string>> = { "\n": "\\n", "\t": "\\t", "\r": "\\r" };
+
+function hexEscape(character: string): string {
+  return [...new TextEncoder().encode(character)].map((b) => `\\x${b.toString(16).padStart(2, "0")}`).join("");
 }

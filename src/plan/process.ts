@@ -81,7 +81,6 @@ function firstProcess(program: readonly Op[]): Op[] {
     call: "clone3",
     object: "the program's process",
     why: "The first process of the container stays with the stage, which reaps orphans and hands signals on.",
-    sh: "docker-init -- …",
   };
   const reap = {
     call: "waitid",
@@ -105,7 +104,7 @@ function session(terminal: Terminal | undefined): Op {
     why: terminal
       ? "The terminal is the session's; none of the caller's keys, and no terminal of the caller."
       : "No controlling terminal and no keys of the caller.",
-    sh: "setsid; keyctl new_session",
+    sh: "setsid",
   };
   // A kernel without keys answers ENOSYS.
   const keyring = sys("keyctl", [KEYCTL_JOIN_SESSION_KEYRING, 0], { ok: ["ENOSYS"] });
@@ -122,7 +121,7 @@ function boundingSet(process: Process, facts: HostFacts): Op[] {
     call: "prctl",
     object: `PR_CAPBSET_DROP of ${dropped.length} capabilities`,
     why: `No program started in here can ever get ${names.join(", ")}.`,
-    sh: `capsh --drop=${names.map((n) => `cap_${n}`).join()}`,
+    sh: `setpriv --bounding-set ${names.map((n) => `-${n}`).join()}`,
   };
   return [
     inside(
@@ -139,7 +138,7 @@ function becomeUser({ user }: Process): Op {
     call: "setresuid",
     object: `uid ${user.uid}, gid ${user.gid}${groups.length > 0 ? `, groups ${groups.join()}` : ""}`,
     why: "The user that the container's program runs as.",
-    sh: `setpriv --reuid ${user.uid} --regid ${user.gid} ${groups.length > 0 ? `--groups ${groups.join()}` : "--clear-groups"}`,
+    sh: `umask ${(user.umask ?? 0o022).toString(8).padStart(3, "0")}\nsetpriv --reuid ${user.uid} --regid ${user.gid} ${groups.length > 0 ? `--groups ${groups.join()}` : "--clear-groups"}`,
   };
   return inside(told, [
     sys("umask", [user.umask ?? 0o022]),
@@ -186,7 +185,7 @@ function workingDirectory({ cwd }: Process, root: Instruction, arch: Arch): Op {
     call: "fchdir",
     object: cwd,
     why: "The working directory, made where it is missing.",
-    sh: `cd ${quote(cwd)}`,
+    sh: `cd $ROOT${quote(cwd)}`,
   };
   return inside(told, [...at.does, sys("fchdir", [at.fd])]);
 }
@@ -201,6 +200,7 @@ function ownDescriptors(): Op {
     call: "close_range",
     object: "3 and above",
     why: "Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.",
+    sh: "for fd in $(ls /proc/self/fd); do close $fd; done",
   };
   return inside(told, [sys("close_range", [3, 0xffffffff, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC])]);
 }

@@ -50,7 +50,7 @@ export function planRoot(source: RootSource, facts: HostFacts, ids: IdRange | un
     call: "open_tree",
     object: source.path,
     why: "The directory itself is the root file system; what the container writes stays in it.",
-    sh: `mount --rbind ${quote(source.path)} ROOT`,
+    sh: `mount --rbind -o ${ids ? "X-mount.idmap=/proc/$PID/ns/user," : ""}nodev ${quote(source.path)} $MOUNTS/root`,
   };
   const set = setAttributes(mount, { set: MOUNT_ATTR_NODEV, idmap: ids?.user, propagation: MS_PRIVATE });
   return { ops: [onHost(told, [mount, set])], mount };
@@ -58,9 +58,9 @@ export function planRoot(source: RootSource, facts: HostFacts, ids: IdRange | un
 
 function overlay(source: RootSource & { kind: "overlay" }, facts: HostFacts, ids: IdRange | undefined): RootMount {
   const ops: Op[] = [];
-  const layers = source.layers.map((path) => {
+  const layers = source.layers.map((path, i) => {
     const layer = cloneMount(path);
-    ops.push(tree(path, "A layer of the image, read only.", layer, ids));
+    ops.push(tree(path, "A layer of the image, read only.", layer, ids, layerSh(path, i, ids)));
     return layer;
   });
   const scratch = cloneMount(source.scratch);
@@ -68,7 +68,10 @@ function overlay(source: RootSource & { kind: "overlay" }, facts: HostFacts, ids
   const upper = sys("openat", [scratch, "upper", flags]);
   const work = sys("openat", [scratch, "work", flags]);
   ops.push(
-    tree(source.scratch, "What the container writes goes here; ids on disk start at 0.", scratch, ids, [upper, work]),
+    tree(source.scratch, "What the container writes goes here; ids on disk start at 0.", scratch, ids, scratchSh(ids), [
+      upper,
+      work,
+    ]),
   );
 
   const parameters: Parameter[] = [
@@ -78,15 +81,13 @@ function overlay(source: RootSource & { kind: "overlay" }, facts: HostFacts, ids
   ];
   if (source.throwAway) parameters.push(["volatile"]);
   const made = newFilesystem("overlay", "overlay", parameters, MOUNT_ATTR_NODEV, ids ? asOwner(ids) : undefined);
-  const lower = source.layers.map(quote).join(":");
-  const at = quote(source.scratch);
   ops.push(
     onHost(
       {
         call: "mount",
         object: `overlay of ${source.layers.join(":")} and ${source.scratch}/upper`,
         why: "Layers below, a writable directory on top: the image stays as it is, however often it is used.",
-        sh: `mount -t overlay overlay -o nodev,lowerdir=${lower},upperdir=${at}/upper,workdir=${at}/work ROOT`,
+        sh: overlaySh(source),
       },
       made.does,
     ),
@@ -94,15 +95,35 @@ function overlay(source: RootSource & { kind: "overlay" }, facts: HostFacts, ids
   return { ops, mount: made.mount };
 }
 
-function tree(path: string, why: string, mount: Instruction, ids: IdRange | undefined, then: Instruction[] = []): Op {
+export function layerSh(path: string, i: number, ids: IdRange | undefined): string {
+  return `mount --bind ${ids ? "-o X-mount.idmap=/proc/$PID/ns/user " : ""}${quote(path)} $MOUNTS/layer${i}`;
+}
+
+export function overlaySh({ layers, throwAway }: RootSource & { kind: "overlay" }): string {
+  const lower = layers.map((_, i) => `$MOUNTS/layer${i}`).join(":");
+  const options = `lowerdir=${lower},upperdir=$SCRATCH/upper,workdir=$SCRATCH/work${throwAway ? ",volatile" : ""}`;
+  return `mount -t overlay -o nodev,${options} overlay $MOUNTS/root`;
+}
+
+// mount(8) has no file system ids to make an overlay with an id-mapped upper directory; so there the ids on disk are the range's.
+export function scratchSh(ids: IdRange | undefined): string {
+  return ids ? `chown ${ids.rootUid}:${ids.rootGid} $SCRATCH/upper $SCRATCH/work` : "test -d $SCRATCH/upper";
+}
+
+function tree(
+  path: string,
+  why: string,
+  mount: Instruction,
+  ids: IdRange | undefined,
+  sh: string,
+  then: Instruction[] = [],
+): Op {
   const map = ids ? [setAttributes(mount, { idmap: ids.user })] : [];
   const told = {
     call: "open_tree",
     object: path,
     why: ids ? `${why} Id-mapped: nothing is chowned.` : why,
-    sh: ids
-      ? `mount --bind -o X-mount.idmap=b:0:${ids.rootUid}:65536 ${quote(path)} LAYER`
-      : `mount --bind ${quote(path)} LAYER`,
+    sh,
   };
   return onHost(told, [mount, ...map, ...then]);
 }
@@ -129,7 +150,7 @@ export function attachRoot(mount: Instruction, made: Instruction, parent: Instru
     call: "move_mount",
     object: "the root file system onto /",
     why: "Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.",
-    sh: "mount --move ROOT /mnt",
+    sh: "mount --move $MOUNTS/root $ROOT",
   };
   return inside(told, [awaits(made, parent), here, attach(mount, here)]);
 }
@@ -140,7 +161,7 @@ export function pivotRoot(root: Instruction): Op {
     call: "pivot_root",
     object: ". .",
     why: "Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.",
-    sh: "cd ROOT && pivot_root . . && umount -l .",
+    sh: "nsenter -t $PID -m sh -c 'cd $ROOT && pivot_root . .'\nnsenter -t $PID -m umount -l /",
   };
   return inside(told, [
     sys("fchdir", [root]),
@@ -155,7 +176,7 @@ export function readOnlyRoot(root: Instruction): Op {
     call: "mount_setattr",
     object: "/ read-only",
     why: "Asked for: nothing can be written to the root file system.",
-    sh: "mount -o remount,bind,ro /",
+    sh: "mount -o remount,bind,ro,nodev $ROOT",
   };
   return inside(told, [setAttributes(root, { set: MOUNT_ATTR_RDONLY })]);
 }
@@ -177,14 +198,14 @@ export function claimName(file: string, id: string, release: boolean): Op {
     of: link,
     call: "unlinkat",
     object: file,
-    sh: `rm ${file}`,
+    sh: `rm -f ${quote(file)}`,
     does: [unless(["ENOENT", "ESTALE"], mine)],
   };
   const told = {
     call: "symlinkat",
     object: `the name ${name}`,
     why: "A link to the id, made whole or not at all, and only by one: the name is taken, or it is ours.",
-    sh: `ln -s ${id} ${file}`,
+    sh: `mkdir -p ${quote(file.slice(0, file.lastIndexOf("/")))} && ln -s ${id} ${quote(file)}`,
   };
   return onHost(release ? { ...told, undo } : told, [above, link]);
 }
@@ -202,14 +223,14 @@ export function makeScratch(source: RootSource, directory: string, throwAway: bo
     of: make[0] as Instruction,
     call: "unlinkat",
     object: directory,
-    sh: `rm -rf ${quote(directory)}`,
+    sh: "rm -rf $SCRATCH",
     does: [{ do: "walk", mode: "remove", dir: AT_FDCWD, path: directory, ok: ["ENOENT"] } as const],
   };
   const told = {
     call: "mkdirat",
     object: source.scratch,
     why: "Room for what the container writes.",
-    sh: `mkdir -p ${quote(source.scratch)}/upper ${quote(source.scratch)}/work`,
+    sh: "mkdir -p $SCRATCH/upper $SCRATCH/work",
   };
   return [onHost(throwAway ? { ...told, undo } : told, [above, ...make])];
 }

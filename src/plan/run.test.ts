@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { HYBRID, NO_GROUPS, OLDER, shapeFor, V1_ONLY, V2_ONLY } from "../../test/facts.ts";
 import { explainJson } from "../explain/json.ts";
+import { explainScript } from "../explain/script.ts";
 import { explainText } from "../explain/text.ts";
 import { AT_REMOVEDIR, CLONE_NEWUSER, PR_SET_PDEATHSIG } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
@@ -114,6 +115,7 @@ describe("golden", () => {
   test.each(CASES)("$file", (one) => {
     const plan = planOf(one);
     compareGolden(`${one.file}.txt`, explainText(plan, []));
+    compareGolden(`${one.file}.sh`, explainScript(plan, []));
     compareGolden(`${one.file}.json`, `${JSON.stringify(explainJson(plan, []), undefined, 1)}\n`);
   });
 });

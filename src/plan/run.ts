@@ -1,6 +1,6 @@
 /** The plan of a run in the foreground: from a config and the host's facts to ops, without looking at anything else. */
 import type { HostFacts } from "../linux/facts.ts";
-import { type Config, hasNamespace, hasNewNamespace } from "../spec/config.ts";
+import { type Config, hasNamespace, hasNewNamespace, joinedNamespace } from "../spec/config.ts";
 import { cgroupNamespace, planGroups } from "./cgroup.ts";
 import { type CidFile, writeCidFile } from "./cidfile.ts";
 import { enterCgroupNamespace, openNamespaces } from "./join.ts";
@@ -93,8 +93,8 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
   // are filled in when those are known.
   const body: Section[] = [];
   const join = openNamespaces(config, input.inodes);
-  const { kill: endLeftovers, into } = groups;
-  const child = cloneChild({ config, into, body, endLeftovers, stage: self, joined: join.descriptors });
+  const { kill: endLeftovers, killSh: endSh, into, directory: group } = groups;
+  const child = cloneChild({ config, into, group, body, endLeftovers, endSh, stage: self, joined: join.descriptors });
   const maps = hasNewNamespace(config, "user")
     ? writeIdMaps(child, procfs, linux.uidMappings ?? [], linux.gidMappings ?? [])
     : undefined;
@@ -127,7 +127,7 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
   if (hasNewNamespace(config, "network")) namespaces.push(loopbackUp());
   namespaces.push(...groups.join);
   const cgroup = join.descriptors.get("cgroup");
-  if (cgroup) namespaces.push(enterCgroupNamespace(cgroup));
+  if (cgroup) namespaces.push(enterCgroupNamespace(cgroup, joinedNamespace(config, "cgroup") ?? ""));
   else if (hasNamespace(config, "cgroup")) namespaces.push(cgroupNamespace());
   if (ids) namespaces.push(becomeRoot(maps?.done, self));
   const clocks =

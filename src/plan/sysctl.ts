@@ -18,7 +18,7 @@ export function setSysctls(values: Readonly<Record<string, string>>, root: Instr
       call: "write",
       object: `${value} to ${path}`,
       why: "A parameter of its own namespace: the host keeps its value.",
-      sh: `echo ${quote(value)} > ROOT${path}`,
+      sh: `echo ${quote(value)} > $ROOT${quote(path)}`,
     };
     return inside(told, [
       file,

@@ -55,7 +55,6 @@ export function openTerminal(root: Instruction, uid: number, arch: Arch): Termin
     call: "openat",
     object: "/dev/pts/ptmx",
     why: "A terminal of its own: the caller's is out of reach, and no key can be typed into it from inside.",
-    sh: "script -q /dev/null …",
   };
   const does = [
     master,
@@ -126,7 +125,6 @@ export function guardTerminal(stage: Instruction, lock: Instruction): { op: Op; 
     call: "clone3",
     object: "a guardian of the caller's terminal",
     why: "The terminal is put into raw mode, and must come back from it whatever happens.",
-    sh: "stty -g",
   };
   return { op: onHost(told, [sys("ioctl", [0, TCGETS, saved]), guardian]), guardian };
 }

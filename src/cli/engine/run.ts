@@ -7,6 +7,8 @@ import { callersVariable } from "../caller.ts";
 import { type Command, type Invocation, list, text, truth } from "../command.ts";
 import { printError, printOut } from "../output.ts";
 
+const FORMS = ["text", "json", "script"];
+
 export const command: Command = {
   usage: "vitrine run [FLAGS] (IMAGE | --rootfs DIR) [COMMAND [ARG…]]",
   summary: "Run a command in a new container",
@@ -85,24 +87,27 @@ export const command: Command = {
     { name: "cpuset-mems", kind: "string", value: "LIST", help: "memory nodes to use" },
     { name: "label", short: "l", kind: "list", value: "NAME=VALUE", help: "note on the container" },
     { name: "annotation", kind: "list", value: "NAME=VALUE", help: "annotation of the OCI config" },
-    { name: "explain", kind: "optional", value: "text|json", help: "do nothing: print the plan, step by step" },
+    { name: "explain", kind: "optional", value: "text|json|script", help: "do nothing: print the plan, step by step" },
     { name: "timeline", kind: "bool", help: "tell afterwards how long each step took" },
   ],
   async run(invocation) {
     const options = runOptions(invocation);
     const explain = invocation.flags.get("explain");
-    if (explain !== undefined && explain !== true && explain !== "text" && explain !== "json")
-      throw new VitrineError("USAGE", `--explain "${explain}": neither text nor json`);
+    if (explain !== undefined && explain !== true && !FORMS.includes(String(explain)))
+      throw new VitrineError("USAGE", `--explain "${explain}": neither ${FORMS.join(" nor ")}`);
     const engine = await openEngine(invocation.paths);
     if (explain === undefined)
       return runForeground(engine, options, truth(invocation, "timeline"), invocation.began, (text) =>
-        printError(`vitrine: warning: ${text}
-`),
+        printError(`vitrine: warning: ${text}\n`),
       );
-    const { plan, before } = await explainRun(engine, options);
+    // A script leaves nothing behind, whether --rm is said or not.
+    const { plan, before } = await explainRun(engine, explain === "script" ? { ...options, rm: true } : options);
     if (explain === "json") {
       const { explainJson } = await import("../../explain/json.ts");
       printOut(`${JSON.stringify(explainJson(plan, before), undefined, 2)}\n`);
+    } else if (explain === "script") {
+      const { explainScript } = await import("../../explain/script.ts");
+      printOut(explainScript(plan, before));
     } else {
       const { explainText } = await import("../../explain/text.ts");
       printOut(explainText(plan, before));

@@ -1,0 +1,89 @@
+/**
+ * A plan as a bash script of on-board tools, that runs by itself. Each line is the `sh` of an op; there are two processes
+ * and the plan's order in each of them, but for pivot_root, which has to be last where tools come from files.
+ */
+import { quote } from "../plan/op.ts";
+import type { Instruction, Op, Plan } from "../plan/plan.ts";
+import { EXPORTED, MOUNT, PRELUDE, TALK } from "./bash.ts";
+import { insideScript } from "./inside.ts";
+import { asFunction, flat, heading, linesOf, nameOf, oneLine, programOf } from "./lines.ts";
+import { type Step, steps } from "./outline.ts";
+import { outsideScript } from "./outside.ts";
+
+/** @param before what is done once before the first run */
+export function explainScript(plan: Plan, before: readonly Op[]): string {
+  const all = steps(plan);
+  const numbers = new Map<Instruction, number>();
+  for (const { number, op } of all) for (const i of flat(op.does)) numbers.set(i, number);
+  const isInside = ({ op }: Step) => op.where === "container";
+  const container = all.filter(isInside);
+  const inside = insideScript(container, numbers);
+  const outside = outsideScript(
+    all.filter((step) => !isInside(step)),
+    container.map(({ op }) => op),
+    inside,
+    numbers,
+  );
+  return [
+    "#!/bin/bash",
+    ...notes(plan, all).map((note) => `# ${note}`),
+    "",
+    PRELUDE,
+    TALK,
+    MOUNT,
+    heading("In the container's process"),
+    ...inside.functions,
+    `export -f ${EXPORTED} ${inside.names.join(" ")}`,
+    "",
+    heading("Outside, when the container's process asks for it"),
+    ...inside.asked,
+    ...image(before),
+    heading("Outside"),
+    ...outside,
+    "",
+  ].join("\n");
+}
+
+function notes(plan: Plan, all: readonly Step[]): string[] {
+  const result = [
+    "The same container with on-board tools: keep this in a file, and run it as root.",
+    "Steps bear the numbers of `vitrine run --explain`; what no on-board tool can do is marked. Besides:",
+    "- Until its last command the container's process is bash; vitrine's can be neither traced nor read by anybody.",
+  ];
+  const has = (found: (op: Op) => boolean) => all.some(({ op }) => found(op));
+  const inside = ({ where }: Op) => where === "container";
+  if (has((op) => op.sh?.startsWith("chown ") ?? false))
+    result.push("- What the container writes has, on disk, the ids of its range; vitrine's start at 0.");
+  if (has((op) => op.object === "/dev/pts/ptmx"))
+    result.push("- -t: no terminal of its own. The program has the caller's streams as they are, and no /dev/console.");
+  if (has((op) => inside(op) && op.does.some((i) => i.do === "clone")))
+    result.push("- --init: nobody reaps. The program itself is the first process.");
+  if (has((op) => op.call === "seccomp")) result.push("- No seccomp filter: every system call is allowed.");
+  if (plan.restart)
+    result.push(
+      "- With the host's user namespace a hostile image could overwrite the host's /bin/sh: only for what you trust.",
+    );
+  const program = all.findLast(({ op }) => inside(op) && op.call === "execve");
+  const names = ((program && programOf(program.op)?.env) ?? []).map(nameOf);
+  const odd = names.filter((name) => !/^[A-Za-z_]\w*$/.test(name));
+  if (odd.length > 0) result.push(oneLine(`- sh does not hand on variables with these names: ${odd.join(" ")}`));
+  return result;
+}
+
+/** An image of the host's own files, unless it is there. */
+function image(before: readonly Op[]): string[] {
+  const target = before.at(-1)?.object;
+  if (target === undefined) return [];
+  const lines = before.flatMap((op) => {
+    const what = oneLine(`${op.call} ${op.object}`);
+    const undo = op.undo?.sh ? [`undo ${quote(op.undo.sh)}`] : [];
+    return ["", `# ${what}`, `STEP=${quote(`before the first step, ${what}`)}`, ...linesOf(op), ...undo];
+  });
+  return [
+    heading("Once, before the first run"),
+    ...asFunction("image", lines),
+    "",
+    `[ -e ${quote(target)} ] || image`,
+    "",
+  ];
+}

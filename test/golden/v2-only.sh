@@ -1,0 +1,586 @@
+#!/bin/bash
+# The same container with on-board tools: keep this in a file, and run it as root.
+# Steps bear the numbers of `vitrine run --explain`; what no on-board tool can do is marked. Besides:
+# - Until its last command the container's process is bash; vitrine's can be neither traced nor read by anybody.
+# - What the container writes has, on disk, the ids of its range; vitrine's start at 0.
+# - No seccomp filter: every system call is allowed.
+
+set -Eeuo pipefail
+umask 022
+[ "$(id -u)" = 0 ] || { echo "$0: has to be run as root" >&2; exit 125; }
+
+# What every step may use:
+#   WORK     a directory of this run, taken away at the end
+#   ROOT     where the container's root file system is put together, in its mount namespace only
+#   MOUNTS   where mounts that are made outside wait until the container's process takes them
+#   SCRATCH  what the container writes
+#   PID      the container's process, as the host counts
+STEP='at the start' WORK='' JOB='' PID='' STATUS=0 STARTED='' STOPPED='' CHAIN=() UNDO=()
+export STEP HEARD='' WHERE=outside
+
+step() {
+  STEP="step $1: $2"
+  [ -z "${STOPPED:-}" ] || exit "$STOPPED"
+}
+
+failed() {
+  echo "${0##*/}: $STEP: failed" >&2
+  exit 125
+}
+
+# Before the program starts a signal ends the script, at the next step; then it is the program's.
+signal() {
+  if [ -n "$STARTED" ]; then kill -s "$1" "$PID" 2> /dev/null || :; else STOPPED=$2; fi
+}
+
+undo() { UNDO+=("$1"); }
+
+# At every end: what was made is taken away, newest first. A control group is busy until its last process is reaped.
+leave() {
+  local status=$? i n why
+  trap '' HUP INT QUIT TERM
+  trap - EXIT ERR
+  set +e
+  if [ -n "$JOB" ]; then
+    kill -KILL "$JOB" $PID 2> /dev/null
+    builtin wait "$JOB" 2> /dev/null
+  fi
+  for ((i = ${#UNDO[@]} - 1; i >= 0; i--)); do
+    for ((n = 0; n < 200; n++)); do
+      why=$(eval "${UNDO[i]}" 2>&1) && break
+      sleep 0.01
+    done
+    [ "$n" -lt 200 ] || { echo "left behind: ${UNDO[i]}: $why" >&2; status=125; }
+  done
+  [ -z "$WORK" ] || rm -rf --one-file-system "$WORK"
+  exit "$status"
+}
+
+trap leave EXIT
+trap failed ERR
+trap : PIPE
+for one in HUP:129 INT:130 QUIT:131 TERM:143 USR1:138 USR2:140; do trap "signal ${one%:*} ${one#*:}" "${one%:*}"; done
+
+WORK=$(mktemp -d /var/tmp/vitrine-script.XXXXXX)
+chmod 711 "$WORK"
+export ROOT=$WORK/root MOUNTS=$WORK/mounts SCRATCH=$WORK/private/rw
+mkdir "$ROOT" "$MOUNTS"
+mkdir -m 700 "$WORK/private"
+
+# The container's process is started by a chain of commands, each of which runs the next. It tells its pid on
+# descriptor 9, and hears on descriptor 8 what is done; what it cannot do itself it asks for by the step's number.
+start() {
+  local fd
+  exec {IN}<&0 {OUT}>&1
+  coproc INSIDE {
+    trap - ERR
+    WHERE=inside
+    builtin cd /
+    exec 8<&0 9>&1 <&"$IN" >&"$OUT" {IN}<&- {OUT}>&-
+    exec setpriv --pdeathsig KILL "${CHAIN[@]}" bash -c inside_1
+  }
+  JOB=$INSIDE_PID
+  exec {FROM}<&"${INSIDE[0]}" {TO}>&"${INSIDE[1]}" {IN}<&- {OUT}>&-
+  for fd in "${INSIDE[@]}"; do exec {fd}>&-; done
+  CHAIN=()
+  read -r PID <&"$FROM"
+}
+
+tell() { echo "$1" >&"$TO"; }
+
+# Does what the container's process asks for, until that was the step with this number.
+attend() {
+  local asked
+  while :; do
+    read -r asked <&"$FROM" || { echo "the container's process ended before its program" >&2; exit 125; }
+    "for_inside_$asked"
+    [ "$asked" != "$1" ] || STARTED=yes
+    tell "$asked"
+    [ "$asked" != "$1" ] || return 0
+  done
+}
+
+hear() {
+  local word
+  until [[ " $HEARD " == *" $1 "* ]]; do
+    read -r word <&8
+    HEARD+=" $word"
+  done
+}
+
+ask() {
+  echo "$1" >&9
+  hear "$1"
+}
+
+begin() {
+  set -Eeuo pipefail
+  trap failed ERR
+  CHAIN=()
+}
+
+announce() {
+  local pid
+  read -r pid _ < /proc/self/stat # still the host's /proc
+  echo "$pid" >&9
+  hear go
+}
+
+# 0, 1 and 2 are the program's; 8 and 9 are closed by the last command.
+close() {
+  local fd=$1
+  case $fd in 0 | 1 | 2 | 8 | 9) ;; *) exec {fd}>&- ;; esac
+}
+
+# The container's exit status, as soon as it has one; signals that arrive meanwhile are handed on. After $2 seconds it is killed.
+wait() {
+  local status=0 clock=''
+  if [ -n "${2:-}" ]; then
+    sleep "$2" > /dev/null 2>&1 < /dev/null &
+    clock=$!
+  fi
+  while kill -0 "$JOB" 2> /dev/null; do
+    builtin wait -n "$JOB" $clock || :
+    if [ -n "$clock" ] && ! kill -0 "$clock" 2> /dev/null; then
+      kill -KILL "$PID" 2> /dev/null || :
+      clock=''
+    fi
+  done
+  builtin wait "$JOB" || status=$?
+  JOB=''
+  [ -z "$clock" ] || kill "$clock" 2> /dev/null || :
+  return "$status"
+}
+
+mount() { "mount_$WHERE" "$@"; }
+
+# Outside: as the host's root, in the mount namespace of the container, so that the host sees nothing of it.
+mount_outside() {
+  local source="${*: -2:1}" target="${*: -1}"
+  if ! [ -e "$target" ]; then
+    if [ "$1" = -t ] || [ -d "$source" ]; then mkdir "$target"; else : > "$target"; fi
+  fi
+  case "$2,$3," in
+    -o,*X-mount.idmap=* | -o,*=recursive,* | -o,*slave,* | -o,*shared,* | -o,*unbindable,*) mount_of_today "$@" ;;
+    *) nsenter --mount="/proc/$PID/ns/mnt" mount -n "$@" ;;
+  esac
+}
+
+# mount(8) knows X-mount.idmap and =recursive from util-linux 2.39 on, Debian 12 has 2.38: the same three calls by perl-base,
+# which every Debian has. A file system below the source may refuse an id map; then only the source itself gets one.
+mount_of_today() {
+  local user='' deep=0 set=0 top=0 clear=0 spread=$((1 << 18)) word name bit # MS_PRIVATE
+  [ "$1" = --bind ] || deep=$((0x8000)) # AT_RECURSIVE
+  for word in ${3//,/ }; do
+    name=${word%=recursive} bit=0
+    case $name in
+      X-mount.idmap=*) user=${word#*=} ;;
+      ro) bit=1 ;;
+      nosuid) bit=2 ;;
+      nodev) bit=4 ;;
+      noexec) bit=8 ;;
+      noatime) bit=$((0x10)) clear=$((0x70)) ;;
+      strictatime) bit=$((0x20)) clear=$((0x70)) ;;
+      nodiratime) bit=$((0x80)) ;;
+      nosymfollow) bit=$((0x200000)) ;;
+      unbindable | runbindable) spread=$((1 << 17)) ;;
+      slave | rslave) spread=$((1 << 19)) ;;
+      shared | rshared) spread=$((1 << 20)) ;;
+    esac
+    if [ "$word" != "$name" ] || [ "$deep" = 0 ]; then set=$((set | bit)); else top=$((top | bit)); fi
+  done
+  perl -e '
+    my ($from, $to, $top, $set, $clear, $spread, $deep, $space, $user) = @ARGV;
+    my $here = "";
+    $_ += 0 for $top, $set, $clear, $spread, $deep;
+    my $tree = syscall(428, -100, $from, 1 | $deep); # open_tree
+    $tree >= 0 or die "open_tree $from: $!\n";
+    sub attributes { # mount_setattr
+      my ($how, $flags, $map, $spread) = @_;
+      my $attributes = pack "Q4", $flags | (defined $map ? 0x100000 : 0), $flags & 0x70 ? $clear : 0, $spread // 0, $map // 0;
+      syscall(442, $tree, $here, 0x1000 | $how, $attributes, 32) == 0;
+    }
+    my ($file, $map);
+    if ($user ne "") { open $file, "<", $user or die "$user: $!\n"; $map = fileno $file }
+    attributes($deep, $set, $map, $spread)
+      or ($deep and defined $map and attributes(0, 0, $map) and attributes($deep, $set, undef, $spread))
+      or die "mount_setattr $from: $!\n";
+    $top == 0 or attributes(0, $top) or die "mount_setattr $from: $!\n";
+    exec "nsenter", "--mount=$space", "perl", "-e", q{ # move_mount
+      my ($tree, $to) = @ARGV;
+      my $here = "";
+      syscall(429, $tree + 0, $here, -100, $to, 4) == 0 or die "move_mount $to: $!\n";
+    }, $tree, $to or die "nsenter: $!\n";
+  ' "${*: -2:1}" "${*: -1}" "$top" "$set" "$clear" "$spread" "$deep" "/proc/$PID/ns/mnt" "$user"
+}
+
+# Inside: a link in the image leads to a place in the image, never to one of the host; what is missing is made.
+mount_inside() {
+  local source="${*: -2:1}" target="${*: -1}" at
+  if [[ "$target/" != "$ROOT/"* ]]; then
+    [ "$EUID" != 0 ] || command mount -n "$@" # nobody yet: that is --make-rprivate, and unshare has done it already
+    return
+  fi
+  at=$(in_root "${target#"$ROOT"}" && printf x)
+  at=${at%x}
+  case "$* " in
+    *' proc '* | *' sysfs '* | *' cgroup '* | *"$MOUNTS/mount%2Fproc "* | *"$MOUNTS/mount%2Fsys "*)
+      [ "$at" = "$target" ] || { echo "$target: a link" >&2; return 1; } ;;
+  esac
+  if ! [ -e "$at" ]; then
+    if [ "$1" = -t ] || [ -d "$source" ]; then mkdir -p "$at"; else mkdir -p "${at%/*}" && : > "$at"; fi
+  fi
+  case $target in
+    "$ROOT/proc"* | "$ROOT/sys"*) ;;
+    *) case $(stat -f -c %T "$at") in proc | sysfs) echo "$target: what keeps the container in stands there" >&2; return 1 ;; esac ;;
+  esac
+  command mount -n "${@:1:$#-1}" "$at"
+}
+
+cd() {
+  local at
+  at=$(in_root "${1#"$ROOT"}" && printf x)
+  at=${at%x}
+  mkdir -p "$at"
+  builtin cd "$at"
+}
+
+# Where a path of the container lies.
+in_root() {
+  local left=$1 at='' name link links=0
+  while [ -n "$left" ]; do
+    name=${left%%/*}
+    if [ "$left" = "$name" ]; then left=''; else left=${left#*/}; fi
+    case $name in
+      '' | .) continue ;;
+      ..) at=${at%/*} && continue ;;
+    esac
+    if ! [ -L "$ROOT$at/$name" ]; then
+      at=$at/$name
+      continue
+    fi
+    links=$((links + 1))
+    [ "$links" -le 40 ] || { echo "$1: too many links" >&2; return 1; }
+    link=$(readlink -n "$ROOT$at/$name" && printf x)
+    link=${link%x}
+    case $link in /*) at='' ;; esac
+    left=$link/$left
+  done
+  printf %s "$ROOT$at"
+}
+
+# -------- In the container's process
+
+inside_1() {
+  begin
+  announce
+
+  # Namespaces
+
+  # 14. prctl PR_SET_PDEATHSIG SIGKILL
+  # If the stage is killed, the kernel ends the container with it: nothing is left running.
+  step 14 'prctl PR_SET_PDEATHSIG SIGKILL'
+  CHAIN+=(setpriv --pdeathsig KILL)
+
+  # step 15: prctl PR_SET_DUMPABLE 0: no on-board tool does this
+  # Nobody may trace this process, read its memory or take its descriptors before it is the container's program.
+  exec "${CHAIN[@]}" bash -c inside_2
+}
+
+inside_2() {
+  begin
+
+  # 16. mount / recursively private
+  # No mount made in here is seen outside, and none made outside arrives in here.
+  step 16 'mount / recursively private'
+  mount --make-rprivate /
+
+  # 17. sethostname 0123456789ab
+  # A name of its own in a UTS namespace of its own; the host keeps its name.
+  step 17 'sethostname 0123456789ab'
+  hostname 0123456789ab
+
+  # 18. sendto RTM_NEWLINK lo up
+  # The new network namespace has only a loopback device, and that is down.
+  step 18 'sendto RTM_NEWLINK lo up'
+  ip link set lo up
+
+  # 19. unshare the cgroup namespace
+  # From here on the container sees its own groups as the roots, and nothing above them.
+  step 19 'unshare the cgroup namespace'
+  CHAIN+=(unshare --cgroup)
+
+  # 20. setresuid 0 of the user namespace
+  # Until its ids are mapped the process is nobody; now it is root of its own namespace only.
+  step 20 'setresuid 0 of the user namespace'
+  hear 43
+  CHAIN+=(setpriv --reuid 0 --regid 0 --clear-groups)
+  exec "${CHAIN[@]}" bash -c inside_3
+}
+
+inside_3() {
+  begin
+
+  # Root file system
+
+  # 21. move_mount the root file system onto /
+  # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
+  step 21 'move_mount the root file system onto /'
+  hear 47
+  mount --move $MOUNTS/root $ROOT
+
+  # Files inside
+
+  # 22. mount proc on /proc
+  # A procfs of this PID namespace: without it ps would show (and kill would reach) other processes.
+  step 22 'mount proc on /proc'
+  mount -t proc -o nosuid,noexec,nodev proc $ROOT/proc
+
+  # 23. mount tmpfs on /dev
+  # Memory, gone with the container.
+  step 23 'mount tmpfs on /dev'
+  mount -t tmpfs -o nosuid,strictatime,mode=755,size=65536k tmpfs $ROOT/dev
+
+  # 24. move_mount /dev/{null,zero,full,random,urandom,tty}
+  # The nodes and the usual links; no disk, no memory, no terminal of the host.
+  step 24 'move_mount /dev/{null,zero,full,random,urandom,tty}'
+  for n in null zero full random urandom tty; do mount --move $MOUNTS/dev-$n $ROOT/dev/$n; done
+  ln -s /proc/self/fd $ROOT/dev/fd
+  ln -s /proc/self/fd/0 $ROOT/dev/stdin
+  ln -s /proc/self/fd/1 $ROOT/dev/stdout
+  ln -s /proc/self/fd/2 $ROOT/dev/stderr
+  ln -s pts/ptmx $ROOT/dev/ptmx
+  ln -s /proc/kcore $ROOT/dev/core
+
+  # 25. mount devpts on /dev/pts
+  # Pseudo terminals of its own: none of the host's can be opened.
+  step 25 'mount devpts on /dev/pts'
+  mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5 devpts $ROOT/dev/pts
+
+  # 26. mount sysfs on /sys
+  # Devices and kernel objects to look at, not to change.
+  step 26 'mount sysfs on /sys'
+  mount -t sysfs -o nosuid,noexec,nodev,ro sysfs $ROOT/sys
+
+  # 27. mount cgroup on /sys/fs/cgroup
+  # The limits it sits under, to look at.
+  step 27 'mount cgroup on /sys/fs/cgroup'
+  mount -t cgroup -o nosuid,noexec,nodev,relatime,ro cgroup $ROOT/sys/fs/cgroup
+
+  # 28. mount mqueue on /dev/mqueue
+  # POSIX message queues of this IPC namespace.
+  step 28 'mount mqueue on /dev/mqueue'
+  mount -t mqueue -o nosuid,noexec,nodev mqueue $ROOT/dev/mqueue
+
+  # 29. mount tmpfs on /dev/shm
+  # Memory, gone with the container.
+  step 29 'mount tmpfs on /dev/shm'
+  mount -t tmpfs -o nosuid,noexec,nodev,mode=1777,size=65536k shm $ROOT/dev/shm
+
+  # 30. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
+  # These belong to the one kernel that all share; writing there would reach the host.
+  step 30 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
+  for p in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done
+
+  # 31. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
+  # These tell about the host, or reach it: each is covered by nothing at all.
+  step 31 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
+  for p in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware; do if [ -d "$ROOT$p" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0,nr_inodes=2 tmpfs "$ROOT$p"; elif [ -e "$ROOT$p" ]; then mount --bind $ROOT/dev/null "$ROOT$p"; fi; done
+
+  # 32. pivot_root . .
+  # Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.
+  step 32 'pivot_root . .'
+  # Asked for at the very end: after it there are none of the host's tools.
+
+  # Process
+
+  # 33. setsid a session and keyring of its own
+  # No controlling terminal and no keys of the caller.
+  step 33 'setsid a session and keyring of its own'
+  CHAIN+=(setsid)
+
+  # 34. prctl PR_CAPBSET_DROP of 29 capabilities
+  # No program started in here can ever get dac_read_search, linux_immutable, net_broadcast, net_admin, net_raw, ipc_lock, ipc_owner, sys_module, sys_rawio, sys_ptrace, sys_pacct, sys_admin, sys_boot, sys_nice, sys_resource, sys_time, sys_tty_config, mknod, lease, audit_control, mac_override, mac_admin, syslog, wake_alarm, block_suspend, audit_read, perfmon, bpf, checkpoint_restore.
+  step 34 'prctl PR_CAPBSET_DROP of 29 capabilities'
+  CHAIN+=(setpriv --bounding-set -dac_read_search,-linux_immutable,-net_broadcast,-net_admin,-net_raw,-ipc_lock,-ipc_owner,-sys_module,-sys_rawio,-sys_ptrace,-sys_pacct,-sys_admin,-sys_boot,-sys_nice,-sys_resource,-sys_time,-sys_tty_config,-mknod,-lease,-audit_control,-mac_override,-mac_admin,-syslog,-wake_alarm,-block_suspend,-audit_read,-perfmon,-bpf,-checkpoint_restore)
+
+  # 35. fchdir /
+  # The working directory, made where it is missing.
+  step 35 'fchdir /'
+  cd $ROOT/
+
+  # 36. setresuid uid 0, gid 0
+  # The user that the container's program runs as.
+  step 36 'setresuid uid 0, gid 0'
+  umask 022
+  CHAIN+=(--reuid 0 --regid 0 --clear-groups)
+
+  # 37. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
+  # The few rights of root that are left to it; inheritable and ambient ones are empty.
+  step 37 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
+  CHAIN+=(--inh-caps=-all --ambient-caps=-all)
+
+  # 38. prctl PR_SET_NO_NEW_PRIVS
+  # A set-user-ID program inside gives nobody more rights.
+  step 38 'prctl PR_SET_NO_NEW_PRIVS'
+  CHAIN+=(--no-new-privs)
+
+  # 39. prctl PR_SET_PDEATHSIG SIGKILL
+  # If the stage is killed, the kernel ends the container with it: nothing is left running.
+  step 39 'prctl PR_SET_PDEATHSIG SIGKILL'
+  CHAIN+=(--pdeathsig KILL)
+
+  # 40. close_range 3 and above
+  # Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.
+  step 40 'close_range 3 and above'
+  for fd in $(ls /proc/self/fd); do close $fd; done
+
+  # step 41: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
+  # From here on the kernel refuses system calls that the profile does not allow, to this process and all it starts.
+
+  # 42. execve true
+  # The program itself. From here on nothing of the engine is inside.
+  step 42 'execve true'
+  END=$'echo 32 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
+  CHAIN+=(env -i --default-signal=INT,QUIT --)
+  CHAIN+=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+  CHAIN+=(HOSTNAME=0123456789ab)
+  CHAIN+=(HOME=/root)
+  exec "${CHAIN[@]}" sh -c "$END" sh true
+}
+
+export -f step failed hear ask begin announce close mount mount_inside cd in_root inside_1 inside_2 inside_3
+
+# -------- Outside, when the container's process asks for it
+
+for_inside_32() {
+  step 32 'pivot_root . .'
+  nsenter -t $PID -m sh -c 'cd $ROOT && pivot_root . .'
+  nsenter -t $PID -m umount -l /
+}
+
+# -------- Outside
+
+
+# Claim
+
+# step 1: fcntl lock of /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/plan: no on-board tool does this
+# As long as this lock is held, the run is alive and nobody else may clean up after it.
+
+# step 2: rt_sigprocmask all signals blocked: no on-board tool does this
+# Signals that arrive meanwhile wait, and are then handed to the container.
+
+# 3. symlinkat the name calm_heron_3f2a
+# A link to the id, made whole or not at all, and only by one: the name is taken, or it is ours.
+step 3 'symlinkat the name calm_heron_3f2a'
+mkdir -p /var/lib/vitrine/names && ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /var/lib/vitrine/names/calm_heron_3f2a
+undo 'rm -f /var/lib/vitrine/names/calm_heron_3f2a'
+
+# 4. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# Room for what the container writes.
+step 4 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+mkdir -p $SCRATCH/upper $SCRATCH/work
+undo 'rm -rf $SCRATCH'
+
+# step 5: fsmount a private procfs: no on-board tool does this
+# The id maps are written through a procfs that nobody else can reach or cover.
+
+# step 6: pidfd_open the stage itself: no on-board tool does this
+# The container's process can see through this whether the stage still lives.
+
+# Limits
+
+# 7. write +memory +cpu +cpuset +pids to /sys/fs/cgroup/cgroup.subtree_control
+# On cgroup v2 a group has only the files of controllers that its parent hands down.
+step 7 'write +memory +cpu +cpuset +pids to /sys/fs/cgroup/cgroup.subtree_control'
+echo +memory +cpu +cpuset +pids > /sys/fs/cgroup/cgroup.subtree_control
+
+# 8. mkdirat /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# A control group of its own (v2), so that this container can be limited, measured and ended as a whole.
+step 8 'mkdirat /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+mkdir /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+undo 'rmdir /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+
+# 9. write 134217728 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.max
+# Limit: memory 134217728 bytes.
+step 9 'write 134217728 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.max'
+echo 134217728 > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.max
+
+# 10. write 134217728 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.swap.max
+# Limit: swap 134217728 bytes.
+step 10 'write 134217728 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.swap.max'
+echo 134217728 > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.swap.max
+
+# 11. write 20 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpu.weight
+# Limit: CPU weight 20 (shares 512).
+step 11 'write 20 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpu.weight'
+echo 20 > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpu.weight
+
+# 12. write 2048 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
+# Limit: at most 2048 processes.
+step 12 'write 2048 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
+echo 2048 > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
+
+# Namespaces
+
+# 13. clone3 a process with its own mount, pid, network, ipc, uts, user
+# The process that becomes the container's first one, in namespaces of its own: what it cannot name it cannot touch.
+step 13 'clone3 a process with its own mount, pid, network, ipc, uts, user'
+CHAIN+=(unshare --mount --pid --fork --kill-child --net --ipc --uts --user --keep-caps)
+start
+echo $PID > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.procs
+tell go
+undo 'echo 1 > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.kill'
+
+# 43. write uid_map and gid_map "0 1879113728 65536"
+# Root inside is an ordinary, unused id outside: what breaks out has no rights on the host.
+step 43 'write uid_map and gid_map "0 1879113728 65536"'
+echo '0 1879113728 65536' > /proc/$PID/uid_map; echo '0 1879113728 65536' > /proc/$PID/gid_map
+tell 43
+
+# Root file system
+
+# 44. open_tree /srv/root
+# A layer of the image, read only. Id-mapped: nothing is chowned.
+step 44 'open_tree /srv/root'
+mount --bind -o X-mount.idmap=/proc/$PID/ns/user /srv/root $MOUNTS/layer0
+
+# 45. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# What the container writes goes here; ids on disk start at 0. Id-mapped: nothing is chowned.
+step 45 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+chown 1879113728:1879113728 $SCRATCH/upper $SCRATCH/work
+
+# 46. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# Layers below, a writable directory on top: the image stays as it is, however often it is used.
+step 46 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work,volatile overlay $MOUNTS/root
+
+# 47. open_tree /dev/{null,zero,full,random,urandom,tty}
+# The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
+step 47 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+for n in null zero full random urandom tty; do mount --bind /dev/$n $MOUNTS/dev-$n; done
+tell 47
+
+# Life and end
+
+# step 48: close_range all but the lock and the pidfd: no on-board tool does this
+# The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
+attend 32
+
+# 49. waitid the container
+# Signals go to the container's first process; its exit status becomes ours.
+step 49 'waitid the container'
+wait $PID || STATUS=$?
+
+# step 50: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# A process that was killed may have met a limit: the program looks into the groups before they go.
+
+# 51. unlinkat what the run left
+# Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
+step 51 'unlinkat what the run left'
+rm -rf $WORK
+
+# 52. exit_group the container's status
+# The command ends as the container did.
+step 52 'exit_group the container'\''s status'
+exit $STATUS
