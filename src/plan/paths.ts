@@ -65,7 +65,8 @@ export function openOrMake(root: Arg, path: string, arch: Arch, isDirectory: Ins
   const make = [
     ...makeDirectories(root, above, arch, false),
     parent,
-    alt([isDirectory, directory], [file], ["ENOTDIR"]),
+    // Left open for writing it would keep the root from becoming read-only.
+    alt([isDirectory, directory], [file, sys("close", [file], { ok: ["EBADF"] })], ["ENOTDIR"]),
   ];
   const fd = alt([open()], [...make, open()], ["ENOENT"]);
   return { does: [fd], fd };
