@@ -58,7 +58,7 @@ export function insideScript(steps: readonly Step[], numbers: ReadonlyMap<Instru
 
 /** The sh below is in memory when pivot_root takes the host's files away, and needs none. */
 function become({ args, env }: Program, last: number): string[] {
-  const set = env.filter((variable) => ["PWD", "OLDPWD"].includes(nameOf(variable)));
+  const set = env.filter((variable) => ["PWD", "OLDPWD", "IFS"].includes(nameOf(variable)));
   const end = [
     `echo ${last} >&9`,
     "read -r vitrine_script_done <&8 || exit 125",

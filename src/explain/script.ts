@@ -65,8 +65,8 @@ function notes(plan: Plan, all: readonly Step[]): string[] {
     );
   const program = all.findLast(({ op }) => inside(op) && op.call === "execve");
   const names = ((program && programOf(program.op)?.env) ?? []).map(nameOf);
-  const odd = names.filter((name) => !/^[A-Za-z_]\w*$/.test(name));
-  if (odd.length > 0) result.push(oneLine(`- sh does not hand on variables with these names: ${odd.join(" ")}`));
+  const odd = names.filter((name) => !/^[A-Za-z_]\w*$/.test(name) || ["PPID", "OPTIND"].includes(name));
+  if (odd.length > 0) result.push(oneLine(`- sh does not hand on these variables as they are: ${odd.join(" ")}`));
   return result;
 }
 
