@@ -100,16 +100,23 @@ export function readTemplate(paths: Paths, key: string): Template | undefined {
   }
 }
 
+/** Kept if it can be: another command may drop all templates at any moment, and the next run makes this one again. */
 export function writeTemplate(paths: Paths, { key, places, record, plan }: Template): void {
   const directory = directoryOf(paths);
   const head = Buffer.from(JSON.stringify({ key, places, record }));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(head.length);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  dropOldest(directory);
   const file = `${directory}/${shortHash(key)}`;
-  writeFileSync(`${file}.${process.pid}`, Buffer.concat([length, head, plan]), { mode: 0o600 });
-  renameSync(`${file}.${process.pid}`, file);
+  const half = `${file}.${process.pid}`;
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    dropOldest(directory);
+    writeFileSync(half, Buffer.concat([length, head, plan]), { mode: 0o600 });
+    renameSync(half, file);
+  } catch (error) {
+    rmSync(half, { force: true });
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
 }
 
 export function dropTemplates(paths: Paths): void {

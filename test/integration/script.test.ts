@@ -41,7 +41,7 @@ part host name; hostname
 part directory; pwd
 part umask; umask
 part limits of the process; ulimit -a
-part status; grep -E '^(Uid|Gid|Groups|Cap|NoNew|Seccomp|SigIgn|SigBlk)' /proc/$$/status
+part status; grep -E '^(Uid|Gid|Groups|Cap|NoNew|SigIgn|SigBlk)' /proc/$$/status
 part session; cut -d ' ' -f 1,5-8 /proc/$$/stat
 part descriptors; for n in 0 1 2 3 4 5 6 7 8 9 10 11 12 63 255; do [ -e /proc/1/fd/$n ] && echo $n; done
 part environment; base64 -w 0 /proc/$$/environ; echo
