@@ -68,20 +68,30 @@ mkdir -m 700 "$WORK/private"
 export const TALK = `# The container's process is started by a chain of commands, each of which runs the next. It tells its pid on
 # descriptor 9, and hears on descriptor 8 what is done; what it cannot do itself it asks for by the step's number.
 start() {
-  local fd
-  exec {IN}<&0 {OUT}>&1
-  coproc INSIDE {
+  local pipe
+  mkfifo "$WORK/private/to" "$WORK/private/from"
+  exec {pipe}<> "$WORK/private/to" {TO}> "$WORK/private/to" 8< "$WORK/private/to" {pipe}>&-
+  exec {pipe}<> "$WORK/private/from" {FROM}< "$WORK/private/from" 9> "$WORK/private/from" {pipe}>&-
+  (
     trap - ERR
     WHERE=inside
     builtin cd /
-    exec 8<&0 9>&1 <&"$IN" >&"$OUT" {IN}<&- {OUT}>&-
-    exec setpriv --pdeathsig KILL "\${CHAIN[@]}" bash -c inside_1
-  }
-  JOB=$INSIDE_PID
-  exec {FROM}<&"\${INSIDE[0]}" {TO}>&"\${INSIDE[1]}" {IN}<&- {OUT}>&-
-  for fd in "\${INSIDE[@]}"; do exec {fd}>&-; done
+    exec {TO}>&- {FROM}<&-
+    exec setpriv --pdeathsig KILL "\${CHAIN[@]}" bash -c first
+  ) <&0 &
+  JOB=$!
+  exec 8<&- 9>&-
   CHAIN=()
   read -r PID <&"$FROM"
+}
+
+# A process enters a PID namespace only by being born there; this one is its parent, and ends with its status.
+first() {
+  local status=0
+  bash -c inside_1 <&0 &
+  exec 8<&- 9>&-
+  builtin wait $! 2> /dev/null || status=$?
+  exit "$status"
 }
 
 tell() { echo "$1" >&"$TO"; }
@@ -271,4 +281,4 @@ in_root() {
 `;
 
 /** Functions that the container's process has, too. */
-export const EXPORTED = "step failed hear ask begin announce close mount mount_inside cd in_root";
+export const EXPORTED = "first step failed hear ask begin announce close mount mount_inside cd in_root";

@@ -23,7 +23,7 @@ import type { Instruction, Op } from "./plan.ts";
 /** Namespaces that the new process is made in or enters before. The cgroup namespace follows after the groups are joined. */
 export const FLAGS: readonly [type: NamespaceType, flag: number, unshare: string][] = [
   ["mount", CLONE_NEWNS, "--mount"],
-  ["pid", CLONE_NEWPID, "--pid --fork --kill-child"],
+  ["pid", CLONE_NEWPID, "--pid"],
   ["network", CLONE_NEWNET, "--net"],
   ["ipc", CLONE_NEWIPC, "--ipc"],
   ["uts", CLONE_NEWUTS, "--uts"],
@@ -89,7 +89,7 @@ export function enterNamespaces(
     call: "setns",
     object: entered.map(([type]) => type).join(", "),
     why: "From here on it shares them with whoever is in there.",
-    sh: `nsenter ${entered.map(([type, , flag]) => `${flag.split(" ")[0]}=${quote(joinedNamespace(config, type) ?? "")}`).join(" ")}`,
+    sh: `nsenter --no-fork ${entered.map(([type, , flag]) => `${flag.split(" ")[0]}=${quote(joinedNamespace(config, type) ?? "")}`).join(" ")}`,
   };
   return onTheWay(
     told,

@@ -1,5 +1,6 @@
 /** Golden plans, and what has to hold of every plan. UPDATE_GOLDEN=1 writes test/golden anew. */
 import { describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { HYBRID, NO_GROUPS, OLDER, shapeFor, V1_ONLY, V2_ONLY } from "../../test/facts.ts";
 import { explainJson } from "../explain/json.ts";
@@ -319,6 +320,11 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
     const flags = clone ? new DataView(clone.args.bytes.buffer).getBigUint64(0, true) : 0n;
     expect((flags & BigInt(CLONE_NEWUSER)) !== 0n).toBe(private_ && !one.joins?.namespaces.user);
     expect(calls(ops).some((c) => c.call === "setfsuid")).toBe(private_ && !one.options.rwRootfs);
+  });
+
+  test("is a script that bash can read", () => {
+    const { status, stderr } = spawnSync("bash", ["-n"], { input: explainScript(plan, []) });
+    expect([status, stderr.toString()]).toEqual([0, ""]);
   });
 
   test("is the same when it is made again", () => {

@@ -70,20 +70,30 @@ mkdir -m 700 "$WORK/private"
 # The container's process is started by a chain of commands, each of which runs the next. It tells its pid on
 # descriptor 9, and hears on descriptor 8 what is done; what it cannot do itself it asks for by the step's number.
 start() {
-  local fd
-  exec {IN}<&0 {OUT}>&1
-  coproc INSIDE {
+  local pipe
+  mkfifo "$WORK/private/to" "$WORK/private/from"
+  exec {pipe}<> "$WORK/private/to" {TO}> "$WORK/private/to" 8< "$WORK/private/to" {pipe}>&-
+  exec {pipe}<> "$WORK/private/from" {FROM}< "$WORK/private/from" 9> "$WORK/private/from" {pipe}>&-
+  (
     trap - ERR
     WHERE=inside
     builtin cd /
-    exec 8<&0 9>&1 <&"$IN" >&"$OUT" {IN}<&- {OUT}>&-
-    exec setpriv --pdeathsig KILL "${CHAIN[@]}" bash -c inside_1
-  }
-  JOB=$INSIDE_PID
-  exec {FROM}<&"${INSIDE[0]}" {TO}>&"${INSIDE[1]}" {IN}<&- {OUT}>&-
-  for fd in "${INSIDE[@]}"; do exec {fd}>&-; done
+    exec {TO}>&- {FROM}<&-
+    exec setpriv --pdeathsig KILL "${CHAIN[@]}" bash -c first
+  ) <&0 &
+  JOB=$!
+  exec 8<&- 9>&-
   CHAIN=()
   read -r PID <&"$FROM"
+}
+
+# A process enters a PID namespace only by being born there; this one is its parent, and ends with its status.
+first() {
+  local status=0
+  bash -c inside_1 <&0 &
+  exec 8<&- 9>&-
+  builtin wait $! 2> /dev/null || status=$?
+  exit "$status"
 }
 
 tell() { echo "$1" >&"$TO"; }
@@ -455,7 +465,7 @@ inside_3() {
   exec "${CHAIN[@]}" sh -c "$END" sh true
 }
 
-export -f step failed hear ask begin announce close mount mount_inside cd in_root inside_1 inside_2 inside_3
+export -f first step failed hear ask begin announce close mount mount_inside cd in_root inside_1 inside_2 inside_3
 
 # -------- Outside, when the container's process asks for it
 
@@ -562,7 +572,7 @@ undo 'rmdir /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef01234
 # 17. clone3 a process with its own mount, pid, network, ipc, uts
 # The process that becomes the container's first one, in namespaces of its own: what it cannot name it cannot touch.
 step 17 'clone3 a process with its own mount, pid, network, ipc, uts'
-CHAIN+=(unshare --mount --pid --fork --kill-child --net --ipc --uts)
+CHAIN+=(unshare --mount --pid --net --ipc --uts)
 start
 echo $PID > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.procs
 tell go
