@@ -65,9 +65,11 @@ describe("explainScript", () => {
       [
         "hear 6",
         "CHAIN+=(setpriv --reuid 0)",
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: of bash
         'exec "${CHAIN[@]}" bash -c inside_2',
         "hostname a",
         "CHAIN+=(env -i --default-signal=INT,QUIT --)",
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: of bash
         'exec "${CHAIN[@]}" sh -c "$END" sh true',
         "nsenter -t $PID -m true",
         "CHAIN+=(unshare --mount)",
