@@ -17,11 +17,11 @@ describe("the host's network", () => {
     abstract: { refused: ["ECONNREFUSED"] },
     loopback: { refused: ["ECONNREFUSED"] },
     links: { refused: ["nothing"], lacking: ["nothing"] }, // a host of nothing but "lo"
-    "process-events": { refused: ["EPROTONOSUPPORT"], lacking: ["EPROTONOSUPPORT"] },
+    "process-events": { refused: ["ECONNREFUSED", "EPROTONOSUPPORT"], lacking: ["EPROTONOSUPPORT", "nothing"] },
     audit: { refused: ["EPROTONOSUPPORT", "EPERM"], lacking: ["EPROTONOSUPPORT"] },
     "set-link": { refused: ["EPERM"] },
   };
-  const off = ["--network", "host", "--userns", "host", "--cap-add", "NET_ADMIN", "--cap-add", "AUDIT_READ"];
+  const off = ["--network", "host", "--pid", "host", "--userns", "host", "--cap-add", "NET_ADMIN", "--cap-add", "AUDIT_READ"];
   rows("by default", all, attack("network", flags), attack("network", [...flags, ...off]));
   test.each([[["--userns", "host"]], [["--security-opt", "seccomp=unconfined"]], [["--ipc", "host", "--pid", "host"]]])(
     "%j: the same",

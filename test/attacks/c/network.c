@@ -53,14 +53,28 @@ static long links(void)
 		}
 	}
 }
-static long join(int protocol, int group)
+static int join(int protocol, int group)
 {
 	struct sockaddr_nl a = { .nl_family = AF_NETLINK, .nl_groups = group };
-	int fd = socket(AF_NETLINK, SOCK_RAW, protocol);
-	return fd < 0 ? -1 : bind(fd, (struct sockaddr *)&a, sizeof(a));
+	int fd = socket(AF_NETLINK, SOCK_DGRAM, protocol);
+	return fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) ? -1 : fd;
 }
-/* The events of every process of the host. */
-static long process_events(void) { return join(NETLINK_CONNECTOR, 1); }
+/* The events of every process of the host: asked for, and waited for. */
+static long process_events(void)
+{
+	struct __attribute__((packed)) {
+		struct nlmsghdr head;
+		struct cn_msg message;
+		int listen;
+	} ask = { { sizeof(ask), NLMSG_DONE, 0, 0, 0 }, { .id = { CN_IDX_PROC, CN_VAL_PROC }, .len = 4 }, 1 };
+	int fd = join(NETLINK_CONNECTOR, CN_IDX_PROC);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	if (fd < 0 || send(fd, &ask, sizeof(ask), 0) < 0)
+		return -1;
+	if (fork() == 0)
+		_exit(0);
+	return poll(&p, 1, 500) > 0 ? 0 : NOTHING_FOUND;
+}
 static long audit(void) { return join(NETLINK_AUDIT, 1); }
 static long set_link(void)
 {
