@@ -54,7 +54,8 @@ const FOR: Readonly<Record<string, readonly [own: string, host?: string]>> = {
 
 const words = (text = "") => text.split(" ").filter(Boolean);
 const passed = (found: Answers) => Object.keys(found).filter((name) => found[name] === "ok");
-const sets = (found: Answers) => ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map((name) => BigInt(`0x${found[name]}`));
+const sets = (found: Answers) =>
+  ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map((name) => BigInt(`0x${found[name]}`));
 const held = BigInt(`0x${/CapEff:\s+(\w+)/.exec(readFileSync("/proc/self/status", "latin1"))?.[1]}`);
 
 describe("without any capability nothing passes", () => {

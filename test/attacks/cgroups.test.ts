@@ -27,9 +27,9 @@ describe("the release agent of a v1 hierarchy", () => {
   const v1 = spawnSync("unshare", ["-m", "sh", "-c", release(NAME, directory("hierarchy"))], { timeout: 10_000 });
   const works = existsSync(pwned);
   restoreCanary();
-  if (works)
-    test("the control: on the host, in a hierarchy of its own, it runs", () => expect(v1.status).toBe(0));
-  else untestable("the control", `no v1 hierarchies, or programs that the kernel starts see another root: ${v1.stderr}`);
+  if (works) test("the control: on the host, in a hierarchy of its own, it runs", () => expect(v1.status).toBe(0));
+  else
+    untestable("the control", `no v1 hierarchies, or programs that the kernel starts see another root: ${v1.stderr}`);
   for (const flags of [
     [],
     ["--userns", "host"],
@@ -39,20 +39,30 @@ describe("the release agent of a v1 hierarchy", () => {
   ])
     test(`mounted by the container, ${flags.join(" ") || "by default"}: refused`, () => {
       const { status, stderr } = sh(release(`${NAME}-inside`, "/tmp/h"), "-v", `${agent}:${agent}`, ...flags);
-      expect({ status, refused: /permission denied|Operation not permitted/i.test(stderr) }).toEqual({ status: 3, refused: true });
+      expect({ status, refused: /permission denied|Operation not permitted/i.test(stderr) }).toEqual({
+        status: 3,
+        refused: true,
+      });
       expect(existsSync(pwned)).toBe(false);
     });
 });
 
 describe("release agents of the host's own hierarchies", () => {
-  const [, hierarchy = "name=systemd"] = /^\S+ \S+ cgroup \S*?([^, ]+) /m.exec(readFileSync("/proc/mounts", "latin1")) ?? [];
+  const [, hierarchy = "name=systemd"] =
+    /^\S+ \S+ cgroup \S*?([^, ]+) /m.exec(readFileSync("/proc/mounts", "latin1")) ?? [];
   const find = `mkdir /tmp/h; mount -t cgroup -o ${hierarchy} none /tmp/h 2>/dev/null
     for f in $(find /tmp/h /sys/fs/cgroup -name release_agent); do (: >> $f) 2>/dev/null && echo open; done; true`;
   const off = ["--privileged", "--cgroupns", "host"];
   const control = sh(find, ...off).stdout;
   if (!control.includes("open")) untestable("the control", "there is no v1 hierarchy with a release agent");
   else test("the control: --privileged --cgroupns host opens them", () => expect(control).toContain("open\n"));
-  for (const flags of [[], ["--userns", "host"], ["--cgroupns", "host"], ["--cap-add", "SYS_ADMIN"], ["--cap-add", "SYS_ADMIN", "--cgroupns", "host"]])
+  for (const flags of [
+    [],
+    ["--userns", "host"],
+    ["--cgroupns", "host"],
+    ["--cap-add", "SYS_ADMIN"],
+    ["--cap-add", "SYS_ADMIN", "--cgroupns", "host"],
+  ])
     test(flags.join(" ") || "by default", () => expect(sh(find, ...flags).stdout).toBe(""));
 });
 
@@ -60,8 +70,10 @@ describe("writing below /sys/fs/cgroup", () => {
   const walk = (...flags: string[]) =>
     runIn(rootWith("files"), flags, ["sh", "-c", "/attack-files walk $(find /sys/fs/cgroup -type d)"]).stdout.trim();
   const make = (...flags: string[]) =>
-    sh("for d in $(find /sys/fs/cgroup -type d); do [ -e $d/cgroup.procs ] && mkdir $d/attack 2>/dev/null && rmdir $d/attack && echo made; done; true", ...flags)
-      .stdout;
+    sh(
+      "for d in $(find /sys/fs/cgroup -type d); do [ -e $d/cgroup.procs ] && mkdir $d/attack 2>/dev/null && rmdir $d/attack && echo made; done; true",
+      ...flags,
+    ).stdout;
   const limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null";
   test("no file opens and no group is made; the control: where all is writable and ids are the host's", () => {
     const off = ["--userns", "host", "--security-opt", "systempaths=unconfined"];

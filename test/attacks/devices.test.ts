@@ -56,11 +56,15 @@ describe("device nodes", () => {
     expect(found).toMatchObject({ "mknod-char": "ok", "mknod-open": "EACCES", "smuggled-volume": "EACCES" });
   });
   test("nodev cannot be taken back without CAP_SYS_ADMIN; the control: with it on the host", () => {
-    const remount = (...more: string[]) => attack("devices", [...flags, ...more], ["smuggled-remounted"])["smuggled-remounted"];
+    const remount = (...more: string[]) =>
+      attack("devices", [...flags, ...more], ["smuggled-remounted"])["smuggled-remounted"];
     expect(remount("--userns", "host", "--cap-add", "SYS_ADMIN")).toBe("ok");
-    for (const more of [[], ["--userns", "host"], ["--security-opt", "seccomp=unconfined"]]) expect(remount(...more)).toBe("EPERM");
+    for (const more of [[], ["--userns", "host"], ["--security-opt", "seccomp=unconfined"]])
+      expect(remount(...more)).toBe("EPERM");
   });
 });
 
 test.todo("nodev cannot be taken back with CAP_SYS_ADMIN in the container's user namespace (it can: only a device group holds there)", () =>
-  expect(attack("devices", [...flags, "--cap-add", "SYS_ADMIN"], ["smuggled-remounted"])).toEqual({ "smuggled-remounted": "EPERM" }));
+  expect(attack("devices", [...flags, "--cap-add", "SYS_ADMIN"], ["smuggled-remounted"])).toEqual({
+    "smuggled-remounted": "EPERM",
+  }));

@@ -21,12 +21,25 @@ describe("the host's network", () => {
     audit: { refused: ["EPROTONOSUPPORT", "EPERM"], lacking: ["EPROTONOSUPPORT"] },
     "set-link": { refused: ["EPERM"] },
   };
-  const off = ["--network", "host", "--pid", "host", "--userns", "host", "--cap-add", "NET_ADMIN", "--cap-add", "AUDIT_READ"];
+  const off = [
+    "--network",
+    "host",
+    "--pid",
+    "host",
+    "--userns",
+    "host",
+    "--cap-add",
+    "NET_ADMIN",
+    "--cap-add",
+    "AUDIT_READ",
+  ];
   rows("by default", all, attack("network", flags), attack("network", [...flags, ...off]));
   test.each([[["--userns", "host"]], [["--security-opt", "seccomp=unconfined"]], [["--ipc", "host", "--pid", "host"]]])(
     "%j: the same",
     (more) => expect(attack("network", [...flags, ...more])).toEqual(attack("network", flags)),
   );
   test("with the host's network, its links cannot be changed from a user namespace, whatever the capabilities", () =>
-    expect(attack("network", [...flags, "--network", "host", "--cap-add", "ALL"], ["set-link"])).toEqual({ "set-link": "EPERM" }));
+    expect(attack("network", [...flags, "--network", "host", "--cap-add", "ALL"], ["set-link"])).toEqual({
+      "set-link": "EPERM",
+    }));
 });

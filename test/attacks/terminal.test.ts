@@ -37,7 +37,9 @@ describe("typing into an inherited terminal", () => {
   else
     test("the control: a plain command does", async () => {
       const program = compile("terminal");
-      const each = ["TIOCSTI", "TIOCSTI-output", "TIOCSCTTY-force", "dev-tty"].map((name) => shellAround([program, name]));
+      const each = ["TIOCSTI", "TIOCSTI-output", "TIOCSCTTY-force", "dev-tty"].map((name) =>
+        shellAround([program, name]),
+      );
       for (const { typed } of await Promise.all(each)) expect(typed).toBe(true);
     });
   for (const flags of [[], ["-i"], ["--userns", "host"], ["--userns", "host", "--pid", "host"], ["--init"]])
@@ -64,9 +66,10 @@ describe("TIOCLINUX on an inherited console", () => {
   else test("the control: the host's root does it", () => expect(control).toEqual({ TIOCLINUX: "ok" }));
   for (const flags of [[], ["--userns", "host"]])
     test(`${flags.join(" ") || "by default"}: refused`, () =>
-      expect(on(BINARY, "run", "--rm", ...flags, "--rootfs", rootWith("terminal"), "/attack-terminal", "TIOCLINUX").TIOCLINUX).toMatch(
-        /^(EPERM|ENOTTY)$/,
-      ));
+      expect(
+        on(BINARY, "run", "--rm", ...flags, "--rootfs", rootWith("terminal"), "/attack-terminal", "TIOCLINUX")
+          .TIOCLINUX,
+      ).toMatch(/^(EPERM|ENOTTY)$/));
   test("-t: a pseudo terminal knows no such request", async () =>
     expect((await inside(["-it"], ["TIOCLINUX"])).screen).toContain("TIOCLINUX ENOTTY"));
 });
