@@ -159,10 +159,10 @@ describe("limits", () => {
 
   test.each([
     [{ memory: "6291455" }, '--memory "6291455": the least is 6m'],
-    [{ memory: "0" }, '--memory "0": the least is 6m'],
+    [{ memory: "0k" }, '--memory "0k": the least is 6m'],
     [{ memory: "-1" }, '--memory: "-1" is not a size'],
     [{ memory: "" }, '--memory: "" is not a size'],
-    [{ cpus: "0" }, '--cpus "0": not a number from 0.01 to 4, the CPUs of this host'],
+    [{ cpus: "0.0" }, '--cpus "0.0": not a number from 0.01 to 4, the CPUs of this host'],
     [{ cpus: "0.009" }, '--cpus "0.009": not a number from 0.01 to 4, the CPUs of this host'],
     [{ cpus: "4.1" }, '--cpus "4.1": not a number from 0.01 to 4, the CPUs of this host'],
     [{ cpus: "-1" }, '--cpus "-1": not a number from 0.01 to 4, the CPUs of this host'],

@@ -56,6 +56,7 @@ describe("--mount", () => {
     ["type=bind,source=/a,target=/b,readonly=false", bind("/a", "/b", ["rbind", "nodev"])],
     ["type=bind,source=/a,target=/b,ro=0", bind("/a", "/b", ["rbind", "nodev"])],
     ["type=bind,source=/a,target=/b,bind-nonrecursive", bind("/a", "/b", ["bind", "nodev"])],
+    ["type=bind,source=/a,target=/b,ro,bind-recursive=readonly", bind("/a", "/b", ["rbind", "nodev", "ro"])],
     ["type=bind,source=/a=b,target=/b", bind("/a=b", "/b", ["rbind", "nodev"])],
     ["type=tmpfs,target=/t", tmpfs("/t")],
     ["type=tmpfs,target=/t,tmpfs-size=64m,tmpfs-mode=1770,readonly", tmpfs("/t", "size=64m", "mode=1770", "ro")],
@@ -72,6 +73,8 @@ describe("--mount", () => {
     ["type=bind,source=/a,target=/b,tmpfs-size=1m", 'unknown field "tmpfs-size"'],
     ["type=bind,source=/a,target=/b,volume-nocopy", 'unknown field "volume-nocopy"'],
     ["type=bind,source=/a,target=/b,", 'unknown field ""'],
+    ["type=bind,source=/a,target=/b,bind-recursive=readonly", "bind-recursive=readonly goes with readonly only"],
+    ["type=bind,source=/a,target=/b,ro=0,bind-recursive=readonly", "bind-recursive=readonly goes with readonly only"],
     ["type=bind,source=/a,target=../b", 'the target "../b" is not absolute'],
   ])("%j is refused", (text, why) => {
     const { code, message } = refusal(() => parseMount(text));

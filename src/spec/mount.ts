@@ -85,7 +85,7 @@ export function parseMount(text: string): Mount {
   let mount: Mount;
   if (type === "bind") {
     if (!source) throw invalid(`${what}: a bind mount needs a source`);
-    const { asked, more } = bindFields(what, take);
+    const { asked, more } = bindFields(what, take, truthy(readonly));
     mount = bindMount(what, source, destination, [...asked, ...options], more);
   } else if (type === "tmpfs") {
     if (source !== undefined) throw invalid(`${what}: a tmpfs has no source`);
@@ -104,7 +104,7 @@ type Take = (...names: string[]) => string | undefined;
 const PROPAGATIONS = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
 
 /** Docker's fields for bind mounts, and `idmap=false`. */
-function bindFields(what: string, take: Take): { asked: string[]; more: string[] } {
+function bindFields(what: string, take: Take, readonly: boolean): { asked: string[]; more: string[] } {
   const asked: string[] = [];
   const more: string[] = [];
   if (truthy(take("bind-nonrecursive"))) asked.push("bind");
@@ -119,6 +119,7 @@ function bindFields(what: string, take: Take): { asked: string[]; more: string[]
   else if (recursive === "writable") more.push("nonrecursive");
   else if (recursive !== "enabled" && recursive !== "readonly")
     throw invalid(`${what}: bind-recursive "${recursive}" is not known`, "enabled, disabled, writable, readonly");
+  if (recursive === "readonly" && !readonly) throw invalid(`${what}: bind-recursive=readonly goes with readonly only`);
   if (truthy(take("bind-create", "bind-create-src"))) more.push("create");
   const idmap = take("idmap");
   if (idmap !== undefined && !truthy(idmap)) asked.push("noidmap");

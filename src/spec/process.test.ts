@@ -45,7 +45,8 @@ describe("what is said about the process", () => {
       "org.opencontainers.image.stopSignal": "SIGQUIT",
       "dev.vitrine.stopTimeout": "5",
     });
-    expect(refusal(() => annotationsOf(asked({ labels: ["=x"] }))).message).toContain("has no name");
+    expect(refusal(() => annotationsOf(asked({ labels: ["=x"] }))).message).toBe('--label "=x": has no name');
+    expect(refusal(() => annotationsOf(asked({ annotations: ["=x"] }))).message).toBe('--annotation "=x": has no name');
     expect(refusal(() => annotationsOf(asked({ stopSignal: "SIGNOPE" }))).message).toContain("no signal");
   });
   test("time-out", () => {

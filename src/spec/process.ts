@@ -47,12 +47,14 @@ export function timeOffsetsOf({ timeOffsets }: RunOptions): Linux["timeOffsets"]
 /** What a container is told of its end with, and how long it may take: kept for whoever stops it. */
 export function annotationsOf(options: RunOptions): Record<string, string> {
   const result: Record<string, string> = {};
-  for (const text of [...options.labels, ...options.annotations]) {
-    const at = text.indexOf("=");
-    const name = at < 0 ? text : text.slice(0, at);
-    if (name === "") throw invalid(`--label "${text}": has no name`);
-    result[name] = at < 0 ? "" : text.slice(at + 1);
-  }
+  const asked = { "--label": options.labels, "--annotation": options.annotations };
+  for (const [flag, entries] of Object.entries(asked))
+    for (const text of entries) {
+      const at = text.indexOf("=");
+      const name = at < 0 ? text : text.slice(0, at);
+      if (name === "") throw invalid(`${flag} "${text}": has no name`);
+      result[name] = at < 0 ? "" : text.slice(at + 1);
+    }
   if (options.stopSignal !== undefined) {
     if (signalNumber(options.stopSignal) === undefined)
       throw invalid(`--stop-signal "${options.stopSignal}": no signal is called that`, "as SIGTERM, or a number");

@@ -18,6 +18,8 @@ describe("limits", () => {
     [{ cpuPeriod: "50000", cpuQuota: "25000" }, { cpu: { period: 50000, quota: 25000 } }],
     [{ cpuQuota: "-1" }, { cpu: { quota: -1 } }],
     [{ cpuQuota: "0" }, {}],
+    [{ memory: "0", memorySwap: "0", memoryReservation: "0", cpus: "0", cpuShares: "0", cpuPeriod: "0" }, {}],
+    [{ cpus: "0", cpuPeriod: "0", cpuQuota: "20000" }, { cpu: { quota: 20000 } }],
     [{ cpusetCpus: "0-2,3" }, { cpu: { cpus: "0-2,3" } }],
     [{ cpusetMems: "0" }, { cpu: { mems: "0" } }],
   ] as const)("%j", (options, expected) => expect(of(options)).toEqual({ ...expected, pids: { limit: 2048 } }));
@@ -27,6 +29,9 @@ describe("limits", () => {
     [{ memorySwap: "1g" }, "goes with --memory only"],
     [{ memory: "64m", memoryReservation: "1g" }, "more than --memory"],
     [{ memorySwappiness: "101" }, "not a whole number (0 to 100)"],
+    [{ memory: "0", oomKillDisable: true }, "goes with --memory only"],
+    [{ memory: "64m", memorySwap: "0b" }, "less than --memory"],
+    [{ cpuQuota: "-2" }, "not a whole number (-1 or more)"],
     [{ oomKillDisable: true }, "goes with --memory only"],
     [{ cpus: "1", cpuQuota: "50000" }, "goes with neither"],
     [{ cpuPeriod: "10" }, "not a whole number (1000 to 1000000)"],

@@ -5,15 +5,28 @@ import type { Resources } from "./config.ts";
 import { DEFAULT_PIDS_LIMIT, LEAST_MEMORY, type RunOptions } from "./options.ts";
 import { parseBytes, parseWhole } from "./sizes.ts";
 
-export function resourcesOf(options: RunOptions, facts: HostFacts): Resources {
+/** Limits for which docker takes 0 as not given. */
+const NONE_IF_ZERO = [
+  "memory",
+  "memorySwap",
+  "memoryReservation",
+  "cpus",
+  "cpuShares",
+  "cpuPeriod",
+  "cpuQuota",
+] as const;
+
+export function resourcesOf(asked: RunOptions, facts: HostFacts): Resources {
+  const options = { ...asked };
+  for (const name of NONE_IF_ZERO) if (options[name] === "0") delete options[name];
   const memory = memoryOf(options);
   const cpu = cpuOf(options, facts);
-  const asked =
+  const most =
     options.pidsLimit === undefined ? DEFAULT_PIDS_LIMIT : parseWhole(options.pidsLimit, "--pids-limit", -1, 4_194_304);
   return {
     ...(Object.keys(memory).length > 0 ? { memory } : {}),
     ...(Object.keys(cpu).length > 0 ? { cpu } : {}),
-    pids: { limit: asked === 0 ? -1 : asked },
+    pids: { limit: most === 0 ? -1 : most },
   };
 }
 
@@ -28,9 +41,9 @@ function memoryOf(options: RunOptions): NonNullable<Resources["memory"]> {
   if (options.memorySwap !== undefined) {
     if (limit === undefined) throw invalid("--memory-swap: goes with --memory only");
     const swap = options.memorySwap === "-1" ? -1 : parseBytes(options.memorySwap, "--memory-swap");
-    if (swap !== -1 && swap !== 0 && swap < limit)
+    if (swap !== -1 && swap < limit)
       throw invalid(`--memory-swap "${options.memorySwap}": less than --memory`, "it counts memory and swap together");
-    if (swap !== 0) result.swap = swap; // 0 is as if it were not given
+    result.swap = swap;
   }
   if (options.memoryReservation !== undefined) {
     const reservation = parseBytes(options.memoryReservation, "--memory-reservation");
@@ -61,8 +74,9 @@ function cpuOf(options: RunOptions, facts: HostFacts): NonNullable<Resources["cp
   if (options.cpuPeriod !== undefined) result.period = parseWhole(options.cpuPeriod, "--cpu-period", 1000, 1_000_000);
   if (options.cpuQuota !== undefined) {
     const quota = parseWhole(options.cpuQuota, "--cpu-quota", -1);
-    if (quota > 0 && quota < 1000) throw invalid(`--cpu-quota "${options.cpuQuota}": the least is 1000 microseconds`);
-    if (quota !== 0) result.quota = quota;
+    if (quota !== -1 && quota < 1000)
+      throw invalid(`--cpu-quota "${options.cpuQuota}": the least is 1000 microseconds`);
+    result.quota = quota;
   }
   if (options.cpuShares !== undefined) result.shares = parseWhole(options.cpuShares, "--cpu-shares", 2, 262144);
   if (options.cpusetCpus !== undefined) result.cpus = parseList(options.cpusetCpus, "--cpuset-cpus", facts.cpus - 1);
