@@ -1,11 +1,13 @@
 import type { Paths } from "../container/paths.ts";
-import type { Flag } from "./flags.ts";
+import type { Flag, RefusedFlag } from "./flags.ts";
 
 /** One command: what help says of it, and what it does. */
 export interface Command {
   readonly usage: string;
   readonly summary: string;
   readonly flags: readonly Flag[];
+  /** Flags that others have and that do not work here, and where they are told of. */
+  readonly refused?: { load(): Promise<readonly RefusedFlag[]>; readonly told: string };
   /** Flags end at the first argument: what follows belongs to the program that is run. */
   readonly stopAtArgument?: boolean;
   run(invocation: Invocation): Promise<number> | number;

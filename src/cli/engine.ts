@@ -2,9 +2,10 @@
 import { DEFAULT_ROOT, DEFAULT_STATE } from "../container/paths.ts";
 import { VitrineError } from "../errors.ts";
 import { VERSION } from "../version.ts";
+import type { Command } from "./command.ts";
 import { complain } from "./complain.ts";
 import { COMMANDS } from "./engine/commands.ts";
-import { type Flag, parseFlags } from "./flags.ts";
+import { type Flag, type Parsed, parseFlags, UnknownFlag } from "./flags.ts";
 import { printError, printOut } from "./output.ts";
 
 const GLOBAL: readonly Flag[] = [
@@ -35,7 +36,7 @@ export async function main(args: readonly string[], began: bigint): Promise<numb
     if (!entry)
       throw new VitrineError("USAGE", `"${name}" is not a vitrine command`, { hint: "vitrine --help lists them" });
     const { command } = await entry.load();
-    const parsed = parseFlags(others, [...command.flags, HELP], command.stopAtArgument === true);
+    const parsed = await parseFlagsOf(command, others);
     if (parsed.flags.get("help")) {
       const { commandHelp } = await import("./help.ts");
       return print(commandHelp(command));
@@ -52,6 +53,20 @@ export async function main(args: readonly string[], began: bigint): Promise<numb
     return await command.run({ paths, flags: parsed.flags, args: parsed.rest, began });
   } catch (error) {
     return complain(error, debug);
+  }
+}
+
+/** With the flags that are refused only once one is met that is not known: a warm start does without them. */
+async function parseFlagsOf(
+  { flags, refused, stopAtArgument = false }: Command,
+  args: readonly string[],
+): Promise<Parsed> {
+  const known = [...flags, HELP];
+  try {
+    return parseFlags(args, known, stopAtArgument);
+  } catch (error) {
+    if (!(error instanceof UnknownFlag) || !refused) throw error;
+    return parseFlags(args, [...known, ...(await refused.load())], stopAtArgument);
   }
 }
 

@@ -9,9 +9,21 @@ export interface Flag {
   readonly help: string;
   /** What stands for the value in help. */
   readonly value?: string;
-  /** Known from docker, and refused by name instead of as unknown. */
-  readonly later?: boolean;
 }
+
+/** A flag of docker's or podman's that does not work: refused by name, with the reason, instead of as unknown. */
+export type RefusedFlag = Pick<Flag, "name" | "short"> & {
+  readonly kind: "bool" | "string";
+  /** What to do without it. */
+  readonly instead: string;
+  /** Values that only say what is so anyway. */
+  readonly same?: readonly string[];
+} & ({ /** What brings it. */ readonly comes: string } | { /** What keeps it from coming. */ readonly why: string });
+
+type Known = Flag | RefusedFlag;
+
+/** Perhaps one of those that are refused: they are loaded only when somebody asks for one. */
+export class UnknownFlag extends VitrineError {}
 
 export interface Parsed {
   readonly flags: ReadonlyMap<string, string | boolean | string[]>;
@@ -19,7 +31,7 @@ export interface Parsed {
 }
 
 /** @param stopAtArgument flags after the first argument belong to what is run, not to us */
-export function parseFlags(args: readonly string[], known: readonly Flag[], stopAtArgument: boolean): Parsed {
+export function parseFlags(args: readonly string[], known: readonly Known[], stopAtArgument: boolean): Parsed {
   const flags = new Map<string, string | boolean | string[]>();
   const rest: string[] = [];
   const queue = [...args];
@@ -42,40 +54,41 @@ export function parseFlags(args: readonly string[], known: readonly Flag[], stop
 
 type Values = Map<string, string | boolean | string[]>;
 
-function long(arg: string, queue: string[], known: readonly Flag[], values: Values): void {
+function long(arg: string, queue: string[], known: readonly Known[], values: Values): void {
   const at = arg.indexOf("=");
   const name = arg.slice(2, at < 0 ? undefined : at);
-  const value = at < 0 ? undefined : arg.slice(at + 1);
   const flag = known.find((f) => f.name === name);
   if (!flag) throw unknown(`--${name}`, known);
-  refuseLater(flag);
-  if (flag.kind === "bool") values.set(flag.name, truth(value, `--${name}`));
-  else if (flag.kind === "optional") values.set(flag.name, value ?? true);
-  else store(flag, value ?? next(queue, `--${name}`), values);
+  take(flag, `--${name}`, at < 0 ? undefined : arg.slice(at + 1), queue, values);
 }
 
-function shorts(letters: string, queue: string[], known: readonly Flag[], values: Values): void {
+function shorts(letters: string, queue: string[], known: readonly Known[], values: Values): void {
   for (let i = 0; i < letters.length; i++) {
     const letter = letters[i] ?? "";
     const flag = known.find((f) => f.short === letter);
     if (!flag) throw unknown(`-${letter}`, known);
-    refuseLater(flag);
     const rest = letters.slice(i + 1);
-    if (flag.kind === "bool") {
-      if (rest.startsWith("=")) {
-        values.set(flag.name, truth(rest.slice(1), `-${letter}`));
-        return;
-      }
-      values.set(flag.name, true);
-    } else {
-      store(flag, rest !== "" ? rest.replace(/^=/, "") : next(queue, `-${letter}`), values);
-      return;
-    }
+    const alone = rest === "" || (flag.kind === "bool" && !rest.startsWith("="));
+    take(flag, `-${letter}`, alone ? undefined : rest.replace(/^=/, ""), queue, values);
+    if (flag.kind !== "bool" || !alone) return;
   }
 }
 
-function refuseLater({ name, later, help }: Flag): void {
-  if (later) throw new VitrineError("UNSUPPORTED", `--${name} is not there yet`, { hint: help });
+/** @param value what stands in the same word */
+function take(flag: Known, name: string, value: string | undefined, queue: string[], values: Values): void {
+  if (flag.kind === "optional") values.set(flag.name, value ?? true);
+  else {
+    const given = flag.kind === "bool" ? truth(value, name) : (value ?? next(queue, name));
+    if ("instead" in flag) refuse(flag, given);
+    else if (typeof given === "boolean") values.set(flag.name, given);
+    else store(flag, given, values);
+  }
+}
+
+function refuse(flag: RefusedFlag, value: string | boolean): void {
+  if (flag.same?.includes(String(value))) return;
+  const reason = "comes" in flag ? ` is not there yet: it comes with ${flag.comes}` : `: ${flag.why}`;
+  throw new VitrineError("UNSUPPORTED", `--${flag.name}${reason}`, { hint: flag.instead });
 }
 
 function store(flag: Flag, value: string, values: Values): void {
@@ -96,16 +109,16 @@ function truth(value: string | undefined, name: string): boolean {
   throw new VitrineError("USAGE", `${name}: "${value}" is neither true nor false`);
 }
 
-function unknown(name: string, known: readonly Flag[]): VitrineError {
+function unknown(name: string, known: readonly Known[]): UnknownFlag {
   const bare = name.replace(/^-+/, "");
   const near = bare.length > 2 ? nearest(bare, known) : undefined;
-  return new VitrineError("USAGE", `unknown flag ${name}`, {
+  return new UnknownFlag("USAGE", `unknown flag ${name}`, {
     hint: near ? `did you mean --${near.name}?` : "--help lists the flags",
   });
 }
 
 /** A flag that begins so, or else the one with the fewest slips, two at most. */
-function nearest(bare: string, known: readonly Flag[]): Flag | undefined {
+function nearest(bare: string, known: readonly Known[]): Known | undefined {
   const begins = known.find((f) => f.name.startsWith(bare));
   if (begins) return begins;
   const [first] = known.map((flag) => ({ flag, slips: distance(flag.name, bare) })).sort((a, b) => a.slips - b.slips);

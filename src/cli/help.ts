@@ -13,10 +13,9 @@ export async function overview(global: readonly Flag[]): Promise<string> {
 }
 
 export function commandHelp(command: Command): string {
-  const flags = command.flags.some((f) => !f.later)
-    ? `\nFlags:\n${table(command.flags.filter((f) => !f.later).map(row))}`
-    : "";
-  return `${command.summary}\n\nUsage: ${command.usage}\n${flags}`;
+  const flags = command.flags.length > 0 ? `\nFlags:\n${table(command.flags.map(row))}` : "";
+  const refused = command.refused ? `\n${command.refused.told}\n` : "";
+  return `${command.summary}\n\nUsage: ${command.usage}\n${flags}${refused}`;
 }
 
 function row(flag: Flag): [string, string] {

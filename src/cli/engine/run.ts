@@ -32,8 +32,8 @@ export const command: Command = {
     { name: "pids-limit", kind: "string", value: "N", help: "most processes; 2048 if not given, -1 for no limit" },
     { name: "cap-add", kind: "list", value: "CAP", help: "add a capability" },
     { name: "cap-drop", kind: "list", value: "CAP", help: "drop a capability, or ALL" },
-    { name: "network", kind: "string", value: "none|host|…", help: "network; none if not given" },
-    { name: "net", kind: "string", value: "none|host|…", help: "the same as --network" },
+    { name: "network", kind: "list", value: "none|host|…", help: "network; none if not given" },
+    { name: "net", kind: "list", value: "none|host|…", help: "the same as --network" },
     {
       name: "pid",
       kind: "string",
@@ -52,8 +52,6 @@ export const command: Command = {
     },
     { name: "tty", short: "t", kind: "bool", help: "a terminal of the container's own" },
     { name: "init", kind: "bool", help: "a first process that reaps orphans and hands signals on" },
-    { name: "detach", short: "d", kind: "bool", later: true, help: "containers run in the foreground for now" },
-    { name: "publish", short: "p", kind: "string", later: true, help: "--network host shares the host's network" },
     { name: "privileged", kind: "bool", help: "all capabilities, no filter, no covered paths, root of the host" },
     { name: "entrypoint", kind: "string", value: "PROGRAM", help: "instead of the image's own" },
     { name: "env-file", kind: "list", value: "FILE", help: "environment variables, one a line" },
@@ -85,11 +83,16 @@ export const command: Command = {
     { name: "cpu-quota", kind: "string", value: "MICROSECONDS", help: "CPU time in each period" },
     { name: "cpuset-cpus", kind: "string", value: "LIST", help: "CPUs to run on: 0-2,4" },
     { name: "cpuset-mems", kind: "string", value: "LIST", help: "memory nodes to use" },
+    { name: "label-file", kind: "list", value: "FILE", help: "labels, one a line" },
     { name: "label", short: "l", kind: "list", value: "NAME=VALUE", help: "note on the container" },
     { name: "annotation", kind: "list", value: "NAME=VALUE", help: "annotation of the OCI config" },
     { name: "explain", kind: "optional", value: "text|json|script", help: "do nothing: print the plan, step by step" },
     { name: "timeline", kind: "bool", help: "tell afterwards how long each step took" },
   ],
+  refused: {
+    load: async () => (await import("./runrefused.ts")).REFUSED,
+    told: "docs/guide/flags.md tells of docker's and podman's other flags, which are refused by name.",
+  },
   async run(invocation) {
     const options = runOptions(invocation);
     const explain = invocation.flags.get("explain");
@@ -117,29 +120,42 @@ export const command: Command = {
 };
 
 /** "NAME" takes the caller's value, and is nothing if the caller has none. */
-function withCallersValue(entry: string): string[] {
-  if (entry === "" || entry.startsWith("=")) throw new VitrineError("INVALID", `--env "${entry}": has no name`);
+function withCallersValue(entry: string, what: string): string[] {
+  if (entry === "" || entry.startsWith("=")) throw new VitrineError("INVALID", `${what} "${entry}": has no name`);
   if (entry.includes("=")) return [entry];
   const value = callersVariable(entry);
   return value === undefined ? [] : [`${entry}=${value}`];
 }
 
 /** Docker's format: NAME=VALUE or NAME a line, no quotes; blank lines and those that begin with # are passed over. */
-function readEnvFile(file: string): string[] {
+function readLines(file: string, flag: string): string[] {
   let content: string;
   try {
     content = readFileSync(file, "utf8");
   } catch (error) {
-    throw new VitrineError("NOT_FOUND", `--env-file "${file}": ${(error as NodeJS.ErrnoException).code}`, {
+    throw new VitrineError("NOT_FOUND", `${flag} "${file}": ${(error as NodeJS.ErrnoException).code}`, {
       hint: "it has to be a file that can be read",
     });
   }
-  if (content.includes("\0")) throw new VitrineError("INVALID", `--env-file "${file}": not a text file`);
+  if (content.includes("\0")) throw new VitrineError("INVALID", `${flag} "${file}": not a text file`);
   return content
     .split(/\r?\n/)
     .map((line) => line.trimStart())
-    .filter((line) => line !== "" && !line.startsWith("#"))
-    .flatMap(withCallersValue);
+    .filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+function readEnvFile(file: string): string[] {
+  return readLines(file, "--env-file").flatMap((line) => withCallersValue(line, `--env-file "${file}":`));
+}
+
+/** Docker takes several, but they have to be networks of its own. */
+function networkOf(asked: readonly string[]): string {
+  const [first = "none", ...others] = new Set(asked);
+  if (others.length > 0)
+    throw new VitrineError("INVALID", `--network: both "${first}" and "${others[0]}"`, {
+      hint: "a container has one network",
+    });
+  return first;
 }
 
 function runOptions(i: Invocation): RunOptions {
@@ -153,7 +169,10 @@ function runOptions(i: Invocation): RunOptions {
     name: text(i, "name"),
     hostname: text(i, "hostname"),
     workdir: text(i, "workdir"),
-    env: [...list(i, "env-file").flatMap(readEnvFile), ...list(i, "env").flatMap(withCallersValue)],
+    env: [
+      ...list(i, "env-file").flatMap(readEnvFile),
+      ...list(i, "env").flatMap((entry) => withCallersValue(entry, "--env")),
+    ],
     user: text(i, "user"),
     readOnly: truth(i, "read-only"),
     volumes: list(i, "volume"),
@@ -194,9 +213,9 @@ function runOptions(i: Invocation): RunOptions {
     cpuQuota: text(i, "cpu-quota"),
     cpusetCpus: text(i, "cpuset-cpus"),
     cpusetMems: text(i, "cpuset-mems"),
-    labels: list(i, "label"),
+    labels: [...list(i, "label-file").flatMap((file) => readLines(file, "--label-file")), ...list(i, "label")],
     annotations: list(i, "annotation"),
-    network: text(i, "network") ?? text(i, "net") ?? "none",
+    network: networkOf([...list(i, "network"), ...list(i, "net")]),
     pid: text(i, "pid") ?? "",
     ipc: text(i, "ipc") ?? "",
     uts: text(i, "uts") ?? "",

@@ -1,0 +1,247 @@
+/** Flags of docker's and podman's run that do not work: what brings each, or what keeps it away, and what to do instead. docs/guide/flags.md tells of all. */
+import type { RefusedFlag } from "../flags.ts";
+
+type Short = readonly [name: string, instead: string, more?: Partial<Pick<RefusedFlag, "short" | "kind" | "same">>];
+
+/** Flags that one thing will bring. */
+const later = (comes: string, flags: readonly Short[]): RefusedFlag[] =>
+  flags.map(([name, instead, more]) => ({ name, kind: "string", comes, instead, ...more }));
+
+const refused = (name: string, why: string, instead: string, more: Short[2] = {}): RefusedFlag => ({
+  name,
+  kind: "string",
+  why,
+  instead,
+  ...more,
+});
+
+/** A switch that is off anyway. */
+const OFF = { kind: "bool", same: ["false"] } as const;
+const ON = { kind: "bool", same: ["true"] } as const;
+
+const NO_PULL = "images of host:PROGRAMS and rootfs:DIR need no registry";
+const PLATFORM = "rootfs:DIR takes any tree whose programs this host can run";
+const BY_HAND = "--network ns:FILE joins a namespace that is set up by hand (ip netns), --network host the host's";
+const OWN_HOSTS = "-v FILE:/etc/hosts:ro puts a file of your own there";
+const OWN_RESOLVER = "-v FILE:/etc/resolv.conf:ro puts a file of your own there";
+const CHECK = "run the check beside it, and end the container if it fails";
+const THROTTLE = "write to blkio.throttle.* or io.max of its group /vitrine-ID by hand";
+const WINDOWS = "is a limit of Windows containers";
+const NO_PODS = "there are no pods: containers share namespaces one by one";
+const SHARE = "--network container:NAME --ipc container:NAME --uts container:NAME share as a pod does";
+const RANGE = "an unused range of the host's ids is drawn for every container";
+const OWN_IDS =
+  "ids on volumes are those inside anyway; --userns ns:FILE joins a namespace with a map of your own, --userns host has none";
+const NO_ENTRIES = "no file of the image is changed, and /etc/passwd and /etc/group are such";
+const BY_NUMBER = "--user UID:GID needs no entry there, -v FILE:/etc/passwd:ro brings one";
+
+export const REFUSED: readonly RefusedFlag[] = [
+  ...later("containers in the background", [
+    ["detach", "start vitrine itself in the background: with & in a shell, or as a service", { short: "d", ...OFF }],
+    ["detach-keys", "run vitrine in tmux or screen, which can be left"],
+    ["attach", "standard streams are the caller's: < /dev/null or > /dev/null shuts one", { short: "a" }],
+    ["restart", "repeat it in a shell, or as a service: until vitrine run …; do sleep 1; done", { same: ["no", ""] }],
+    ["log-driver", "its output goes to the caller alone: > FILE 2>&1 keeps it", { same: ["none"] }],
+    ["log-opt", "its output goes to the caller alone: > FILE 2>&1 keeps it"],
+    ["pidfile", "pgrep -P $! tells it to the shell that started vitrine"],
+    ["requires", "start the others first"],
+    ["replace", "vitrine rm NAME before it", OFF],
+  ]),
+  ...later("health checks", [
+    ["health-cmd", CHECK, { same: ["none"] }],
+    ["health-interval", CHECK],
+    ["health-retries", CHECK],
+    ["health-start-interval", CHECK],
+    ["health-start-period", CHECK],
+    ["health-timeout", CHECK],
+    ["health-on-failure", CHECK, { same: ["none"] }],
+    ["health-startup-cmd", CHECK],
+    ["health-startup-interval", CHECK],
+    ["health-startup-retries", CHECK],
+    ["health-startup-success", CHECK],
+    ["health-startup-timeout", CHECK],
+    ["health-log-destination", CHECK],
+    ["health-max-log-count", CHECK],
+    ["health-max-log-size", CHECK],
+    ["healthcheck-command", CHECK],
+    ["healthcheck-interval", CHECK],
+    ["healthcheck-retries", CHECK],
+    ["healthcheck-start-period", CHECK],
+    ["healthcheck-timeout", CHECK],
+    ["no-healthcheck", "leave it out: nothing is checked", ON],
+  ]),
+  ...later("images from registries", [
+    ["pull", NO_PULL],
+    ["quiet", NO_PULL, { short: "q", ...OFF }],
+    ["platform", PLATFORM],
+    ["arch", PLATFORM],
+    ["os", PLATFORM],
+    ["variant", PLATFORM],
+    ["override-arch", PLATFORM],
+    ["override-os", PLATFORM],
+    ["override-variant", PLATFORM],
+    ["authfile", NO_PULL],
+    ["cert-dir", NO_PULL],
+    ["creds", NO_PULL],
+    ["decryption-key", NO_PULL],
+    ["disable-content-trust", NO_PULL, { kind: "bool" }],
+    ["retry", NO_PULL],
+    ["retry-delay", NO_PULL],
+    ["signature-policy", NO_PULL],
+    ["tls-verify", NO_PULL, { kind: "bool" }],
+    ["image-volume", "--tmpfs DIR or -v SRC:DIR for every such directory", { same: ["ignore"] }],
+    ["rmi", "--rm removes the container", OFF],
+    ["env-merge", "--env NAME=VALUE with the whole value"],
+    ["unsetenv", "as command: env -u NAME COMMAND"],
+    ["unsetenv-all", "as command: env -i COMMAND", OFF],
+  ]),
+  ...later("networks", [
+    ["publish", "--network host shares the host's ports", { short: "p" }],
+    ["publish-all", "--network host shares the host's ports", { short: "P", ...OFF }],
+    ["expose", "leave it out: it only notes a port"],
+    ["ip", BY_HAND],
+    ["ip6", BY_HAND],
+    ["link-local-ip", BY_HAND],
+    ["mac-address", BY_HAND],
+    ["network-alias", "--network container:NAME: then it is localhost for both"],
+    ["net-alias", "--network container:NAME: then it is localhost for both"],
+    ["link", "--network container:NAME: then it is localhost for both"],
+    ["add-host", OWN_HOSTS],
+    ["hosts-file", OWN_HOSTS],
+    ["no-hosts", "leave it out: the file is the image's", ON],
+    ["no-hostname", "leave it out: /etc/hostname is the image's", ON],
+    ["dns", OWN_RESOLVER, { same: ["none"] }],
+    ["dns-option", OWN_RESOLVER],
+    ["dns-opt", OWN_RESOLVER],
+    ["dns-search", OWN_RESOLVER],
+  ]),
+  ...later("named volumes", [
+    ["volumes-from", "repeat the -v of the other container"],
+    ["secret", "-v FILE:/run/secrets/NAME:ro"],
+  ]),
+  ...later("limits of disks (blkio and io controllers)", [
+    ["blkio-weight", "ionice(1) before vitrine: its class is handed on", { same: ["0"] }],
+    ["blkio-weight-device", "ionice(1) before vitrine: its class is handed on"],
+    ["device-read-bps", THROTTLE],
+    ["device-read-iops", THROTTLE],
+    ["device-write-bps", THROTTLE],
+    ["device-write-iops", THROTTLE],
+  ]),
+
+  refused(
+    "kernel-memory",
+    "the kernel gave this limit up (Linux 5.16), and takes it without effect",
+    "--memory counts the kernel's memory for the container too",
+  ),
+  refused("isolation", "chooses between kinds of Windows containers", "leave it out", { same: ["default", ""] }),
+  refused("cpu-count", WINDOWS, "use --cpus", { same: ["0"] }),
+  refused("cpu-percent", WINDOWS, "use --cpus", { same: ["0"] }),
+  refused("io-maxbandwidth", WINDOWS, THROTTLE, { same: ["0"] }),
+  refused("io-maxiops", WINDOWS, THROTTLE, { same: ["0"] }),
+  ...["cpu-rt-period", "cpu-rt-runtime"].map((name) =>
+    refused(
+      name,
+      "only kernels with RT_GROUP_SCHED divide real-time CPU time, and only with cgroup v1",
+      "--cpu-shares, --cpu-quota and --nice divide the rest",
+      { same: ["0"] },
+    ),
+  ),
+
+  refused(
+    "cgroup-parent",
+    "every container has a group of its own right below the root of each hierarchy",
+    "limit it by --memory, --cpus, --pids-limit; docs/decisions/0005-control-groups.md tells why",
+  ),
+  refused("cgroups", "every container has a group of its own, by which it is counted and ended", "leave it out", {
+    same: ["enabled"],
+  }),
+  refused(
+    "cgroup-conf",
+    "a limit is set by a flag that checks it, not by a file's name",
+    "--memory, --cpus, --pids-limit and the like, or write to its group /vitrine-ID by hand",
+  ),
+  refused(
+    "device-cgroup-rule",
+    "devices are let in by their nodes, not by rules on numbers",
+    "--device PATH lets one in",
+  ),
+  refused(
+    "gpus",
+    "needs the vendor's hook, and nothing but vitrine prepares a container",
+    "--device for its nodes, -v for its libraries",
+  ),
+  refused(
+    "rdt-class",
+    "classes of cache and memory bandwidth (resctrl) are not used",
+    "write its process id to /sys/fs/resctrl/CLASS/tasks by hand",
+  ),
+
+  refused(
+    "storage-opt",
+    "a size needs project quotas: the store's file system may have none switched on, and vitrine sets none",
+    "--read-only with --tmpfs DIR:size=64m, or --rw-rootfs with --rootfs on a file system of that size",
+  ),
+  refused(
+    "volume-driver",
+    "there are no drivers: they are programs that a daemon talks to",
+    "mount it on the host, then -v DIR:DIR",
+    { same: ["", "local"] },
+  ),
+  refused("read-only-tmpfs", "--read-only adds nothing of its own", "--tmpfs /run --tmpfs /tmp --tmpfs /var/tmp", OFF),
+  refused("shm-size-systemd", "nothing is prepared for systemd", "--tmpfs DIR:size=64m"),
+  refused(
+    "systemd",
+    "nothing is prepared for systemd as first process",
+    "--init reaps and hands signals on; --tmpfs /run --tmpfs /tmp for what writes there",
+    { same: ["false"] },
+  ),
+  refused("chrootdirs", "no hosts or resolv.conf is made, in none of the places", OWN_RESOLVER),
+  refused("tz", "no file of the image is changed", "-e TZ=…, or -v /usr/share/zoneinfo/…:/etc/localtime:ro"),
+
+  ...["uidmap", "gidmap", "subuidname", "subgidname"].map((name) => refused(name, RANGE, OWN_IDS)),
+  ...["hostuser", "passwd-entry", "group-entry"].map((name) => refused(name, NO_ENTRIES, BY_NUMBER)),
+  refused("passwd", NO_ENTRIES, BY_NUMBER, OFF),
+  refused("pod", NO_PODS, SHARE),
+  refused("pod-id-file", NO_PODS, SHARE),
+
+  refused(
+    "sig-proxy",
+    "whoever waits for the container hands its signals on",
+    "setsid(1) before vitrine keeps those of the terminal away",
+    ON,
+  ),
+  refused(
+    "env-host",
+    "nothing of the caller's environment goes in unasked",
+    "--env NAME for each one, or --env-file",
+    OFF,
+  ),
+  refused(
+    "http-proxy",
+    "nothing of the caller's environment goes in unasked",
+    "-e http_proxy -e https_proxy -e no_proxy",
+    OFF,
+  ),
+  refused("preserve-fds", "no open file but the standard streams goes in", "a FIFO or a socket in a volume"),
+  refused("preserve-fd", "no open file but the standard streams goes in", "a FIFO or a socket in a volume"),
+  refused("sdnotify", "nobody listens for it", '-v "$NOTIFY_SOCKET:$NOTIFY_SOCKET" -e NOTIFY_SOCKET', {
+    same: ["ignore"],
+  }),
+  refused("init-path", "--init is a part of vitrine", "--init, or the path as the command"),
+  refused(
+    "conmon-pidfile",
+    "there is no conmon: vitrine itself waits for the container",
+    "its process id is $! in a shell",
+  ),
+  refused(
+    "personality",
+    "a process hands it on to its children without help",
+    "setarch(8) before vitrine, as: setarch linux32 vitrine run …",
+  ),
+  refused("seccomp-policy", "images choose no filter of their own", "--security-opt seccomp=FILE", {
+    same: ["default"],
+  }),
+  refused("runtime", "vitrine starts containers itself, without a runtime", "leave it out"),
+  refused("use-api-socket", "there is no daemon, and so no socket of its own", "-v SOCKET:SOCKET for another's", OFF),
+  refused("purge", "podman's old name of --rm", "use --rm", OFF),
+];
