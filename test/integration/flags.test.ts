@@ -3,7 +3,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { watchLeaks } from "../leaks.ts";
-import { directory, run, shell, vitrine } from "../vitrine.ts";
+import { directory, run, shell } from "../vitrine.ts";
 
 setDefaultTimeout(20_000);
 watchLeaks();
@@ -241,15 +241,4 @@ describe("--privileged", () => {
     const held = /CapEff:\t(\w+)/.exec(readFileSync("/proc/self/status", "latin1"))?.[1];
     expect(inside("grep CapEff /proc/self/status", "--cap-add", "ALL", "--userns", "host")).toBe(`CapEff:\t${held}\n`);
   });
-});
-
-test("what docker has and is refused here, is refused by name", () => {
-  for (const [flag, reason] of [
-    [["-d"], "--detach"],
-    [["-p", "80:80"], "--publish"],
-  ] as const) {
-    const { status, stderr } = vitrine(["run", ...flag, "host:sh", "true"]);
-    expect(status).toBe(125);
-    expect(stderr).toContain(reason);
-  }
 });
