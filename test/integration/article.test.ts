@@ -246,7 +246,7 @@ describe("A13: the whole container from on-board tools", () => {
       "mount -t proc",
       "mount -t overlay",
       "hostname ",
-      "capsh --drop=",
+      "setpriv --bounding-set -",
       "setpriv --no-new-privs",
     ])
       expect(stdout).toContain(command);

@@ -305,6 +305,7 @@ describe("an image of the host's programs", () => {
 
   test("is assembled by the script as by vitrine", () => {
     const args = [image, "sh", "-c", "id; cat /proc/self/uid_map | wc -l; ls /; env; exit 37"];
+    rmSync(`${ROOT}/images/host`, { recursive: true, force: true }); // those of other tests
     const file = write(["--hostname", "x", ...args]);
     expect(readFileSync(file, "utf8")).toContain("install -m 755 ");
     const first = bash(file);
