@@ -49,6 +49,7 @@ function notes(plan: Plan, all: readonly Step[]): string[] {
     "The same container with on-board tools: keep this in a file, and run it as root.",
     "Steps bear the numbers of `vitrine run --explain`; what no on-board tool can do is marked. Besides:",
     "- Until its last command the container's process is bash; vitrine's can be neither traced nor read by anybody.",
+    "- No session keyring of its own: that takes keyctl of keyutils, which is not on board.",
   ];
   const has = (found: (op: Op) => boolean) => all.some(({ op }) => found(op));
   const inside = ({ where }: Op) => where === "container";

@@ -2,6 +2,7 @@
 # The same container with on-board tools: keep this in a file, and run it as root.
 # Steps bear the numbers of `vitrine run --explain`; what no on-board tool can do is marked. Besides:
 # - Until its last command the container's process is bash; vitrine's can be neither traced nor read by anybody.
+# - No session keyring of its own: that takes keyctl of keyutils, which is not on board.
 # - What the container writes has, on disk, the ids of its range; vitrine's start at 0.
 # - -t: no terminal of its own. The program has the caller's streams as they are, and no /dev/console.
 # - No seccomp filter: every system call is allowed.
