@@ -4,6 +4,7 @@ import type { Arch } from "../linux/arch.ts";
 import {
   AT_EMPTY_PATH,
   AT_SYMLINK_NOFOLLOW,
+  MOUNT_ATTR_RDONLY,
   O_CLOEXEC,
   O_CREAT,
   O_NOFOLLOW,
@@ -13,7 +14,7 @@ import {
   S_IFMT,
   STATX_BASIC_STATS,
 } from "../linux/constants.ts";
-import { attach, cloneMount } from "./filesystem.ts";
+import { attach, cloneMount, setAttributes } from "./filesystem.ts";
 import { expect, out, sys } from "./instructions.ts";
 import { inside, onHost } from "./op.ts";
 import { openInRoot } from "./paths.ts";
@@ -48,7 +49,8 @@ export function hostNodes(): { op: Op; nodes: readonly Node[] } {
   const does: Instruction[] = [];
   const nodes = NODES.map(([name, major, minor]) => {
     const mount = cloneMount(`/dev/${name}`);
-    does.push(mount, ...isDevice(mount, major, minor));
+    // A node on a read-only mount can be written to, but not given another owner or mode, which would be the host's.
+    does.push(mount, ...isDevice(mount, major, minor), setAttributes(mount, { set: MOUNT_ATTR_RDONLY }));
     return { name, mount };
   });
   const names = nodes.map((n) => n.name).join(", ");
@@ -56,7 +58,7 @@ export function hostNodes(): { op: Op; nodes: readonly Node[] } {
     call: "open_tree",
     object: `/dev/{${names.replaceAll(" ", "")}}`,
     why: `The host's ${names}, checked by device number; a user namespace cannot make nodes, and needs no others.`,
-    sh: `for n in ${names.replaceAll(",", "")}; do mount --bind /dev/$n $MOUNTS/dev-$n; done`,
+    sh: `for n in ${names.replaceAll(",", "")}; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done`,
   };
   return { op: onHost(told, does), nodes };
 }

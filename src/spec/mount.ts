@@ -175,6 +175,6 @@ export function parseDevice(text: string): Mount {
     destination: target(what, destination),
     type: "bind",
     source,
-    options: ["bind", "nosuid", "noexec", "noidmap"],
+    options: ["bind", "ro", "nosuid", "noexec", "noidmap"],
   };
 }

@@ -604,7 +604,7 @@ mount -t proc -o nosuid,noexec,nodev proc $MOUNTS/mount%2Fproc
 # 50. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
 step 50 'open_tree /dev/{null,zero,full,random,urandom,tty}'
-for n in null zero full random urandom tty; do mount --bind /dev/$n $MOUNTS/dev-$n; done
+for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
 
 # 51. fsmount sysfs
 # Devices and kernel objects to look at, not to change. It shows the host's namespace, so it is made outside.

@@ -569,7 +569,7 @@ mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdi
 # 47. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
 step 47 'open_tree /dev/{null,zero,full,random,urandom,tty}'
-for n in null zero full random urandom tty; do mount --bind /dev/$n $MOUNTS/dev-$n; done
+for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
 tell 47
 
 # Life and end
