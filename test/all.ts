@@ -57,6 +57,7 @@ const LONGEST_MS = 25 * 60_000;
 let passed = 0;
 let failed = 0;
 let skipped = 0;
+const failures: string[] = [];
 for (const suite of process.argv[2] === "check" ? CHECK : ALL) {
   if (suite.skip !== undefined) {
     console.log(`== ${suite.name}: skipped, ${suite.skip}`);
@@ -79,10 +80,15 @@ for (const suite of process.argv[2] === "check" ? CHECK : ALL) {
   passed += counted ? count("pass") : bad ? 0 : 1;
   failed += counted ? Math.max(count("fail"), bad ? 1 : 0) : bad ? 1 : 0;
   skipped += count("skip");
-  if (bad) console.log(output);
-  else
+  if (bad) {
+    console.log(output);
+    const named = output.split("\n").filter((line) => line.startsWith("(fail)"));
+    const otherwise = `(fail) it ended with ${child.status ?? child.signal}`;
+    failures.push(...(named.length > 0 ? named : [otherwise]).map((line) => `${suite.name}: ${line}`));
+  } else
     for (const line of output.split("\n"))
       if (/^\(skip\)|^in the virtual machine|warning/.test(line)) console.log(line);
 }
+for (const failure of failures) console.log(failure);
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
 process.exitCode = failed > 0 ? 1 : 0;
