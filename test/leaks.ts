@@ -41,7 +41,7 @@ export function snapshot(): Snapshot {
     ["mount", new Set(readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n"))],
     ["namespace", namespaces()],
     ["link", new Set(readdirSync("/sys/class/net"))],
-    ["nft rule", new Set(lines("nft", ["list", "ruleset"]))],
+    ["nft rule", new Set(lines("nft", ["--stateless", "list", "ruleset"]))],
     ["control group", groups()],
     ["process", stages()],
     ["descriptor", new Set(descriptors())],

@@ -4,6 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
 
 export const BINARY = process.env.VITRINE_BINARY ?? `${import.meta.dir}/../dist/vitrine`;
 
+// What tests make is for the container's users too, whatever the caller's umask is.
+process.umask(0o022);
+
 const scratch = mkdtempSync("/var/tmp/vitrine-test-");
 export const ROOT = `${scratch}/root`;
 export const STATE = `${scratch}/state`;
