@@ -91,6 +91,11 @@ test("help lists what works, and says where the rest is told", () => {
   expect(help.trimEnd().split("\n").at(-1)).toContain("docs/guide/flags.md");
 });
 
+test("docs/guide/run.md tells of every flag that works", () => {
+  const guide = readFileSync(`${import.meta.dir}/../../../docs/guide/run.md`, "utf8");
+  for (const { name } of command.flags) expect(guide).toMatch(new RegExp(`--${name}[\`, [=]`));
+});
+
 describe("docs/guide/flags.md", () => {
   const rows = new Map(
     readFileSync(`${import.meta.dir}/../../../docs/guide/flags.md`, "utf8")
