@@ -45,7 +45,8 @@ function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string 
     return "lowering a score or a nice value takes CAP_SYS_RESOURCE or CAP_SYS_NICE over the host, which the caller lacks";
   if (op.object.includes("/proc/sys/"))
     return errno === ERRNO.ENOENT ? "this kernel has no such parameter" : "the kernel does not take this value here";
-  if (call === "prlimit64") return "the caller may not give this limit";
+  if (call === "prlimit64")
+    return `the caller may not give this limit${op.object.includes("nofile") ? ", or it is above /proc/sys/fs/nr_open" : ""}`;
   if (call === "await" && errno === ERRNO.ESRCH)
     return "a process of the run was killed while the container was set up";
   if (call === "clone3" && errno === ERRNO.ENOSPC) return "the kernel allows no more namespaces: see /proc/sys/user";

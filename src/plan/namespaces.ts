@@ -238,16 +238,18 @@ export function setDomainname(name: string): Op {
   return inside(told, [sys("setdomainname", [value, value.bytes.length])]);
 }
 
-/** Clocks that run ahead of the host's or behind them. The process itself enters with execve(2) (time_namespaces(7)). */
+/** Clocks that run ahead of the host's or behind them. unshare(2) is for children only, and execve(2) enters since Linux 6.3 only. */
 export function ownClocks(
   offsets: NonNullable<Linux["timeOffsets"]>,
   child: Child,
   procfs: Instruction,
-): { inside: Op; outside: Op } {
+  stage: Instruction,
+): { inside: Op[]; outside: Op } {
   const lines = Object.entries(offsets).map(([clock, { secs, nanosecs }]) => `${clock} ${secs} ${nanosecs}\n`);
   const value = text(lines.join(""));
   const unshared = sys("unshare", [CLONE_NEWTIME]);
   const file = sys("openat", [procfs, withPid("", child.pid, "/timens_offsets"), O_WRONLY | O_CLOEXEC]);
+  const namespace = sys("openat", [procfs, withPid("", child.pid, "/ns/time_for_children"), O_RDONLY | O_CLOEXEC]);
   const make = {
     call: "unshare",
     object: "the time namespace",
@@ -266,6 +268,14 @@ export function ownClocks(
     file,
     sys("write", [file, value, value.bytes.length]),
     sys("close", [file]),
+    namespace,
   ];
-  return { inside: inside(make, [unshared]), outside: onHost(set, write) };
+  const enter = {
+    call: "setns",
+    object: "the time namespace",
+    why: "Its clocks are set now, and stay as they are as soon as somebody is in there.",
+    sh: "nsenter --time=/proc/self/ns/time_for_children",
+  };
+  const entered = [awaits(namespace, stage), sys("setns", [namespace, CLONE_NEWTIME])];
+  return { inside: [inside(make, [unshared]), inside(enter, entered)], outside: onHost(set, write) };
 }

@@ -131,8 +131,10 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
   else if (hasNamespace(config, "cgroup")) namespaces.push(cgroupNamespace());
   if (ids) namespaces.push(becomeRoot(maps?.done, self));
   const clocks =
-    linux.timeOffsets && hasNewNamespace(config, "time") ? ownClocks(linux.timeOffsets, child, procfs) : undefined;
-  if (clocks) namespaces.push(clocks.inside);
+    linux.timeOffsets && hasNewNamespace(config, "time")
+      ? ownClocks(linux.timeOffsets, child, procfs, self)
+      : undefined;
+  if (clocks) namespaces.push(...clocks.inside);
   const protect = protectPaths(config, facts, root.mount);
   const readonly = config.root.readonly ? [readOnlyRoot(root.mount)] : [];
   body.push(

@@ -74,6 +74,7 @@ function makeDisk(): string {
   for (const file of ["ld.so.cache", "ld.so.conf", "ld.so.conf.d"])
     if (existsSync(`/etc/${file}`)) cpSync(`/etc/${file}`, `${tree}/etc/${file}`, { recursive: true });
   writeFileSync(`${tree}/etc/passwd`, PASSWD);
+  writeFileSync(`${tree}/etc/hostname`, "machine\n");
   writeFileSync(`${tree}/etc/group`, "root:x:0:\ndaemon:x:1:\n");
   for (const part of ["src", "test", "package.json", "tsconfig.json"])
     cpSync(`${REPOSITORY}/${part}`, `${tree}/vitrine/${part}`, { recursive: true });

@@ -12,11 +12,13 @@ const MACHINES: readonly (readonly string[])[] = [
     "integration/stage.test.ts",
     "integration/terminal.test.ts",
     "integration/explain.test.ts",
+    "integration/older.test.ts",
   ],
   [
     "integration/join.test.ts",
     "integration/article.test.ts",
     "integration/strace.test.ts",
+    "integration/flags.test.ts",
     "integration/errors.test.ts -t 'only the kernel'",
   ],
 ];
