@@ -1,9 +1,9 @@
 /** Device nodes. They are /dev/zero by another name, so that a control does no harm; the control is a chroot. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
-import { directory } from "../vitrine.ts";
-import { type Answers, answers, attack, type Row, rootWith, rows, watchCanary, watchFile } from "./tool.ts";
+import { chmodSync, chownSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { busybox, directory } from "../vitrine.ts";
+import { type Answers, answers, attack, type Row, rootWith, rows, runIn, watchCanary, watchFile } from "./tool.ts";
 
 setDefaultTimeout(20_000);
 watchFile();
@@ -61,6 +61,42 @@ describe("device nodes", () => {
     expect(remount("--userns", "host", "--cap-add", "SYS_ADMIN")).toBe("ok");
     for (const more of [[], ["--userns", "host"], ["--security-opt", "seccomp=unconfined"]])
       expect(remount(...more)).toBe("EPERM");
+  });
+});
+
+describe("owner and mode of the host's nodes, with the host's ids", () => {
+  const node = `${volume}/zero`;
+  const change = (path: string) => `chown 1:1 ${path}; chmod 600 ${path}; touch ${path}; true`;
+  const seen = (path: string) => {
+    const { mode, uid, gid, mtimeMs } = statSync(path);
+    return { mode: mode & 0o7777, uid, gid, mtimeMs };
+  };
+  const shell = (command: string, ...more: string[]) =>
+    runIn(busybox(), ["--userns", "host", ...more], ["sh", "-c", command]);
+  test("the control: in a volume they can be changed", () => {
+    const before = seen(node);
+    expect(shell(change("/volume/zero"), "-v", `${volume}:/volume`).status).toBe(0);
+    const after = seen(node);
+    chownSync(node, 0, 0);
+    chmodSync(node, 0o666);
+    expect(after).toMatchObject({ mode: 0o600, uid: 1, gid: 1 });
+    expect(after.mtimeMs).not.toBe(before.mtimeMs);
+  });
+  test("one that is handed in cannot", () => {
+    const before = seen(node);
+    const { status, stderr } = shell(change("/dev/mine"), "--device", `${node}:/dev/mine`);
+    expect(status).toBe(0);
+    expect(stderr.match(/Read-only file system/g)).toHaveLength(3);
+    expect(seen(node)).toEqual(before);
+  });
+  test.each(["null", "zero", "full", "random", "urandom", "tty"])("/dev/%s cannot", (name) => {
+    const { mtimeMs: _, ...before } = seen(`/dev/${name}`);
+    const { stderr } = shell(`chown 1:1 /dev/${name}; chmod 600 /dev/${name}; true`);
+    const { mtimeMs: __, ...after } = seen(`/dev/${name}`);
+    chownSync(`/dev/${name}`, before.uid, before.gid);
+    chmodSync(`/dev/${name}`, before.mode);
+    expect(after).toEqual(before);
+    expect(stderr.match(/Read-only file system/g)).toHaveLength(2);
   });
 });
 
