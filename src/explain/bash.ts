@@ -1,7 +1,7 @@
 /** The parts of a script that are the same in all: what its lines use, in bash. */
 
 /** Before anything is done. */
-export const PRELUDE = `set -Eeuo pipefail
+const PRELUDE = `set -Eeuo pipefail
 umask 022
 [ "$(id -u)" = 0 ] || { echo "$0: has to be run as root" >&2; exit 125; }
 
@@ -65,7 +65,7 @@ mkdir -m 700 "$WORK/private"
 `;
 
 /** How the two processes talk, and start. */
-export const TALK = `# The container's process is started by a chain of commands, each of which runs the next. It tells its pid on
+const TALK = `# The container's process is started by a chain of commands, each of which runs the next. It tells its pid on
 # descriptor 9, and hears on descriptor 8 what is done; what it cannot do itself it asks for by the step's number.
 start() {
   local pipe
@@ -162,7 +162,7 @@ wait() {
 `;
 
 /** Mounts, outside and inside. */
-export const MOUNT = `mount() { "mount_$WHERE" "$@"; }
+const MOUNT = `mount() { "mount_$WHERE" "$@"; }
 
 # Outside: as the host's root, in the mount namespace of the container, so that the host sees nothing of it.
 mount_outside() {
@@ -279,6 +279,9 @@ in_root() {
   printf %s "$ROOT$at"
 }
 `;
+
+/** What every script begins with, whatever the plan is. */
+export const LIBRARY = [PRELUDE, TALK, MOUNT].join("\n");
 
 /** Functions that the container's process has, too. */
 export const EXPORTED = "first step failed hear ask begin announce close mount mount_inside cd in_root";

@@ -4,7 +4,7 @@
  */
 import { quote } from "../plan/op.ts";
 import type { Instruction, Op, Plan } from "../plan/plan.ts";
-import { EXPORTED, MOUNT, PRELUDE, TALK } from "./bash.ts";
+import { EXPORTED, LIBRARY } from "./bash.ts";
 import { insideScript } from "./inside.ts";
 import { asFunction, flat, heading, linesOf, nameOf, oneLine, programOf } from "./lines.ts";
 import { type Step, steps } from "./outline.ts";
@@ -28,9 +28,7 @@ export function explainScript(plan: Plan, before: readonly Op[]): string {
     "#!/bin/bash",
     ...notes(plan, all).map((note) => `# ${note}`),
     "",
-    PRELUDE,
-    TALK,
-    MOUNT,
+    LIBRARY,
     heading("In the container's process"),
     ...inside.functions,
     `export -f ${EXPORTED} ${inside.names.join(" ")}`,

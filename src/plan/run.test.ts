@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { HYBRID, NO_GROUPS, OLDER, shapeFor, V1_ONLY, V2_ONLY } from "../../test/facts.ts";
+import { LIBRARY } from "../explain/bash.ts";
 import { explainJson } from "../explain/json.ts";
 import { explainScript } from "../explain/script.ts";
 import { explainText } from "../explain/text.ts";
@@ -116,7 +117,10 @@ describe("golden", () => {
   test.each(CASES)("$file", (one) => {
     const plan = planOf(one);
     compareGolden(`${one.file}.txt`, explainText(plan, []));
-    compareGolden(`${one.file}.sh`, explainScript(plan, []));
+    compareGolden(
+      `${one.file}.sh`,
+      explainScript(plan, []).replace(LIBRARY, () => "# The functions: src/explain/bash.ts\n"),
+    );
     compareGolden(`${one.file}.json`, `${JSON.stringify(explainJson(plan, []), undefined, 1)}\n`);
   });
 });
