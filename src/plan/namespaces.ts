@@ -95,12 +95,15 @@ export function cloneChild(input: CloneInput): Child {
 
   // Namespaces are entered by a process that makes the container's one and ends: whoever has entered a user namespace has
   // no rights outside any more, and a PID namespace is only entered by children (setns(2)).
-  const enter = dieWithParent(input.stage, onTheWay);
+  const guarded = [dieWithParent(input.stage, onTheWay), undumpable(onTheWay)];
   const joiner: Clone = {
     do: "clone",
     args: cloneArgs(BigInt(CLONE_FILES), SIGCHLD, undefined),
     body: [
-      { phase: "Namespaces", ops: [enter, enterNamespaces(entered, input.joined, config), onTheWay(told, [pid])] },
+      {
+        phase: "Namespaces",
+        ops: [...guarded, enterNamespaces(entered, input.joined, config), onTheWay(told, [pid])],
+      },
     ],
   };
   const joinerPidfd = sys("pidfd_open", [joiner, 0]);
@@ -179,14 +182,17 @@ export function dieWithParent(parent: Instruction, by: typeof inside = inside): 
   ]);
 }
 
-/** Whoever shares a PID namespace with this process must not look into it (CVE-2016-9962). execve(2) ends this. */
-export function undumpable(): Op {
+/**
+ * Whoever shares a PID namespace with this process must not look into it (CVE-2016-9962). A child inherits it, for in a
+ * joined namespace it is seen from its first moment on; execve(2) ends it.
+ */
+export function undumpable(by: typeof inside = inside): Op {
   const told = {
     call: "prctl",
     object: "PR_SET_DUMPABLE 0",
     why: "Nobody may trace this process, read its memory or take its descriptors before it is the container's program.",
   };
-  return inside(told, [sys("prctl", [PR_SET_DUMPABLE, 0, 0, 0, 0])]);
+  return by(told, [sys("prctl", [PR_SET_DUMPABLE, 0, 0, 0, 0])]);
 }
 
 export function privateMounts(by: typeof inside = inside): Op {

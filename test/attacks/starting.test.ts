@@ -2,6 +2,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -12,8 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { watchLeaks } from "../leaks.ts";
-import { directory, makeBusybox, run, shell, vitrine } from "../vitrine.ts";
-import { compile, OUTSIDE, restoreCanary, runIn, watchCanary } from "./tool.ts";
+import { busybox, directory, makeBusybox, run, shell, start, until, vitrine } from "../vitrine.ts";
+import { CANARY, compile, OUTSIDE, restoreCanary, runIn, watchCanary } from "./tool.ts";
 
 setDefaultTimeout(30_000);
 watchLeaks();
@@ -196,6 +197,37 @@ describe("races: paths are swapped for links meanwhile", () => {
     expect(readFileSync("/proc/sys/net/ipv4/ip_default_ttl", "latin1")).toBe(ttl);
     for (const answer of answers.keys()) expect(answer).toMatch(/^(0 intact\n|12[567] )$/);
     restoreCanary();
+  });
+});
+
+describe("who enters a PID namespace (CVE-2016-9962)", () => {
+  const watch = async (enter: (target: number) => void) => {
+    copyFileSync(compile("watch"), `${busybox()}/watch`);
+    const target = start(["--name", "watcher", "--cap-add", "SYS_PTRACE", "-e", `CANARY=${CANARY}`], ["/watch"]);
+    await until(() => target.stdout().includes("ready"), "the watcher");
+    const stage = target.child.pid ?? 0;
+    enter(Number(readFileSync(`/proc/${stage}/task/${stage}/children`, "latin1").trim().split(" ")[0]));
+    await Bun.sleep(50);
+    target.child.kill("SIGKILL");
+    await target.ended;
+    vitrine(["ps"]); // cleans up
+    return target.stdout();
+  };
+  test("the control: through nsenter(1) the watcher reaches a descriptor of the host", async () => {
+    const found = await watch((pid) => {
+      for (let i = 0; i < 5; i++) spawnSync("sh", ["-c", `exec 9<${OUTSIDE}; nsenter -t ${pid} -U -p sleep 0.05`]);
+    });
+    expect(found).toContain(`hit fd 9 ${OUTSIDE}`);
+  });
+  test("a container that joins: it is seen, and nothing is reached", async () => {
+    const found = await watch(() => {
+      for (let i = 0; i < 25; i++) {
+        const init = i % 3 === 0 ? ["--init"] : [];
+        expect(run(["--pid", "container:watcher", ...init], ["sleep", "0.02"]).status).toBe(0);
+      }
+    });
+    expect(found).toContain("seen 20");
+    expect(found).not.toContain("hit");
   });
 });
 
