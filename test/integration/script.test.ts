@@ -105,9 +105,17 @@ function seen({ stdout, stderr, status }: Result): Seen {
   return result;
 }
 
+/** Signals 32 and 33 are libc's own: what starts the tests may hand them on as ignored, and no program that uses libc can change that. */
+function withoutOwnOfLibc(status: string): string {
+  return status.replace(/^(SigIgn:\t)(\w{16})$/, (_, name: string, mask: string) => {
+    return name + (BigInt(`0x${mask}`) & ~0x180000000n).toString(16).padStart(16, "0");
+  });
+}
+
 function compare(flags: readonly string[], command: readonly string[] = ["sh", "-c", PROBE], rootfs = busybox()) {
   const args = [...UNFILTERED, ...flags, "--rootfs", rootfs, ...command];
   const theirs = seen(bash(write(args)));
+  theirs.status = ((theirs.status ?? []) as string[]).map(withoutOwnOfLibc);
   rmSync(`${rootfs}/made`, { force: true });
   const ours = seen(vitrine(["run", "--rm", ...args]));
   rmSync(`${rootfs}/made`, { force: true });
