@@ -9,12 +9,14 @@ export interface OnTerminal {
   resize(columns: number, rows: number): void;
   /** The terminal goes, as when its window is closed. */
   close(): void;
+  /** Its status, once all it wrote has been seen too. */
   readonly ended: Promise<number>;
 }
 
 export function onTerminal(argv: readonly string[]): OnTerminal {
   const decoder = new TextDecoder();
   let text = "";
+  const drained = Promise.withResolvers<void>();
   const child = Bun.spawn([...argv], {
     env: { PATH: process.env.PATH ?? "", HOME: "/root", TERM: "dumb", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE },
     terminal: {
@@ -23,6 +25,7 @@ export function onTerminal(argv: readonly string[]): OnTerminal {
       data(_, bytes) {
         text += decoder.decode(bytes, { stream: true });
       },
+      exit: () => drained.resolve(),
     },
   });
   const { terminal } = child;
@@ -33,6 +36,10 @@ export function onTerminal(argv: readonly string[]): OnTerminal {
     type: (keys) => void terminal.write(keys),
     resize: (columns, rows) => terminal.resize(columns, rows),
     close: () => terminal.close(),
-    ended: child.exited,
+    ended: child.exited.then(async (status) => {
+      // Who still has the terminal open after that keeps its end from being seen.
+      await Promise.race([drained.promise, Bun.sleep(1000)]);
+      return status;
+    }),
   };
 }

@@ -27,12 +27,11 @@ function expectSameMode(screen: string): void {
 
 describe("-it", () => {
   test("is a terminal of its own, as wide as the caller's, also after that was resized", async () => {
-    const t = start("tty; stty size; ls /dev/pts; read x; stty size; tty </dev/console; exit 7");
-    await until(() => t.screen().includes("ptmx"), "the container's first lines");
+    const resized = "until [ \"$(stty size)\" = '44 55' ]; do sleep 0.05; done";
+    const t = start(`tty; stty size; ls /dev/pts; ${resized}; stty size; tty </dev/console; exit 7`);
+    await until(() => t.screen().includes("ptmx\n"), "the container's first lines");
     expect(t.screen()).toBe("/dev/pts/0\n33 111\n0     ptmx\n");
     t.resize(55, 44);
-    await Bun.sleep(100);
-    t.type("\r");
     expect(await t.ended).toBe(7);
     expect(t.screen()).toContain("44 55\n/dev/console\n");
   });
@@ -46,14 +45,14 @@ describe("-it", () => {
 
     const s = onTerminal([...RUN, ...root(), "sh"]);
     await until(() => s.screen().includes("# "), "a prompt");
-    s.type("sleep 100\r");
-    await Bun.sleep(200);
+    s.type("sh -c 'echo job; exec sleep 100'\r");
+    await until(() => s.screen().includes("\njob\n"), "the job to start");
     s.type("\x1a");
     await until(() => /Stopped/.test(s.screen()), "the job to stop");
     s.type("fg\r");
-    await Bun.sleep(100);
+    await until(() => s.screen().split("exec sleep").length > 3, "the job to go on");
     s.type("\x03");
-    await Bun.sleep(100);
+    await until(() => s.screen().split("/ # ").length > 3, "the prompt after the job");
     s.type("exit 4\r");
     expect(await s.ended).toBe(4);
   });
@@ -176,10 +175,9 @@ describe("--init", () => {
   });
 
   test("a key of the terminal arrives once", async () => {
-    const count = "n=0; trap 'n=$((n+1))' INT; echo ready; sleep 0.5; sleep 0.5; echo got $n; exit 0";
+    const count = "n=0; trap 'n=$((n+1))' INT; echo ready; sleep 1; sleep 1; echo got $n; exit 0";
     const t = start(count, "--init");
     await until(() => t.screen().includes("ready"), "the container to start");
-    await Bun.sleep(100);
     t.type("\x03");
     expect(await t.ended).toBe(0);
     expect(t.screen()).toContain("got 1\n");
