@@ -54,7 +54,7 @@ export function raiseRlimits({ rlimits = [] }: Process, types: readonly string[]
 /** By the stage, which may have the rights for it that the container has not. */
 export function setPriorities({ scheduler, oomScoreAdj }: Process, child: Instruction, procfs: Instruction): Op[] {
   const ops: Op[] = [];
-  if (scheduler)
+  if (scheduler?.nice !== undefined)
     ops.push(
       onHost(
         {
