@@ -39,6 +39,9 @@ i64 argument(struct stage *s, const struct op *op, int n, u64 *value)
 		return 0;
 	case ARG_RESULT:
 		return result_of(s, (u32)op->a[n], value);
+	case ARG_GIVEN:
+		*value = s->given;
+		return 0;
 	default:
 		*value = op->a[n];
 		return 0;

@@ -1,4 +1,4 @@
-// vitrine-stage PLAN [PROGRAM]: makes the calls that a plan names and writes down what came of them.
+// vitrine-stage PLAN [PROGRAM [NUMBER]]: makes the calls that a plan names and writes down what came of them.
 #include "stage.h"
 
 static u64 length(const char *s)
@@ -17,7 +17,7 @@ static int complain(const char *what, const char *path)
 	return 125;
 }
 
-static const char *map_plan(const char *path, struct plan *plan)
+static const char *map_plan(const char *path, struct plan *plan, int reports)
 {
 	i64 fd = sys(__NR_openat, AT_CWD, path, O_READ_WRITE | O_CLOSE_ON_EXEC | O_NO_FOLLOW, 0);
 	if (is_error(fd))
@@ -29,7 +29,10 @@ static const char *map_plan(const char *path, struct plan *plan)
 	}
 	u8 *own = (u8 *)sys(__NR_mmap, 0, size, PROT_RW, MAP_OWN, fd, 0);
 	const char *bad = is_error((i64)own) ? "cannot be mapped" : plan_decode(own, (u64)size, plan);
-	if (!bad) {
+	if (!bad && !reports) {
+		plan->report = (struct report *)(own + plan->head->report);
+		plan->out = own + plan->head->report + report_size(plan->head) - plan->head->out;
+	} else if (!bad) {
 		// From the start of the file: its page may be larger than the plan's.
 		u8 *both = (u8 *)sys(__NR_mmap, 0, size, PROT_RW, MAP_BOTH, fd, 0);
 		if (is_error((i64)both))
@@ -74,12 +77,14 @@ int stage_main(int argc, char **argv)
 
 	open_standard_streams();
 	if (argc < 2)
-		return complain("usage: vitrine-stage PLAN [PROGRAM]", "no plan");
+		return complain("usage: vitrine-stage PLAN [PROGRAM [NUMBER]]", "no plan");
 	if (argc > 2)
 		program = (u32)(argv[2][0] - '0');
+	for (const char *c = argc > 3 ? argv[3] : ""; *c >= '0' && *c <= '9'; c++)
+		s.given = s.given * 10 + (u64)(*c - '0');
 	if (program >= PROGRAMS)
 		return complain("no such program", argv[1]);
-	const char *bad = map_plan(argv[1], &s.plan);
+	const char *bad = map_plan(argv[1], &s.plan, program < START);
 	if (bad)
 		return complain(bad, argv[1]);
 	reset_signals();
@@ -87,7 +92,7 @@ int stage_main(int argc, char **argv)
 		s.plan.report->start = now_ns();
 	struct program *p = &s.plan.head->programs[program];
 	u32 failed = run_ops(&s, p->first, p->count, 0);
-	if (program == RECOVER) // the report is about an earlier run
+	if (program == RECOVER || program >= START) // the report is about an earlier run
 		return failed ? 1 : 0;
 	if (!failed && !s.plan.report->failed)
 		return 0;

@@ -7,6 +7,7 @@
 // One per process; a child made by OP_CLONE goes on with its own copy.
 struct stage {
 	struct plan plan;
+	u64 given; // ARG_GIVEN
 };
 
 // ops.c: runs `count` ops from `first`; returns 0, or the number of the op that failed plus one. `last` gets the result of

@@ -20,7 +20,7 @@ enum op_kind {
 	OP_ALT,       // try the next `first` ops; if they fail, roll them back and do the rest of the `size` ops
 	OP_EXPECT,    // (load(a0, nr bytes; 0 = a0 itself) & a1) == a2, or errno a3
 	OP_AWAIT,     // until op a0 of the other process is done; a1 is that process's pidfd
-	OP_SPAWN,     // a0 path, a1 argv, a2 envp, a3/a4 standard input and its length, a5 milliseconds
+	OP_SPAWN,     // a0 path, a1 argv, a2 envp, a3/a4 standard input and its length, a5 milliseconds. It writes to standard error only
 	OP_UNDO,      // undo what the run did so far, newest first; the result counts what would not go
 	OP_SERVE,     // nr serve_mode, a0 pidfd: hand signals on until that process ends; the result is its exit status.
 		      // a2 milliseconds after which it is killed, 0: never
@@ -53,6 +53,7 @@ enum arg_kind {
 	ARG_DATA,   // address of data + n
 	ARG_RESULT, // the result of op n
 	ARG_OUT,    // address of the report's output bytes + n
+	ARG_GIVEN,  // the number on the stage's command line
 	ARG_KINDS,
 };
 
@@ -64,7 +65,9 @@ enum reloc_kind {
 	REL_KINDS,
 };
 
-enum program_name { RUN, FAILED, RECOVER, RESUME, PROGRAMS };
+// From START on: what is done later with a container that RUN has made. These read what RUN reported, and write down nothing,
+// so that several may work on one plan.
+enum program_name { RUN, FAILED, RECOVER, RESUME, START, STATE, KILL, DELETE, PROGRAMS };
 
 struct program {
 	u32 first, count;

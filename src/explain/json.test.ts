@@ -52,7 +52,7 @@ describe("instructions as data", () => {
       call: "remove",
       args: ["/x"],
     });
-    const spawn = { do: "spawn", path: "/bin/x", argv: ["x", "-y"], env: [], stdin: "", timeoutMs: 0 } as const;
+    const spawn = { do: "spawn", path: "/bin/x", argv: ["x", "-y"], env: [], stdin: text(""), timeoutMs: 0 } as const;
     expect(doesOf(spawn)?.[0]).toEqual({ do: "spawn", call: "/bin/x", args: ["x", "-y"] });
     expect(doesOf({ do: "undo" })?.[0]).toEqual({ do: "undo" });
     expect(doesOf(first, { do: "serve", mode: "signals", pidfd: first })?.[1]).toEqual({ do: "serve" });

@@ -85,7 +85,13 @@ function explainInstruction(i: Instruction, numbers: ReadonlyMap<Instruction, nu
     case "await":
       return { do: i.do, args: [`step ${numbers.get(i.done)}`] };
     case "expect":
-      return { do: i.do, args: [`${"do" in i.value ? "result" : "data"} & ${i.mask} == ${i.is}`, i.errno] };
+      return {
+        do: i.do,
+        args: [
+          `${"do" in i.value ? "result" : "data"} & ${i.mask} == ${typeof i.is === "bigint" ? i.is : `result of step ${numbers.get(i.is)}`}`,
+          i.errno,
+        ],
+      };
     default:
       return { do: i.do };
   }
@@ -95,6 +101,7 @@ function argument(arg: Arg, numbers: ReadonlyMap<Instruction, number>): string |
   if (typeof arg === "bigint") return arg.toString();
   if (typeof arg !== "object") return arg;
   if ("do" in arg) return `result of step ${numbers.get(arg)}`;
+  if (arg.kind === "given") return "the number given";
   if (arg.kind === "out") return `${arg.size} bytes of the report`;
   const strings = arg.links.flatMap((link) => (link.put === "address" && typeof link.of === "string" ? [link.of] : []));
   return strings.length > 0 && strings.length === arg.links.length ? `[${strings.join(", ")}]` : readable(arg.bytes);

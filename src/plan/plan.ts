@@ -64,7 +64,11 @@ export interface Plan {
   readonly recover: readonly Op[];
   /** In this op of `run` the stage starts itself anew from a sealed copy; it goes on with the op behind it. */
   readonly restart?: Op;
+  /** What is done later with a container that stays when `run` is over: each by a stage of its own, with the results of `run`. */
+  readonly later?: Readonly<Record<Later, readonly Op[]>>;
 }
+
+export type Later = "start" | "state" | "kill" | "delete";
 
 // The stage's instruction set. Each of them is argued in docs/decisions/0002-stage-instructions.md.
 
@@ -96,12 +100,12 @@ export interface Alt {
   readonly other: readonly Instruction[];
 }
 
-/** (value & mask) == is, or the run fails with `errno`. */
+/** (value & mask) == is, or the run fails with `errno`. The result is the value. */
 export interface Expect {
   readonly do: "expect";
   readonly value: Instruction | { readonly load: Data | Out; readonly at: number; readonly width: 1 | 2 | 4 | 8 };
   readonly mask: bigint;
-  readonly is: bigint;
+  readonly is: bigint | Instruction;
   readonly errno: Errno;
 }
 
@@ -112,13 +116,13 @@ export interface Await {
   readonly peer: Instruction;
 }
 
-/** Run a program of the host. The result is its exit status as a shell gives it. */
+/** Run a program. The result is its exit status as a shell gives it; what it writes goes to standard error. */
 export interface Spawn {
   readonly do: "spawn";
   readonly path: string;
   readonly argv: readonly string[];
   readonly env: readonly string[];
-  readonly stdin: string;
+  readonly stdin: Data;
   /** 0: no limit. */
   readonly timeoutMs: number;
 }
@@ -155,8 +159,11 @@ export interface Serve {
   readonly timeoutMs?: number;
 }
 
-/** Numbers are numbers; a string is its NUL-terminated bytes' address; an instruction is its result. */
-export type Arg = number | bigint | string | Data | Out | Instruction;
+/** Numbers are numbers; a string is its NUL-terminated bytes' address; an instruction is its result; `GIVEN` is on the stage's command line. */
+export type Arg = number | bigint | string | Data | Out | Instruction | typeof GIVEN;
+
+/** The number that the stage is called with, for the later programs of a plan: which signal. */
+export const GIVEN = { kind: "given" } as const;
 
 /** Bytes in the plan, given to the kernel by address, with places that are filled in just before use. */
 export interface Data {

@@ -5,7 +5,17 @@ import { HYBRID, NO_GROUPS, shapeFor, V1_ONLY, V2_ONLY } from "../../test/facts.
 import { ERRNO, type Errno } from "../linux/errno.ts";
 import { type Syscall, syscallNumber } from "../linux/syscalls.ts";
 import { alt, awaits, bytes, expect as expects, out, strings, struct, sys, text, u64 } from "../plan/instructions.ts";
-import type { Arg, Data, Instruction, Link, Op, Out, Plan, Section } from "../plan/plan.ts";
+import {
+  type Arg,
+  type Data,
+  GIVEN,
+  type Instruction,
+  type Link,
+  type Op,
+  type Out,
+  type Plan,
+  type Section,
+} from "../plan/plan.ts";
 import { planRun } from "../plan/run.ts";
 import { encode, PROGRAM } from "./encode.ts";
 import { readHead } from "./layout.ts";
@@ -71,8 +81,8 @@ function decode(file: Uint8Array): Decoded {
     number,
     number,
   ];
-  const programs = [0, 1, 2, 3].map((i) => ({ first: u32(32 + 8 * i), count: u32(36 + 8 * i) }));
-  const relocsAt = 64 + 96 * count;
+  const programs = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => ({ first: u32(32 + 8 * i), count: u32(36 + 8 * i) }));
+  const relocsAt = 96 + 96 * count;
   const dataAt = Math.ceil((relocsAt + 12 * relocCount) / 8) * 8;
   must(size === dataAt + dataSize, "sizes do not add up");
   must(report >= size && report % 4096 === 0, "the report has a place of its own");
@@ -94,7 +104,7 @@ function decode(file: Uint8Array): Decoded {
     return { at: target, of, kind, width, pad };
   });
   const ops = Array.from({ length: count }, (_, i): DecodedOp => {
-    const at = 64 + 96 * i;
+    const at = 96 + 96 * i;
     const flags = file[at + 1] as number;
     const kind = KINDS[file[at] as number] ?? "?";
     must(KINDS.includes(kind) && kind !== "OP_KINDS", `kind of op ${i}`);
@@ -228,6 +238,7 @@ class Comparison {
         else this.#out(arg.load, n - arg.at);
         expect(kind).toBe(arg.load.kind === "data" ? "ARG_DATA" : "ARG_OUT");
       } else if (typeof arg === "object" && "do" in arg) expect([kind, n]).toEqual(["ARG_RESULT", this.#number(arg)]);
+      else if (typeof arg === "object" && arg.kind === "given") expect(kind).toBe("ARG_GIVEN");
       else if (typeof arg === "object" && arg.kind === "out") {
         expect(kind).toBe("ARG_OUT");
         this.#out(arg, n);
@@ -310,8 +321,7 @@ function operands(i: Instruction, number: (i: Instruction) => number): [Operand[
   if (i.do === "await") return [[number(i.done), i.peer]];
   if (i.do === "walk") return [[i.dir, i.path], i.ok];
   if (i.do === "serve") return [[i.pidfd, i.master ?? -1, i.timeoutMs ?? 0]];
-  if (i.do === "spawn")
-    return [[i.path, strings(i.argv), strings(i.env), i.stdin, Buffer.byteLength(i.stdin), i.timeoutMs]];
+  if (i.do === "spawn") return [[i.path, strings(i.argv), strings(i.env), i.stdin, i.stdin.bytes.length, i.timeoutMs]];
   return [[]];
 }
 
@@ -399,7 +409,7 @@ class Inventor {
           path: "/bin/x",
           argv: this.#some(3, () => this.#text()),
           env: [],
-          stdin: this.#text(),
+          stdin: this.#dataOf(0),
           timeoutMs: 5,
         };
       case 7:
@@ -429,7 +439,9 @@ class Inventor {
   }
 
   #arg(): Arg {
-    switch (this.#below(6)) {
+    switch (this.#below(7)) {
+      case 6:
+        return GIVEN;
       case 0:
         return this.#g(fc.maxSafeInteger);
       case 1:
@@ -527,13 +539,14 @@ describe("by hand", () => {
     // biome-ignore format: one field a line
     const head = [
       ...new TextEncoder().encode("vitrine1"),
-      163, 0, 0, 0, // size
+      195, 0, 0, 0, // size
       1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, // ops, relocs, data
       0, 16, 0, 0, 0, 0, 0, 0, // report, out
       0, 0, 0, 0, 1, 0, 0, 0, // run
       1, 0, 0, 0, 0, 0, 0, 0, // failed
       1, 0, 0, 0, 0, 0, 0, 0, // recover
       0, 0, 0, 0, 0, 0, 0, 0, // resume
+      ...[1, 2, 3, 4].flatMap(() => [1, 0, 0, 0, 0, 0, 0, 0]), // start, state, kill, delete
       1, 2, 0, 0, 0, 1, 0, 0, // OP_SYS, OP_RETRY, kinds of arguments
       3, 0, 0, 0, // close
       ...new Array(24).fill(0), // size, first, undo, undo_count, reloc, reloc_count
@@ -546,18 +559,18 @@ describe("by hand", () => {
       ...new Array(16).fill(0),
       0x61, 0x62, 0,
     ];
-    expect([...file.subarray(0, 163)]).toEqual(head);
+    expect([...file.subarray(0, 195)]).toEqual(head);
     expect(file).toHaveLength(4096 + 16 + 24);
   });
 
   test("call numbers are those of the architecture", () => {
     const nr = (arch: "x64" | "arm64") =>
-      new DataView(encode(planOf([host([sys("mount", [])])]), arch).file.buffer).getUint32(72, true);
+      new DataView(encode(planOf([host([sys("mount", [])])]), arch).file.buffer).getUint32(104, true);
     expect([nr("x64"), nr("arm64")]).toEqual([165, 40]);
   });
 
   test("programs are numbered as the stage numbers them", () => {
-    expect(PROGRAMS.slice(0, 4)).toEqual(["RUN", "FAILED", "RECOVER", "RESUME"]);
+    expect(PROGRAMS).toEqual(["RUN", "FAILED", "RECOVER", "RESUME", "START", "STATE", "KILL", "DELETE", "PROGRAMS"]);
     for (const [name, number] of Object.entries(PROGRAM)) expect(PROGRAMS[number]).toBe(name.toUpperCase());
   });
 
@@ -569,6 +582,7 @@ describe("by hand", () => {
       { first: 4, count: 0 },
       { first: 4, count: 0 },
       { first: 3, count: 1 },
+      ...[1, 2, 3, 4].map(() => ({ first: 4, count: 0 })),
     ]);
   });
 

@@ -7,10 +7,12 @@ import type { Arg, Data, Instruction, Op, Out, Plan, Section } from "../plan/pla
 import { HEADER_SIZE, OP_SIZE, PAGE, RECORD_SIZE, RELOC_SIZE, REPORT_HEAD } from "./layout.ts";
 
 /** The stage's programs, by the number it takes on its command line. */
-export const PROGRAM = { run: 0, failed: 1, recover: 2, resume: 3 } as const;
+export const PROGRAM = { run: 0, failed: 1, recover: 2, resume: 3, start: 4, state: 5, kill: 6, delete: 7 } as const;
+
+const LATER = ["start", "state", "kill", "delete"] as const;
 
 const KIND = { sys: 1, clone: 2, alt: 3, expect: 4, await: 5, spawn: 6, undo: 7, serve: 8, walk: 9 } as const;
-const ARG = { number: 0, data: 1, result: 2, out: 3 } as const;
+const ARG = { number: 0, data: 1, result: 2, out: 3, given: 4 } as const;
 const RELOC = { data: 1, out: 2, value: 3, decimal: 4 } as const;
 const FLAG = { wake: 1, retry: 2 } as const;
 const SERVE = { signals: 0, output: 1, terminal: 2, reaper: 3 } as const;
@@ -87,6 +89,7 @@ class PlanEncoder {
     const [first, count] = this.#programs[PROGRAM.run] as [number, number];
     const behind = this.#slots.findLastIndex((slot, i) => i < first + count && slot.op === plan.restart) + 1;
     this.#programs.push(plan.restart ? [behind, first + count - behind] : [0, 0]);
+    for (const name of LATER) this.#program(() => this.#list(plan.later?.[name] ?? [], undos));
     for (const slot of undos) {
       slot.undo = this.#slots.length;
       for (const instruction of slot.op.undo?.does ?? []) this.#place(instruction, slot.op, true, undos);
@@ -205,8 +208,7 @@ class PlanEncoder {
       case "await":
         return [0, [this.#number(i.done), i.peer]];
       case "spawn": {
-        const stdin = utf8.encode(i.stdin);
-        return [0, [i.path, strings(i.argv), strings(i.env), i.stdin, stdin.length, i.timeoutMs]];
+        return [0, [i.path, strings(i.argv), strings(i.env), i.stdin, i.stdin.bytes.length, i.timeoutMs]];
       }
       case "walk":
         return [WALK[i.mode], [i.dir, i.path], i.ok];
@@ -242,6 +244,9 @@ class PlanEncoder {
     } else if (arg.kind === "data") {
       kind = ARG.data;
       value = this.#dataOf(arg);
+    } else if (arg.kind === "given") {
+      kind = ARG.given;
+      value = 0;
     } else {
       kind = ARG.out;
       value = this.#outOf(arg);

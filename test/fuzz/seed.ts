@@ -1,7 +1,19 @@
 /** Seeds for test/fuzz/decode.c: real plans of made-up runs, and one small plan with every kind of instruction. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import type { CgroupLayout, HostFacts } from "../../src/linux/facts.ts";
-import { alt, awaits, bytes, expect, out, strings, struct, sys, u64, withPid } from "../../src/plan/instructions.ts";
+import {
+  alt,
+  awaits,
+  bytes,
+  expect,
+  out,
+  strings,
+  struct,
+  sys,
+  text,
+  u64,
+  withPid,
+} from "../../src/plan/instructions.ts";
 import type { Instruction, Op, Plan } from "../../src/plan/plan.ts";
 import { planRemoval } from "../../src/plan/removal.ts";
 import { planRun, type RunInput } from "../../src/plan/run.ts";
@@ -101,7 +113,7 @@ function small(): Plan {
     host([pid, self], [alt([sys("unlinkat", [-100, "a", 0], { ok: ["ENOENT"] })], [sys("chdir", ["b"])])]),
     host([child], [{ do: "walk", mode: "remove", dir: -100, path: "tree", ok: ["ENOENT"] }]),
     host([nested, expect({ load: value, at: 4, width: 4 }, 0xffn, 0n, "EIO")], [sys("chdir", ["c"])]),
-    host([{ do: "spawn", path: "/bin/true", argv: ["true"], env: [], stdin: "text", timeoutMs: 100 }]),
+    host([{ do: "spawn", path: "/bin/true", argv: ["true"], env: [], stdin: text("text"), timeoutMs: 100 }]),
     host([sys("read", [read, value, 16]), sys("write", [1, bytes(new Uint8Array(9)), 9]), status]),
     host([alt([undo, expect(undo, 1n, 0n, "EBUSY")], [sys("chdir", ["d"])])]),
   ];

@@ -4,8 +4,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { currentArch } from "../../src/linux/arch.ts";
 import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_RDONLY } from "../../src/linux/constants.ts";
-import { alt, expect, out, sys, text, unless } from "../../src/plan/instructions.ts";
-import type { Instruction, Op, Plan, Undo } from "../../src/plan/plan.ts";
+import { alt, bytes, expect, out, sys, text, unless } from "../../src/plan/instructions.ts";
+import { GIVEN, type Instruction, type Op, type Plan, type Undo } from "../../src/plan/plan.ts";
 import { encode } from "../../src/stage/encode.ts";
 import { HEADER_SIZE, OP_SIZE, RECORD_SIZE, REPORT_HEAD, readHead } from "../../src/stage/layout.ts";
 import { type Report, readReport } from "../../src/stage/report.ts";
@@ -27,7 +27,7 @@ const op = (does: readonly Instruction[], undo?: Undo): Op => ({
 
 interface Done {
   readonly status: number | null;
-  readonly stdout: string;
+  readonly stderr: string;
   readonly report: Report;
   of(instruction: Instruction): Report["records"][number];
 }
@@ -44,7 +44,7 @@ function carryOut(ops: readonly Op[], program = "0", tamper?: (file: Uint8Array)
   const report = readReport(readFileSync(path), layout);
   return {
     status: child.status,
-    stdout: child.stdout.toString(),
+    stderr: child.stderr.toString(),
     report,
     of: (instruction) =>
       report.records[layout.instructions.findIndex((p) => p.instruction === instruction)] as Report["records"][number],
@@ -112,14 +112,14 @@ describe("spawn", () => {
     path,
     argv,
     env: ["A=1"],
-    stdin,
+    stdin: text(stdin),
     timeoutMs,
   });
   test("gives the exit status, the environment, standard input", () => {
     const told = program("/bin/sh", ["sh", "-c", "echo $A; cat; exit 7"], "from stdin\n");
-    const { of, stdout } = carryOut([op([told])]);
+    const { of, stderr } = carryOut([op([told])]);
     expects(of(told).result).toBe(7n);
-    expects(stdout).toBe("1\nfrom stdin\n");
+    expects(stderr).toBe("1\nfrom stdin\n");
   });
   test("a program that is not there is its errno, one that is killed 128+n", () => {
     const missing = program("/no/such/program", ["x"]);
@@ -230,4 +230,31 @@ describe("the journal", () => {
     expects(lstatSync(path).size).toBe(4096);
     expects(text("x").bytes.length).toBe(1);
   });
+});
+
+test("what is done later reads what the run reported, takes a number, and writes nothing down", () => {
+  const pid = sys("getpid", []);
+  const line = bytes(new TextEncoder().encode("          \n"), [
+    { at: 0, put: "decimal", of: pid, width: 10, pad: " " },
+  ]);
+  const plan: Plan = {
+    run: [{ phase: "Image", ops: [op([pid])] }],
+    failed: [],
+    recover: [],
+    later: {
+      start: [op([sys("chdir", ["/no/such/directory"])])],
+      state: [op([sys("write", [1, line, 11])])],
+      kill: [op([sys("exit_group", [GIVEN])])],
+      delete: [],
+    },
+  };
+  const { file } = encode(plan, currentArch());
+  const path = `${directory("plans")}/later`;
+  writeFileSync(path, file);
+  const ran = spawnSync(STAGE, [path, "0"]);
+  const before = readFileSync(path);
+  expects(spawnSync(STAGE, [path, "5"]).stdout.toString()).toBe(`${String(ran.pid).padStart(10)}\n`);
+  expects(spawnSync(STAGE, [path, "6", "42"]).status).toBe(42);
+  expects([spawnSync(STAGE, [path, "4"]).status, spawnSync(STAGE, [path, "7"]).status]).toEqual([1, 0]);
+  expects(readFileSync(path).equals(before)).toBe(true);
 });
