@@ -85,6 +85,7 @@ export const PR_SET_SECUREBITS = 28;
 export const PR_SET_KEEPCAPS = 8;
 export const PR_SET_NO_NEW_PRIVS = 38;
 export const PR_CAP_AMBIENT = 47;
+export const PR_CAP_AMBIENT_RAISE = 2;
 export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 export const SECBIT_NO_SETUID_FIXUP = 4;
 

@@ -4,6 +4,8 @@ import type { Arch } from "./arch.ts";
 const NUMBERS = {
   read: [0, 63],
   write: [1, 64],
+  writev: [20, 66],
+  pread64: [17, 67],
   openat: [257, 56],
   close: [3, 57],
   lseek: [8, 62],

@@ -35,6 +35,12 @@ export interface Mounts {
   readonly inside: readonly Op[];
 }
 
+/** Where a config came from that is not of the engine's making. */
+export interface Bundle {
+  /** Absolute. */
+  readonly directory: string;
+}
+
 export interface MountsInput {
   readonly config: Config;
   readonly facts: HostFacts;
@@ -42,6 +48,7 @@ export interface MountsInput {
   readonly ids: IdRange | undefined;
   /** Descriptors of the namespaces that are joined. */
   readonly joined: ReadonlyMap<NamespaceType, Instruction>;
+  readonly bundle?: Bundle | undefined;
 }
 
 /** A file system shows the namespace that its maker is in; inside a user namespace only its own may be shown. */

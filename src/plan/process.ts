@@ -3,14 +3,17 @@ import { VitrineError } from "../errors.ts";
 import type { Arch } from "../linux/arch.ts";
 import { capabilityBit, capabilityName, capabilityWords } from "../linux/capabilities.ts";
 import {
+  AT_FDCWD,
   CLONE_VFORK,
   CLOSE_RANGE_CLOEXEC,
   CLOSE_RANGE_UNSHARE,
   KEYCTL_JOIN_SESSION_KEYRING,
+  O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
   PR_CAP_AMBIENT,
   PR_CAP_AMBIENT_CLEAR_ALL,
+  PR_CAP_AMBIENT_RAISE,
   PR_CAPBSET_DROP,
   PR_SET_CHILD_SUBREAPER,
   PR_SET_KEEPCAPS,
@@ -20,7 +23,7 @@ import {
 } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import type { Config, Process } from "../spec/config.ts";
-import { bytes, strings, struct, sys, u32, u64 } from "./instructions.ts";
+import { alt, bytes, strings, struct, sys, u32, u64 } from "./instructions.ts";
 import { setRlimits } from "./limits.ts";
 import { dieWithParent } from "./namespaces.ts";
 import { inside, quote } from "./op.ts";
@@ -35,6 +38,20 @@ export interface ProcessOps {
   readonly detached: Instruction;
 }
 
+/** What a way of running asks of the process besides. */
+export interface ProcessManner {
+  /** The program inherits so many descriptors from 3 on. */
+  readonly preserved?: number;
+  /** Stays in the keyring of its caller. */
+  readonly sharedKeyring?: boolean;
+  /** A working directory that is not there is an error. */
+  readonly existingDirectory?: boolean;
+  /** When its descriptors are its own, and all but these are to go. */
+  readonly kept?: readonly Instruction[];
+  /** When nothing is left to be done but to start the program. */
+  readonly ready?: readonly Op[];
+}
+
 export interface ProcessInput {
   readonly config: Config;
   readonly facts: HostFacts;
@@ -45,12 +62,18 @@ export interface ProcessInput {
   /** A first process that reaps stands before the program. */
   readonly init: boolean;
   readonly seccomp: KeptFilter | undefined;
+  readonly manner?: ProcessManner | undefined;
 }
 
-export function planProcess({ config, facts, root, stage, terminal, init, seccomp }: ProcessInput): ProcessOps {
+export function planProcess(input: ProcessInput): ProcessOps {
+  const { config, facts, root, stage, terminal, init, seccomp, manner = {} } = input;
   const { process } = config;
-  const separate = ownDescriptors();
-  const ops: Op[] = [session(terminal), ...boundingSet(process, facts), workingDirectory(process, root, facts.arch)];
+  const separate = ownDescriptors(manner.preserved ?? 0);
+  const ops: Op[] = [
+    session(terminal, manner.sharedKeyring === true),
+    ...boundingSet(process, facts),
+    workingDirectory(process, root, facts.arch, manner.existingDirectory === true),
+  ];
   const filter = seccomp
     ? [installSeccomp({ program: Buffer.from(seccomp.program, "base64"), flags: seccomp.flags })]
     : [];
@@ -63,8 +86,11 @@ export function planProcess({ config, facts, root, stage, terminal, init, seccom
   if (early) ops.push(...filter);
   ops.push(becomeUser(process), capabilities(process));
   if (process.noNewPrivileges) ops.push(noNewPrivileges());
-  ops.push(dieWithParent(stage), separate, ...setRlimits(process));
+  ops.push(dieWithParent(stage), separate);
   if (terminal) ops.push(standardStreams(terminal.slave));
+  if (manner.kept) ops.push(keepOnly(manner.kept, manner.preserved ?? 0));
+  ops.push(...setRlimits(process));
+  if (manner.ready) ops.push(findProgram(process), ...manner.ready);
   const last = [...(early ? [] : filter), program(process)];
   ops.push(...(init ? firstProcess(last) : last));
   return { ops, detached: separate.does[0] as Instruction };
@@ -97,7 +123,7 @@ function firstProcess(program: readonly Op[]): Op[] {
   return [inside(start, [pid, pidfd]), inside(reap, does)];
 }
 
-function session(terminal: Terminal | undefined): Op {
+function session(terminal: Terminal | undefined, sharedKeyring: boolean): Op {
   const told = {
     call: "setsid",
     object: "a session and keyring of its own",
@@ -107,8 +133,8 @@ function session(terminal: Terminal | undefined): Op {
     sh: "setsid",
   };
   // A kernel without keys answers ENOSYS.
-  const keyring = sys("keyctl", [KEYCTL_JOIN_SESSION_KEYRING, 0], { ok: ["ENOSYS"] });
-  return inside(told, [sys("setsid", []), ...(terminal ? [controlTerminal(terminal.slave)] : []), keyring]);
+  const keyring = sharedKeyring ? [] : [sys("keyctl", [KEYCTL_JOIN_SESSION_KEYRING, 0], { ok: ["ENOSYS"] })];
+  return inside(told, [sys("setsid", []), ...(terminal ? [controlTerminal(terminal.slave)] : []), ...keyring]);
 }
 
 function boundingSet(process: Process, facts: HostFacts): Op[] {
@@ -159,12 +185,16 @@ function capabilities({ capabilities: c }: Process): Op {
   const told = {
     call: "capset",
     object: c.permitted.length > 0 ? c.permitted.map((n) => n.replace(/^CAP_/, "").toLowerCase()).join() : "none",
-    why: "The few rights of root that are left to it; inheritable and ambient ones are empty.",
+    why:
+      c.inheritable.length + c.ambient.length > 0
+        ? "The rights of root that are left to it."
+        : "The few rights of root that are left to it; inheritable and ambient ones are empty.",
     sh: "setpriv --inh-caps=-all --ambient-caps=-all",
   };
   return inside(told, [
     sys("prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0]),
     sys("capset", [header, struct(words.map(u32))]),
+    ...c.ambient.map((name) => sys("prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capabilityBit(name) ?? -1, 0, 0])),
   ]);
 }
 
@@ -179,30 +209,64 @@ function noNewPrivileges(): Op {
 }
 
 /** Entered by descriptor, resolved inside the root without magic links: it cannot be a directory of the host (CVE-2024-21626). */
-function workingDirectory({ cwd }: Process, root: Instruction, arch: Arch): Op {
-  const at = cwd === "/" ? openedRoot(root, arch) : openOrMakeDirectory(root, cwd, arch);
+function workingDirectory({ cwd }: Process, root: Instruction, arch: Arch, existing: boolean): Op {
+  const at = cwd === "/" || existing ? openedDirectory(root, cwd, arch) : openOrMakeDirectory(root, cwd, arch);
   const told = {
     call: "fchdir",
     object: cwd,
-    why: "The working directory, made where it is missing.",
+    why: existing ? "The working directory." : "The working directory, made where it is missing.",
     sh: `cd $ROOT${quote(cwd)}`,
   };
   return inside(told, [...at.does, sys("fchdir", [at.fd])]);
 }
 
-function openedRoot(root: Instruction, arch: Arch) {
-  const fd = openInRoot(root, "/", O_PATH | O_DIRECTORY(arch));
+function openedDirectory(root: Instruction, path: string, arch: Arch) {
+  const fd = openInRoot(root, path, O_PATH | O_DIRECTORY(arch));
   return { does: [fd], fd };
 }
 
-function ownDescriptors(): Op {
+function ownDescriptors(preserved: number): Op {
   const told = {
     call: "close_range",
-    object: "3 and above",
+    object: `${3 + preserved} and above`,
     why: "Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.",
     sh: "for fd in $(ls /proc/self/fd); do close $fd; done",
   };
-  return inside(told, [sys("close_range", [3, 0xffffffff, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC])]);
+  return inside(told, [sys("close_range", [3 + preserved, 0xffffffff, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC])]);
+}
+
+/** Above every descriptor that a plan comes to, below the lowest limit in use (256). */
+export const KEPT_DESCRIPTOR = 200;
+
+/** A process that waits for its start holds nothing of the host but these, at KEPT_DESCRIPTOR and above. */
+function keepOnly(kept: readonly Instruction[], preserved: number): Op {
+  const told = {
+    call: "close_range",
+    object: `${3 + preserved} and above, but what it waits by`,
+    why: "Until it is started it holds no descriptor of the host's files, mounts or locks.",
+  };
+  return inside(told, [
+    ...kept.map((fd, i) => sys("dup3", [fd, KEPT_DESCRIPTOR + i, O_CLOEXEC])),
+    sys("close_range", [3 + preserved, KEPT_DESCRIPTOR - 1, 0]),
+    sys("close_range", [KEPT_DESCRIPTOR + kept.length, 0xffffffff, 0]),
+  ]);
+}
+
+/** Known before anybody waits for it: whether the program is there, and may be executed by this user. */
+function findProgram({ args, env }: Process): Op {
+  const name = args[0] ?? "";
+  const X_OK = 1;
+  const tries = candidates(name, env).map((path) => sys("faccessat", [AT_FDCWD, path, X_OK]));
+  const found = tries.reduceRight<Instruction[]>(
+    (others, one) => [others.length > 0 ? alt([one], others, ["ENOENT", "ENOTDIR", "EACCES"]) : one],
+    [],
+  );
+  const told = {
+    call: "faccessat",
+    object: oneLine(name),
+    why: "A program that is not there is told of now, and not when it is started.",
+  };
+  return inside(told, found);
 }
 
 /** execvp(3): along PATH for a bare name; permission trouble in one directory does not stop the search. */

@@ -21,9 +21,10 @@ import {
   TIOCSWINSZ,
   WALL,
 } from "../linux/constants.ts";
+import type { Process } from "../spec/config.ts";
 import { isDevice } from "./devices.ts";
 import { attach, cloneMount } from "./filesystem.ts";
-import { expect, out, struct, sys, u32, u64, unless } from "./instructions.ts";
+import { expect, out, struct, sys, u16, u32, u64, unless } from "./instructions.ts";
 import { inside, onHost } from "./op.ts";
 import { openInRoot } from "./paths.ts";
 import type { Clone, Instruction, Op } from "./plan.ts";
@@ -36,19 +37,22 @@ export interface Terminal {
   readonly slave: Instruction;
 }
 
-/** @param uid who uses it, as the container counts */
-export function openTerminal(root: Instruction, uid: number, arch: Arch): Terminal {
+/** @param console it is also /dev/console, which is made anew */
+export function openTerminal(root: Instruction, process: Process, arch: Arch, console = true): Terminal {
   const master = openInRoot(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK, true);
   const slave = sys("ioctl", [master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC]);
   // The caller's window; of no importance if standard output is none.
   const window = out(8);
-  const sized = unless(
-    ["ENOTTY", "EBADF", "ENODEV", "EINVAL"],
-    [sys("ioctl", [1, TIOCGWINSZ, window]), sys("ioctl", [master, TIOCSWINSZ, window])],
-  );
+  const { consoleSize } = process;
+  const sized = consoleSize
+    ? sys("ioctl", [master, TIOCSWINSZ, struct([consoleSize.height, consoleSize.width, 0, 0].map(u16))])
+    : unless(
+        ["ENOTTY", "EBADF", "ENODEV", "EINVAL"],
+        [sys("ioctl", [1, TIOCGWINSZ, window]), sys("ioctl", [master, TIOCSWINSZ, window])],
+      );
   const dev = openInRoot(root, "/dev", O_PATH | O_DIRECTORY(arch), true);
   const file = sys("openat", [dev, "console", O_CREAT | O_WRONLY | O_NOFOLLOW(arch) | O_CLOEXEC, 0o600]);
-  const console = openInRoot(root, "/dev/console", O_PATH | O_NOFOLLOW(arch), true);
+  const node = openInRoot(root, "/dev/console", O_PATH | O_NOFOLLOW(arch), true);
   // By descriptor: a name below /dev/pts could be made to lead elsewhere (CVE-2025-52565).
   const tree = cloneMount("", { at: slave });
   const told = {
@@ -61,14 +65,9 @@ export function openTerminal(root: Instruction, uid: number, arch: Arch): Termin
     ...isDevice(master, 5, 2),
     sys("ioctl", [master, TIOCSPTLCK, struct([u32(0)])]),
     slave,
-    sys("fchown", [slave, uid, -1]),
+    sys("fchown", [slave, process.user.uid, -1]),
     sized,
-    dev,
-    file,
-    sys("close", [file]),
-    console,
-    tree,
-    attach(tree, console),
+    ...(console ? [dev, file, sys("close", [file]), node, tree, attach(tree, node)] : []),
   ];
   return { op: inside(told, does), master, slave };
 }

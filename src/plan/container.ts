@@ -1,0 +1,172 @@
+/** What every container has, whoever runs it: groups, namespaces, root, files, and the process that becomes its program. */
+import type { HostFacts } from "../linux/facts.ts";
+import { type Config, hasNamespace, hasNewNamespace, joinedNamespace } from "../spec/config.ts";
+import { cgroupNamespace, type Groups, planGroups } from "./cgroup.ts";
+import { enterCgroupNamespace, openNamespaces } from "./join.ts";
+import { overlayByName } from "./layersbyname.ts";
+import { raiseRlimits, setPriorities } from "./limits.ts";
+import { type Bundle, planMounts, protectPaths } from "./mounts.ts";
+import {
+  becomeRoot,
+  type Child,
+  cloneChild,
+  dieWithParent,
+  ownClocks,
+  privateMounts,
+  setDomainname,
+  setHostname,
+  undumpable,
+  writeIdMaps,
+} from "./namespaces.ts";
+import { loopbackUp } from "./network.ts";
+import type { Instruction, Op, Section } from "./plan.ts";
+import { type ProcessManner, planProcess } from "./process.ts";
+import { attachRoot, pivotRoot, planRoot, type RootSource, readOnlyRoot } from "./rootfs.ts";
+import type { KeptFilter } from "./seccomp.ts";
+import { setSysctls } from "./sysctl.ts";
+import { openTerminal, type Terminal } from "./terminal.ts";
+
+export interface ContainerInput {
+  readonly config: Config;
+  readonly root: RootSource;
+  /** Inode of the file of each namespace to join, when it was looked at: another one is another namespace. */
+  readonly inodes: Readonly<Record<string, number>>;
+  /** The stage stays as the container's first process, and reaps. */
+  readonly init: boolean;
+  /** config.linux.seccomp, compiled. */
+  readonly seccomp?: KeptFilter | undefined;
+  /** Types of limits above the caller's own hard ones. */
+  readonly raisedLimits: readonly string[];
+  /** The config is of a bundle, not of the engine's making. */
+  readonly bundle?: Bundle | undefined;
+}
+
+/** What the stage has before it makes anything of the container. */
+export interface Stagehand {
+  readonly procfs: Instruction;
+  /** Its own pidfd. */
+  readonly self: Instruction;
+}
+
+/** What a way of running has of its own. */
+export interface Manner {
+  /** First of what the container's process does. */
+  first?(child: Child): readonly Op[];
+  /** When all is mounted, and the old root is still there. */
+  beforePivot?(child: Child): readonly Op[];
+  readonly process?: ProcessManner;
+}
+
+export interface ContainerOps {
+  /** "Limits" and "Namespaces", by the stage, in this order; the child's own ops are in the latter. */
+  readonly groups: Groups;
+  readonly namespaces: readonly Op[];
+  /** "Root file system", by the stage. */
+  readonly outside: readonly Op[];
+  readonly child: Child;
+  readonly terminal: Terminal | undefined;
+  /** From here on the process has descriptors of its own. */
+  readonly detached: Instruction;
+}
+
+export function planContainer(
+  input: ContainerInput,
+  facts: HostFacts,
+  { procfs, self }: Stagehand,
+  manner: Manner,
+): ContainerOps {
+  const { config, bundle } = input;
+  const { linux } = config;
+  const groups = planGroups(facts, linux.resources, linux.cgroupsPath);
+
+  // The child's program uses results of ops that come after clone3 outside, and the other way round; so its sections
+  // are filled in when those are known.
+  const body: Section[] = [];
+  const join = openNamespaces(config, input.inodes);
+  const { kill: endLeftovers, killSh: endSh, into, directory: group } = groups;
+  const child = cloneChild({ config, into, group, body, endLeftovers, endSh, stage: self, joined: join.descriptors });
+  const maps = hasNewNamespace(config, "user")
+    ? writeIdMaps(child, procfs, linux.uidMappings ?? [], linux.gidMappings ?? [])
+    : undefined;
+  const userNamespace = maps?.user ?? join.descriptors.get("user");
+  const ids = userNamespace && {
+    user: userNamespace,
+    rootUid: linux.uidMappings?.[0]?.hostID ?? 0,
+    rootGid: linux.gidMappings?.[0]?.hostID ?? 0,
+  };
+  const { root: from } = input;
+  const root =
+    from.kind === "overlay" && !facts.overlayByFd ? overlayByName(from, ids, self) : planRoot(from, facts, ids);
+  const mounts = planMounts({ config, facts, root: root.mount, ids, joined: join.descriptors, bundle });
+  const outside = [...root.ops, ...mounts.outside];
+  const terminal = config.process.terminal ? openTerminal(root.mount, config.process, facts.arch) : undefined;
+  const processOps = planProcess({
+    config,
+    facts,
+    root: root.mount,
+    stage: self,
+    terminal,
+    init: input.init,
+    seccomp: input.seccomp,
+    manner: manner.process,
+  });
+
+  const namespaces: Op[] = [dieWithParent(self), undumpable(), ...(manner.first?.(child) ?? []), privateMounts()];
+  if (hasNamespace(config, "uts") && config.hostname) namespaces.push(setHostname(config.hostname));
+  if (hasNamespace(config, "uts") && config.domainname) namespaces.push(setDomainname(config.domainname));
+  if (hasNewNamespace(config, "network")) namespaces.push(loopbackUp());
+  namespaces.push(...groups.join);
+  const cgroup = join.descriptors.get("cgroup");
+  if (cgroup) namespaces.push(enterCgroupNamespace(cgroup, joinedNamespace(config, "cgroup") ?? ""));
+  else if (hasNamespace(config, "cgroup")) namespaces.push(cgroupNamespace());
+  if (ids) namespaces.push(becomeRoot(maps?.done, self));
+  const clocks =
+    linux.timeOffsets && hasNewNamespace(config, "time")
+      ? ownClocks(linux.timeOffsets, child, procfs, self)
+      : undefined;
+  if (clocks) namespaces.push(...clocks.inside);
+  const protect = protectPaths(config, facts, root.mount);
+  const readonly = config.root.readonly ? [readOnlyRoot(root.mount)] : [];
+  body.push(
+    { phase: "Namespaces", ops: namespaces },
+    { phase: "Root file system", ops: [attachRoot(root.mount, lastInstruction(outside), self)] },
+    {
+      phase: "Files inside",
+      ops: [
+        ...mounts.inside,
+        ...setSysctls(linux.sysctl ?? {}, root.mount),
+        ...(terminal ? [terminal.op] : []),
+        ...protect,
+        ...(manner.beforePivot?.(child) ?? []),
+        pivotRoot(root.mount),
+        ...readonly,
+      ],
+    },
+    { phase: "Process", ops: processOps.ops },
+  );
+
+  const priorities = [
+    ...setPriorities(config.process, child.pid, procfs),
+    ...raiseRlimits(config.process, input.raisedLimits, child.pid),
+  ];
+  return {
+    groups,
+    namespaces: [
+      ...join.ops,
+      ...child.ops,
+      ...(maps ? [maps.op] : []),
+      ...(clocks ? [clocks.outside] : []),
+      ...priorities,
+    ],
+    outside,
+    child,
+    terminal,
+    detached: processOps.detached,
+  };
+}
+
+function lastInstruction(ops: readonly Op[]): Instruction {
+  const last = ops.at(-1)?.does.at(-1);
+  if (!last) throw new Error("a root file system without an op");
+  return last;
+}
