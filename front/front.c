@@ -199,6 +199,7 @@ void enter(u64 *sp)
 	const char *self = "/proc/self/exe";
 	struct program engine, loader;
 
+	try_later(start.argc, start.argv);
 	i64 fd = open_program(self, "cannot be opened: is /proc mounted, and may you read this file?");
 	load(&engine, fd, ENGINE_AT, page, self);
 	sys(__NR_close, fd);

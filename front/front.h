@@ -23,6 +23,9 @@ u64 map(u64 at, u64 bytes, int prot, int flags, i64 fd, u64 offset, const char *
 
 u64 length(const char *s);
 
+// Does a later command of the OCI command line by the container's own plan, and ends; or returns, with nothing done.
+void try_later(u64 argc, char **argv);
+
 // "vitrine: WHAT: WHY" and the status of an engine that cannot start anything.
 void die(const char *what, const char *why) __attribute__((noreturn));
 

@@ -9,13 +9,17 @@ export async function overview(global: readonly Flag[]): Promise<string> {
     const { command } = await entry.load();
     rows.push([name, command.summary]);
   }
-  return `vitrine: containers that one can see into\n\nUsage: vitrine [OPTIONS] COMMAND\n\nCommands:\n${table(rows)}\nOptions:\n${table(global.map(row))}\nvitrine COMMAND --help tells more.\n`;
+  return `vitrine: containers that one can see into\n\nUsage: vitrine [OPTIONS] COMMAND\n\nCommands:\n${table(rows)}\nOptions:\n${flagTable(global)}\nvitrine COMMAND --help tells more.\n`;
 }
 
 export function commandHelp(command: Command): string {
-  const flags = command.flags.length > 0 ? `\nFlags:\n${table(command.flags.map(row))}` : "";
+  const flags = command.flags.length > 0 ? `\nFlags:\n${flagTable(command.flags)}` : "";
   const refused = command.refused ? `\n${command.refused.told}\n` : "";
   return `${command.summary}\n\nUsage: ${command.usage}\n${flags}${refused}`;
+}
+
+export function flagTable(flags: readonly Flag[]): string {
+  return table(flags.map(row));
 }
 
 function row(flag: Flag): [string, string] {
@@ -24,7 +28,7 @@ function row(flag: Flag): [string, string] {
 }
 
 /** Two columns, the first as wide as it needs to be. */
-function table(rows: readonly (readonly [string, string])[]): string {
+export function table(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(...rows.map(([left]) => left.length));
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join("");
 }

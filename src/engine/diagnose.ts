@@ -1,9 +1,9 @@
 /** What to do about a failed step: the common causes, in words. */
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import type { RunRecord } from "../container/record.ts";
 import type { ErrorCode } from "../errors.ts";
 import { ERRNO } from "../linux/errno.ts";
+import type { ContainerInput } from "../plan/container.ts";
 import { candidates } from "../plan/process.ts";
 import type { Layout } from "../stage/encode.ts";
 import type { Report } from "../stage/report.ts";
@@ -11,23 +11,22 @@ import type { Engine } from "./context.ts";
 import type { FailedStep } from "./failure.ts";
 import { whyNotExecutable } from "./missing.ts";
 
+/** What the plan was made from. */
+export interface Made {
+  readonly input: Pick<ContainerInput, "config" | "root">;
+}
+
 export interface Diagnosis {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
 }
 
-export function diagnose(
-  engine: Engine,
-  record: RunRecord,
-  step: FailedStep,
-  report: Report,
-  layout: Layout,
-): Diagnosis {
+export function diagnose(engine: Engine, record: Made, step: FailedStep, report: Report, layout: Layout): Diagnosis {
   if (step.call === "execve") return execFailure(engine, record, step, report, layout);
   return { code: step.op.object.startsWith("the name ") ? "CONFLICT" : "STEP_FAILED", hint: hintFor(step, record) };
 }
 
-function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string | undefined {
+function hintFor({ op, call, errno }: FailedStep, { input }: Made): string | undefined {
   const isVolume = input.config.mounts.some((mount) => mount.source === op.object);
   if (call === "mount_setattr" && errno === ERRNO.EINVAL && input.config.linux.uidMappings)
     return `the file system of ${op.object} (${fileSystem(op.object)}) cannot be id-mapped: use --userns host${isVolume ? ", or add :noidmap to the volume" : ""}, or a directory on ext4, xfs or btrfs`;
@@ -64,7 +63,7 @@ function hintFor({ op, call, errno }: FailedStep, { input }: RunRecord): string 
   return undefined;
 }
 
-function execFailure(engine: Engine, record: RunRecord, step: FailedStep, report: Report, layout: Layout): Diagnosis {
+function execFailure(engine: Engine, record: Made, step: FailedStep, report: Report, layout: Layout): Diagnosis {
   const [name = ""] = record.input.config.process.args;
   const paths = candidates(name, record.input.config.process.env);
   const errnos = layout.instructions

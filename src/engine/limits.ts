@@ -24,13 +24,19 @@ const TITLES: Readonly<Record<string, string>> = {
   "Max realtime timeout": "RLIMIT_RTTIME",
 };
 
-export function resolveRlimits(asked: readonly string[]): ParsedRlimits {
+/** This process's own, by type: "RLIMIT_NOFILE". */
+export function hardLimits(): Record<string, number> {
   const hard: Record<string, number> = {};
   for (const line of readFileSync("/proc/self/limits", "latin1").split("\n").slice(1)) {
     const [, title = "", , value = ""] = /^(\w[\w ]*?) {2,}(\S+) +(\S+)/.exec(line) ?? [];
     const type = TITLES[title];
     if (type !== undefined) hard[type] = value === "unlimited" ? UNLIMITED : Number(value);
   }
+  return hard;
+}
+
+export function resolveRlimits(asked: readonly string[]): ParsedRlimits {
+  const hard = hardLimits();
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0";
   return parseRlimits(asked, { hard, mayRaise: ((BigInt(`0x${effective}`) >> CAP_SYS_RESOURCE) & 1n) === 1n });
 }

@@ -4,16 +4,14 @@ import { containerDirectory, nameFile } from "../container/paths.ts";
 import type { RunShape } from "../container/record.ts";
 import { SHORT_ID_LENGTH } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
-import type { Arch } from "../linux/arch.ts";
 import { missingControllers } from "../plan/cgroup.ts";
 import type { RootSource } from "../plan/rootfs.ts";
 import type { RunInput } from "../plan/run.ts";
-import { compileSeccomp, type KeptFilter } from "../plan/seccomp.ts";
+import { keptFilter } from "../plan/seccomp.ts";
 import type { Resources } from "../spec/config.ts";
 import { generateConfig } from "../spec/generate.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { timeoutOf } from "../spec/process.ts";
-import type { Seccomp } from "../spec/seccomp.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
 import type { Request } from "./request.ts";
@@ -57,17 +55,12 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     inodes: joins.inodes,
     streams: { input: options.interactive, terminal: request.stdinTerminal },
     init: options.init,
-    seccomp: config.linux.seccomp && compiled(config.linux.seccomp, facts.arch),
+    seccomp: config.linux.seccomp && keptFilter(config.linux.seccomp, facts.arch),
     raisedLimits: request.raisedLimits,
     timeoutMs: timeoutOf(options),
     ...(options.cidfile === undefined ? {} : { cidfile: options.cidfile }),
   };
   return { image: label, keep: !options.rm, timeline, input, facts, build: BUILD };
-}
-
-function compiled(profile: Seccomp, arch: Arch): KeptFilter {
-  const { program, flags } = compileSeccomp(profile, arch);
-  return { program: Buffer.from(program).toString("base64"), flags };
 }
 
 /** A limit that no controller of this host can give is an error; our own default is left out instead. */

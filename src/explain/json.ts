@@ -88,7 +88,7 @@ function explainInstruction(i: Instruction, numbers: ReadonlyMap<Instruction, nu
       return {
         do: i.do,
         args: [
-          `${"do" in i.value ? "result" : "data"} & ${i.mask} == ${typeof i.is === "bigint" ? i.is : `result of step ${numbers.get(i.is)}`}`,
+          `${"load" in i.value ? "data" : "do" in i.value ? "result" : "the number given"} & ${i.mask} == ${typeof i.is === "bigint" ? i.is : `result of step ${numbers.get(i.is)}`}`,
           i.errno,
         ],
       };

@@ -92,6 +92,7 @@ export const SECBIT_NO_SETUID_FIXUP = 4;
 export const CLOSE_RANGE_UNSHARE = 2;
 export const CLOSE_RANGE_CLOEXEC = 4;
 export const F_OFD_SETLK = 37;
+export const F_OFD_SETLKW = 38;
 export const F_ADD_SEALS = 1033;
 export const F_SEAL_SEAL = 1;
 export const F_SEAL_SHRINK = 2;
@@ -108,6 +109,7 @@ export const SIGCHLD = 17;
 
 export const STATX_BASIC_STATS = 0x7ff;
 export const S_IFMT = 0o170000;
+export const S_IFIFO = 0o010000;
 export const S_IFCHR = 0o020000;
 export const S_IFREG = 0o100000;
 export const S_IFDIR = 0o040000;

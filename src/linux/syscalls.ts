@@ -88,6 +88,8 @@ const NUMBERS = {
   sched_setaffinity: [203, 122],
   personality: [135, 92],
   socket: [41, 198],
+  connect: [42, 203],
+  sendmsg: [46, 211],
   sendto: [44, 206],
   recvfrom: [45, 207],
   bind: [49, 200],

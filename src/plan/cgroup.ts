@@ -193,3 +193,28 @@ export function missingControllers(facts: HostFacts, resources: Resources): stri
       !v2?.controllers.includes(c.name),
   ).map((c) => c.name);
 }
+export function groupDirectories(
+  facts: HostFacts,
+  path: string,
+): { directory: string; controllers: readonly string[] }[] {
+  const { v1, v2 } = facts.cgroups;
+  return [
+    ...v1.map((h) => ({ directory: h.mount + path, controllers: h.controllers })),
+    ...(v2 ? [{ directory: v2.mount + path, controllers: v2.controllers }] : []),
+  ];
+}
+export function joinExisting(
+  facts: HostFacts,
+  path: string,
+  _sub: string,
+): { prepare: Op[]; join: Op[]; into?: Instruction } {
+  const { v1, v2 } = facts.cgroups;
+  const files = v1.map((h) => `${h.mount}${path}/tasks`);
+  const tasks = files.map((f) => sys("openat", [AT_FDCWD, f, O_WRONLY | O_CLOEXEC]));
+  const into = v2 && sys("openat", [AT_FDCWD, v2.mount + path, O_RDONLY | O_DIRECTORY(facts.arch) | O_CLOEXEC]);
+  return {
+    prepare: [onHost({ call: "openat", object: "groups", why: "x" }, [...tasks, ...(into ? [into] : [])])],
+    join: [joinGroups(tasks, path, files)],
+    ...(into ? { into } : {}),
+  };
+}

@@ -54,7 +54,9 @@ export interface Manner {
   first?(child: Child): readonly Op[];
   /** When all is mounted, and the old root is still there. */
   beforePivot?(child: Child): readonly Op[];
-  readonly process?: ProcessManner;
+  /** Where in the old root the new one is attached; over `/` if not said. */
+  readonly rootPlace?: Instruction | undefined;
+  process?(child: Child): ProcessManner;
 }
 
 export interface ContainerOps {
@@ -108,7 +110,7 @@ export function planContainer(
     terminal,
     init: input.init,
     seccomp: input.seccomp,
-    manner: manner.process,
+    manner: manner.process?.(child),
   });
 
   const namespaces: Op[] = [dieWithParent(self), undumpable(), ...(manner.first?.(child) ?? []), privateMounts()];
@@ -129,7 +131,7 @@ export function planContainer(
   const readonly = config.root.readonly ? [readOnlyRoot(root.mount)] : [];
   body.push(
     { phase: "Namespaces", ops: namespaces },
-    { phase: "Root file system", ops: [attachRoot(root.mount, lastInstruction(outside), self)] },
+    { phase: "Root file system", ops: [attachRoot(root.mount, lastInstruction(outside), self, manner.rootPlace)] },
     {
       phase: "Files inside",
       ops: [

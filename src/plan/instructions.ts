@@ -16,7 +16,7 @@ export function unless(on: readonly Errno[], group: readonly Instruction[]): Alt
   return { do: "alt", first: group, other: [], on };
 }
 
-export function expect(value: Expect["value"], mask: bigint, is: bigint, errno: Errno): Expect {
+export function expect(value: Expect["value"], mask: bigint, is: Expect["is"], errno: Errno): Expect {
   return { do: "expect", value, mask, is, errno };
 }
 

@@ -5,6 +5,7 @@ import {
   AT_REMOVEDIR,
   F_ADD_SEALS,
   F_OFD_SETLK,
+  F_OFD_SETLKW,
   F_SEAL_GROW,
   F_SEAL_SEAL,
   F_SEAL_SHRINK,
@@ -35,7 +36,10 @@ export interface RunPlace {
 }
 
 /** The plan file is locked as long as the stage lives: nobody else cleans up meanwhile. See fcntl(2), F_OFD_SETLK. */
-export function lockPlan(place: RunPlace, retry = false): { op: Op; lock: Instruction } {
+export function lockPlan(
+  place: Pick<RunPlace, "directory">,
+  patience: "none" | "some" | "wait" = "none",
+): { op: Op; lock: Instruction } {
   const lock = sys("openat", [AT_FDCWD, `${place.directory}/plan`, O_RDWR | O_CLOEXEC]);
   const writeLock = struct([{ width: 2, value: 1 }, { width: 2, value: 0 }, u32(0), u64(0), u64(0), u64(0)]); // struct flock: F_WRLCK
   const told = {
@@ -43,7 +47,8 @@ export function lockPlan(place: RunPlace, retry = false): { op: Op; lock: Instru
     object: `lock of ${place.directory}/plan`,
     why: "As long as this lock is held, the run is alive and nobody else may clean up after it.",
   };
-  return { op: onHost(told, [lock, sys("fcntl", [lock, F_OFD_SETLK, writeLock], { retry })]), lock };
+  const command = patience === "wait" ? F_OFD_SETLKW : F_OFD_SETLK;
+  return { op: onHost(told, [lock, sys("fcntl", [lock, command, writeLock], { retry: patience === "some" })]), lock };
 }
 
 export function quietStart(): Op {
@@ -67,7 +72,19 @@ export interface Kept {
 /** Above every descriptor that a plan comes to, below the lowest limit in use (256). */
 const KEPT = 240;
 
-export function letGo(lock: Instruction, child: Child, detached: Instruction, terminal: Terminal | undefined): Kept {
+/** The descriptor that the lock has when the rest was let go. */
+export const KEPT_LOCK = KEPT;
+/** And the one that is kept besides. */
+export const KEPT_MORE = KEPT + 4;
+
+/** @param more is kept as KEPT_MORE */
+export function letGo(
+  lock: Instruction,
+  child: Child,
+  detached: Instruction,
+  terminal: Terminal | undefined,
+  more?: Instruction,
+): Kept {
   const pidfd = sys("dup3", [child.pidfd, KEPT + 1, O_CLOEXEC]);
   const master = terminal && sys("dup3", [terminal.master, KEPT + 2, O_CLOEXEC]);
   // Held, so that the terminal is not hung up when the program closes its own ends for a while.
@@ -82,8 +99,9 @@ export function letGo(lock: Instruction, child: Child, detached: Instruction, te
     sys("dup3", [lock, KEPT, O_CLOEXEC]),
     pidfd,
     ...(master && slave ? [master, slave] : []),
+    ...(more ? [sys("dup3", [more, KEPT_MORE, O_CLOEXEC])] : []),
     sys("close_range", [3, KEPT - 1, 0]),
-    sys("close_range", [KEPT + (terminal ? 4 : 2), 0xffffffff, 0]),
+    sys("close_range", [more ? KEPT_MORE + 1 : KEPT + (terminal ? 4 : 2), 0xffffffff, 0]),
   ];
   return { op: onHost(told, does), pidfd, master };
 }
@@ -152,10 +170,13 @@ export function recovery(place: RunPlace): Op[] {
     object: "what a killed run left",
     why: "The journal tells what was begun: it is undone.",
   };
-  return [lockPlan(place, true).op, onHost(told, [undo, expect(undo, 0xffffffffn, 0n, "EBUSY"), ...removePlan(place)])];
+  return [
+    lockPlan(place, "some").op,
+    onHost(told, [undo, expect(undo, 0xffffffffn, 0n, "EBUSY"), ...removePlan(place)]),
+  ];
 }
 
-function removePlan(place: RunPlace): Instruction[] {
+export function removePlan(place: RunPlace): Instruction[] {
   return [
     sys("unlinkat", [AT_FDCWD, `${place.directory}/plan`, 0], { ok: ["ENOENT"] }),
     sys("unlinkat", [AT_FDCWD, place.directory, AT_REMOVEDIR], { ok: ["ENOENT"] }),
@@ -163,7 +184,7 @@ function removePlan(place: RunPlace): Instruction[] {
 }
 
 /** The program gets back what was set for the run: signals, and the usual umask. */
-function become(place: RunPlace, command: string): Instruction[] {
+export function become(place: RunPlace, command: string): Instruction[] {
   const argv = [place.program, ...place.arguments, command, place.directory];
   return [
     sys("rt_sigprocmask", [SIG_SETMASK, bytes(new Uint8Array(8)), 0, 8]),

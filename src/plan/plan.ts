@@ -103,7 +103,10 @@ export interface Alt {
 /** (value & mask) == is, or the run fails with `errno`. The result is the value. */
 export interface Expect {
   readonly do: "expect";
-  readonly value: Instruction | { readonly load: Data | Out; readonly at: number; readonly width: 1 | 2 | 4 | 8 };
+  readonly value:
+    | Instruction
+    | typeof GIVEN
+    | { readonly load: Data | Out; readonly at: number; readonly width: 1 | 2 | 4 | 8 };
   readonly mask: bigint;
   readonly is: bigint | Instruction;
   readonly errno: Errno;

@@ -194,7 +194,10 @@ function capabilities({ capabilities: c }: Process): Op {
   return inside(told, [
     sys("prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0]),
     sys("capset", [header, struct(words.map(u32))]),
-    ...c.ambient.map((name) => sys("prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capabilityBit(name) ?? -1, 0, 0])),
+    // Only what is permitted and inheritable can be ambient (capabilities(7)); callers list more, and runc passes over it.
+    ...c.ambient
+      .filter((name) => c.permitted.includes(name) && c.inheritable.includes(name))
+      .map((name) => sys("prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capabilityBit(name) ?? -1, 0, 0])),
   ]);
 }
 

@@ -143,16 +143,19 @@ export function asOwner(ids: IdRange): { before: Instruction[]; after: Instructi
   };
 }
 
-/** Attaches the root in the container's own mount namespace. Any directory serves: `/` is there on every host. */
-export function attachRoot(mount: Instruction, made: Instruction, parent: Instruction): Op {
+/**
+ * Attaches the root in the container's own mount namespace. Any directory serves: `/` is there on every host.
+ * @param place where it is to be instead
+ */
+export function attachRoot(mount: Instruction, made: Instruction, parent: Instruction, place?: Instruction): Op {
   const here = sys("openat", [AT_FDCWD, "/", O_PATH | O_CLOEXEC]);
   const told = {
     call: "move_mount",
-    object: "the root file system onto /",
+    object: place ? "the root file system" : "the root file system onto /",
     why: "Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.",
     sh: "mount --move $MOUNTS/root $ROOT",
   };
-  return inside(told, [awaits(made, parent), here, attach(mount, here)]);
+  return inside(told, [awaits(made, parent), ...(place ? [attach(mount, place)] : [here, attach(mount, here)])]);
 }
 
 /** pivot_root(2) with "." twice: the old root lies over the new one, and is then detached. */

@@ -7,6 +7,7 @@ import { afterFailure, end, letGo, lockPlan, quietStart, type RunPlace, recovery
 import { ownPidfd, ownProcfs } from "./namespaces.ts";
 import type { Plan, Section } from "./plan.ts";
 import { claimName, makeScratch } from "./rootfs.ts";
+import type { Streams } from "./streams.ts";
 import { dismissGuardian, guardTerminal } from "./terminal.ts";
 
 export interface RunInput extends ContainerInput {
@@ -26,14 +27,6 @@ export interface RunInput extends ContainerInput {
   readonly timeoutMs: number;
   /** A file that its id is written to. */
   readonly cidfile?: string | undefined;
-}
-
-/** The caller's standard streams, where the container has a terminal of its own. */
-export interface Streams {
-  /** Standard input is handed on. */
-  readonly input: boolean;
-  /** It is a terminal, whose mode changes for that. */
-  readonly terminal: boolean;
 }
 
 /** Number of the stage's program "resume": see stage/wire.h. */

@@ -40,6 +40,11 @@ export interface KeptFilter {
   readonly flags: number;
 }
 
+export function keptFilter(profile: Seccomp, arch: Arch): KeptFilter {
+  const { program, flags } = compileSeccomp(profile, arch);
+  return { program: Buffer.from(program).toString("base64"), flags };
+}
+
 /** AUDIT_ARCH_... of linux/audit.h, and whose calls come under it; the native one first. */
 const MACHINES: Record<Arch, readonly { readonly audit: number; readonly abi: Abi }[]> = {
   x64: [

@@ -226,7 +226,7 @@ class Comparison {
           : i.do === "serve"
             ? ["signals", "output", "terminal", "reaper"].indexOf(i.mode)
             : 0;
-    expect(op.nr).toBe(i.do === "expect" && !("do" in i.value) ? i.value.width : nr);
+    expect(op.nr).toBe(i.do === "expect" && "load" in i.value ? i.value.width : nr);
     const used = new Set<number>();
     for (const [k, { kind, value }] of op.args.entries()) {
       const arg = args[k] ?? 0;

@@ -202,7 +202,7 @@ class PlanEncoder {
         return [0, NOTHING, i.on];
       case "expect": {
         const rest = [i.mask, i.is, ERRNO[i.errno]];
-        if ("do" in i.value) return [0, [i.value, ...rest]];
+        if (!("load" in i.value)) return [0, [i.value, ...rest]];
         return [i.value.width, [new Offset(i.value.load, i.value.at), ...rest]];
       }
       case "await":

@@ -12,14 +12,19 @@ export interface Outcome {
 
 const MOST_OUTPUT = 2 ** 27;
 
-/** Runs a program of a plan file to its end. @param stdout take what it writes, or drop it */
+/**
+ * Runs a program of a plan file to its end.
+ * @param stdout take what it writes, or drop it
+ * @param given see GIVEN in src/plan/plan.ts
+ */
 export function runStage(
   stage: string,
   plan: string,
   program: keyof typeof PROGRAM = "run",
   stdout: "take" | "drop" = "drop",
+  given = 0,
 ): Outcome {
-  const child = spawnSync(stage, [plan, String(PROGRAM[program])], {
+  const child = spawnSync(stage, [plan, String(PROGRAM[program]), String(given)], {
     stdio: ["ignore", stdout === "take" ? "pipe" : "ignore", "pipe"],
     env: {},
     maxBuffer: MOST_OUTPUT,

@@ -1,0 +1,251 @@
+/** One more process in a container that runs: in its groups, its namespaces, under its rules. See setns(2). */
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  CLONE_FILES,
+  CLONE_INTO_CGROUP,
+  CLONE_NEWCGROUP,
+  CLONE_NEWTIME,
+  CLONE_PARENT,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  PR_SET_PDEATHSIG,
+  SIGCHLD,
+  STATX_BASIC_STATS,
+  WALL,
+} from "../linux/constants.ts";
+import type { HostFacts } from "../linux/facts.ts";
+import { type Config, hasNamespace } from "../spec/config.ts";
+import { joinExisting } from "./cgroup.ts";
+import type { ContainerInput } from "./container.ts";
+import { readPid, sendTerminal, writePidFile } from "./handing.ts";
+import { awaits, expect, out, sys } from "./instructions.ts";
+import { FLAGS } from "./join.ts";
+import { noFailure } from "./later.ts";
+import {
+  become,
+  KEPT_LOCK,
+  KEPT_MORE,
+  letGo,
+  lockPlan,
+  quietStart,
+  type RunPlace,
+  recovery,
+  removePlan,
+  sealStage,
+  serve,
+} from "./life.ts";
+import { raiseRlimits, setPriorities } from "./limits.ts";
+import { becomeRoot, type Child, cloneArgs, dieWithParent, ownPidfd, ownProcfs, undumpable } from "./namespaces.ts";
+import { inside, onHost, onTheWay } from "./op.ts";
+import type { Clone, Instruction, Op, Plan, Section } from "./plan.ts";
+import { planProcess } from "./process.ts";
+import type { Streams } from "./streams.ts";
+import { openTerminal } from "./terminal.ts";
+
+export interface ExecInput extends Pick<ContainerInput, "config" | "root" | "seccomp" | "raisedLimits"> {
+  /** Directory of the container. */
+  readonly directory: string;
+  readonly place: RunPlace;
+  readonly stage: { readonly path: string; readonly size: number };
+  /** The container's first process, and the inode of its pidfd. */
+  readonly target: { readonly pid: number; readonly inode: number };
+  /** Below the container's groups; "" for themselves. */
+  readonly subgroup: string;
+  readonly preserved: number;
+  readonly pidFile?: string | undefined;
+  readonly consoleSocket?: string | undefined;
+  /** Undefined: not waited for. */
+  readonly wait?: Streams | undefined;
+}
+
+/** Number of the stage's program "resume": see stage/wire.h. */
+const RESUME = 3;
+
+export function planExec(input: ExecInput, facts: HostFacts): Plan {
+  const { place, config } = input;
+  const sections = execSections(input, facts);
+  const tell = {
+    call: "execve",
+    object: "vitrine-runtime failed",
+    why: "The program says which step failed, and why.",
+  };
+  const common = { failed: [onHost(tell, become(place, "failed"))], recover: recovery(place) };
+  if (hasNamespace(config, "user")) return { run: sections, ...common };
+  const seal = sealStage(input.stage, `${place.directory}/plan`, RESUME);
+  return { run: [{ phase: "Claim", ops: [seal] }, ...sections], restart: seal, ...common };
+}
+
+function execSections(input: ExecInput, facts: HostFacts): Section[] {
+  const { config, place } = input;
+  const { op: lockOp, lock } = lockPlan(place);
+  const { op: orderOp } = lockPlan(input, "wait");
+  const { op: procOp, procfs } = ownProcfs();
+  const { op: selfOp, pidfd: self } = ownPidfd();
+  const target = openTarget(input.target);
+  const groups = joinExisting(facts, config.linux.cgroupsPath, input.subgroup);
+  const told = readPid(procfs);
+  const root = sys("openat", [AT_FDCWD, "/", O_PATH | O_DIRECTORY(facts.arch) | O_CLOEXEC]);
+  const seen = { call: "openat", object: "/", why: "The root file system of the container, entered with its mounts." };
+  const terminal = config.process.terminal ? openTerminal(root, config.process, facts.arch, false) : undefined;
+  const free = {
+    call: "prctl",
+    object: "PR_SET_PDEATHSIG 0",
+    why: "It lives as long as the container, not as long as the command.",
+  };
+  const processOps = planProcess({
+    config,
+    facts,
+    root,
+    stage: self,
+    terminal,
+    init: false,
+    seccomp: input.seccomp,
+    manner: {
+      preserved: input.preserved,
+      existingDirectory: true,
+      ready: [inside(free, [sys("prctl", [PR_SET_PDEATHSIG, 0, 0, 0, 0])])],
+    },
+  });
+  const body: Section[] = [
+    {
+      phase: "Namespaces",
+      ops: [
+        dieWithParent(self),
+        undumpable(),
+        told.op,
+        ...groups.join,
+        ...(hasNamespace(config, "user") ? [becomeRoot(undefined, self)] : []),
+      ],
+    },
+    { phase: "Files inside", ops: [inside(seen, [root]), ...(terminal ? [terminal.op] : [])] },
+    { phase: "Process", ops: processOps.ops },
+  ];
+  const child = cloneInto(config, target.pidfd, groups, body, self);
+  const pipe = openPipe();
+  const kept = letGo(lock, child, processOps.detached, terminal, pipe.reads);
+  const clean = { call: "unlinkat", object: "the plan", why: "Nothing of the command is left." };
+  const end: Op[] = [onHost(clean, removePlan(place))];
+  if (input.wait) {
+    const served = serve(kept, input.wait.input, 0);
+    const last = { call: "exit_group", object: "the status", why: "The command ends as the process did." };
+    end.unshift(served.op);
+    end.push(onHost(last, [sys("exit_group", [served.status])]));
+  }
+  return [
+    { phase: "Claim", ops: [lockOp, quietStart(), orderOp, procOp, selfOp, target.op, pipe.op] },
+    { phase: "Limits", ops: groups.prepare },
+    {
+      phase: "Namespaces",
+      ops: [
+        ...child.ops,
+        ...setPriorities(config.process, child.pid, procfs),
+        ...raiseRlimits(config.process, input.raisedLimits, child.pid),
+      ],
+    },
+    {
+      phase: "Life and end",
+      ops: [
+        ...(terminal && input.consoleSocket !== undefined
+          ? [sendTerminal(input.consoleSocket, terminal, { done: processOps.detached, peer: child.pidfd })]
+          : []),
+        kept.op,
+        programRuns(),
+        ...(input.pidFile === undefined ? [] : [writePidFile(input.pidFile, told)]),
+        ...end,
+      ],
+    },
+  ];
+}
+
+/** By its pidfd, whose inode tells it from a stranger that got the same pid. */
+function openTarget({ pid, inode }: ExecInput["target"]): { op: Op; pidfd: Instruction } {
+  const pidfd = sys("pidfd_open", [pid, 0]);
+  const described = out(256);
+  const told = {
+    call: "pidfd_open",
+    object: `the container's process ${pid}`,
+    why: "Its namespaces are the container's.",
+  };
+  const does = [
+    pidfd,
+    sys("statx", [pidfd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, described]),
+    expect({ load: described, at: 32, width: 8 }, 0x7fffffffffffffffn, BigInt(inode), "ESRCH"),
+  ];
+  return { op: onHost(told, does), pidfd };
+}
+
+/** All namespaces at once, as far as the container has them: setns(2) with a pidfd. */
+function cloneInto(
+  config: Config,
+  target: Instruction,
+  groups: ReturnType<typeof joinExisting>,
+  body: readonly Section[],
+  self: Instruction,
+): Child {
+  const entered = [...FLAGS, ["cgroup", CLONE_NEWCGROUP, "--cgroup"], ["time", CLONE_NEWTIME, "--time"]] as const;
+  const own = entered.filter(([type]) => hasNamespace(config, type));
+  const flags = own.reduce((all, [, flag]) => all | flag, 0);
+  const born = BigInt(CLONE_FILES | CLONE_PARENT) | (groups.into ? CLONE_INTO_CGROUP : 0n);
+  const pid: Clone = { do: "clone", args: cloneArgs(born, 0, groups.into), body };
+  const enter = {
+    call: "setns",
+    object: own.map(([type]) => type).join(", "),
+    why: "From here on it sees what the container sees.",
+    sh: `nsenter -t $PID ${own.map(([, , flag]) => flag.split(" ")[0]).join(" ")}`,
+  };
+  const told = {
+    call: "clone3",
+    object: "the new process",
+    why: "Born in the container's namespaces, and a child of the stage all the same (CLONE_PARENT).",
+  };
+  const joiner: Clone = {
+    do: "clone",
+    args: cloneArgs(BigInt(CLONE_FILES), SIGCHLD, undefined),
+    body: [
+      {
+        phase: "Namespaces",
+        ops: [
+          dieWithParent(self, onTheWay),
+          undumpable(onTheWay),
+          onTheWay(enter, [sys("setns", [target, flags])]),
+          onTheWay(told, [pid]),
+        ],
+      },
+    ],
+  };
+  const joinerPidfd = sys("pidfd_open", [joiner, 0]);
+  const pidfd = sys("pidfd_open", [pid, 0]);
+  const start = {
+    call: "clone3",
+    object: "a process that enters the container",
+    why: "It enters the namespaces, starts the new process there, and ends: nothing of the host stays behind in there.",
+  };
+  const take = {
+    call: "pidfd_open",
+    object: "the new process",
+    why: "By this it is waited for, and told from strangers.",
+  };
+  return {
+    ops: [
+      onHost(start, [joiner, joinerPidfd]),
+      onHost(take, [awaits(pid, joinerPidfd), pidfd, sys("wait4", [joiner, 0, WALL, 0])]),
+    ],
+    pid,
+    pidfd,
+  };
+}
+
+/** Its writing end is closed by execve. */
+function openPipe(): { op: Op; reads: Instruction } {
+  const ends = out(8);
+  const reads = expect({ load: ends, at: 0, width: 4 }, 0n, 0n, "EIO");
+  const told = { call: "pipe2", object: "a pipe that execve closes", why: "Its end tells that the program runs." };
+  return { op: onHost(told, [sys("pipe2", [ends, O_CLOEXEC]), reads]), reads };
+}
+
+function programRuns(): Op {
+  const told = { call: "read", object: "the pipe", why: "It ends when the program runs, or has failed to." };
+  return onHost(told, [sys("read", [KEPT_MORE, out(8), 1]), ...noFailure(KEPT_LOCK)]);
+}

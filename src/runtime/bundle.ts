@@ -1,0 +1,71 @@
+/** A bundle: a directory with config.json and, mostly, the root file system. See bundle.md. */
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { VitrineError } from "../errors.ts";
+import type { HostFacts } from "../linux/facts.ts";
+import { missingControllers } from "../plan/cgroup.ts";
+import { checkConfig, parseConfig } from "../spec/checkconfig.ts";
+import type { Config } from "../spec/config.ts";
+
+export interface Bundle {
+  readonly directory: string;
+  /** The root's path is absolute; the groups' one begins with a slash. */
+  readonly config: Config;
+  readonly warnings: readonly string[];
+}
+
+/** @throws NOT_FOUND, INVALID with the JSON path of what is wrong, LIMIT_UNAVAILABLE */
+export function readBundle(path: string, id: string, facts: HostFacts): Bundle {
+  const directory = directoryOf(path);
+  const checked = checkConfig(parseConfig(readConfig(directory)), facts);
+  const { process } = checked.config;
+  if (!process)
+    throw new VitrineError("INVALID", "$.process: nothing to run", { hint: "a container is created for a process" });
+  const root = rootOf(resolve(directory, checked.config.root.path));
+  const linux = { ...checked.config.linux, cgroupsPath: groupsPath(checked.config.linux.cgroupsPath, id) };
+  const config: Config = { ...checked.config, process, root: { ...checked.config.root, path: root }, linux };
+  const [lacking] = missingControllers(facts, linux.resources);
+  if (lacking !== undefined)
+    throw new VitrineError(
+      "LIMIT_UNAVAILABLE",
+      `$.linux.resources: this host cannot limit ${lacking}: no cgroup hierarchy has that controller`,
+      { hint: "see /proc/cgroups; it may have to be enabled on the kernel's command line" },
+    );
+  return { directory, config, warnings: checked.warnings };
+}
+
+function directoryOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat?.isDirectory()) throw new VitrineError("NOT_FOUND", `bundle "${path}": no such directory`);
+  return realpathSync(path);
+}
+
+function readConfig(directory: string): string {
+  try {
+    return readFileSync(`${directory}/config.json`, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new VitrineError("NOT_FOUND", `JSON specification file config.json not found in ${directory} (${code})`, {
+      hint: "spec writes one",
+    });
+  }
+}
+
+function rootOf(path: string): string {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new VitrineError("INVALID", `$.root.path: ${path} is no directory`);
+  return realpathSync(path);
+}
+
+/** Below the root of each hierarchy. */
+function groupsPath(path: string, id: string): string {
+  if (path === "") return `/${id}`;
+  if (/^[^/]*:[^/]*:[^/]*$/.test(path))
+    throw new VitrineError("UNSUPPORTED", `$.linux.cgroupsPath: "${path}" is a unit of systemd's`, {
+      hint: "have the caller manage groups by cgroupfs",
+    });
+  const names = path.split("/").filter((name) => name !== "" && name !== ".");
+  if (names.includes("..") || names.length === 0)
+    throw new VitrineError("INVALID", `$.linux.cgroupsPath: "${path}" leads out of the hierarchy, or is its root`);
+  return `/${names.join("/")}`;
+}

@@ -1,0 +1,134 @@
+/** `create` and `run`: from a bundle to a plan file, and then this process becomes the stage. */
+import { lstatSync, readlinkSync } from "node:fs";
+import { resolve } from "node:path";
+import { newIdentity } from "../container/identity.ts";
+import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
+import { collect } from "../engine/gc.ts";
+import { hardLimits } from "../engine/limits.ts";
+import { invalid, VitrineError } from "../errors.ts";
+import { planCreate } from "../plan/create.ts";
+import type { CreateInput } from "../plan/created.ts";
+import type { Config } from "../spec/config.ts";
+import { becomeStage } from "../stage/become.ts";
+import { encode } from "../stage/encode.ts";
+import { BUILD } from "../stage/generated/identity.ts";
+import { readBundle } from "./bundle.ts";
+import type { CreateRecord } from "./container.ts";
+import { containerPath, type Runtime } from "./context.ts";
+import { checkId } from "./id.ts";
+import { withTrailer } from "./trailer.ts";
+
+export interface CreateOptions {
+  readonly id: string;
+  readonly bundle: string;
+  readonly pidFile: string | undefined;
+  readonly consoleSocket: string | undefined;
+  readonly preserveFds: number;
+  readonly noNewKeyring: boolean;
+  /** Undefined: created only. */
+  readonly run?: { readonly detach: boolean; readonly keep: boolean } | undefined;
+}
+
+/** Does not return: this process goes on as the stage. @param warn is told what was not done as asked */
+export async function createContainer(
+  runtime: Runtime,
+  options: CreateOptions,
+  warn: (text: string) => void,
+): Promise<never> {
+  const { engine } = runtime;
+  const { facts, paths } = engine;
+  const id = checkId(options.id);
+  await collect(engine); // first: it may free the id
+  const directory = containerPath(runtime, id);
+  if (lstatSync(directory, { throwIfNoEntry: false }))
+    throw new VitrineError("CONFLICT", `container with given ID already exists: ${id}`, {
+      hint: "delete it, or take another id",
+    });
+  const bundle = readBundle(options.bundle, id, facts);
+  for (const warning of bundle.warnings) warn(warning);
+  const { config } = bundle;
+  checkTerminal(config, options);
+  const identity = newIdentity(id);
+  const run = claimRun(paths, identity);
+  try {
+    const input: CreateInput = {
+      id,
+      config,
+      directory,
+      root: { kind: "directory", path: config.root.path },
+      place: { directory: run, program: engine.program, arguments: runtime.global, env: [] },
+      stage: engine.stage,
+      bundle: { directory: bundle.directory },
+      created: new Date().toISOString(),
+      owner: "",
+      pidFile: options.pidFile === undefined ? undefined : resolve(options.pidFile),
+      consoleSocket: options.consoleSocket === undefined ? undefined : resolve(options.consoleSocket),
+      preserved: preservedDescriptors(options.preserveFds),
+      sharedKeyring: options.noNewKeyring,
+      inodes: {},
+      init: false,
+      raisedLimits: raisedLimits(config),
+      ...(config.linux.seccomp ? { seccomp: await compiled(config, engine) } : {}),
+      ...(options.run ? { run: manner(options.run) } : {}),
+    };
+    const plan = planCreate(input, facts);
+    const { file, layout } = encode(plan, facts.arch);
+    const record: CreateRecord = {
+      kind: "create",
+      identity,
+      input,
+      facts,
+      build: BUILD,
+      pidRecord: layout.instructions.findIndex((p) => p.instruction === plan.marks.pid),
+      inodeRecord: layout.instructions.findIndex((p) => p.instruction === plan.marks.inode),
+      statOutput: layout.outs.get(plan.marks.stat) ?? 0,
+    };
+    writePlan(run, withTrailer(file, record));
+  } catch (error) {
+    dropRun(run);
+    throw error;
+  }
+  becomeStage(engine.stage.path, planFile(run));
+}
+
+function manner({ detach, keep }: { detach: boolean; keep: boolean }): NonNullable<CreateInput["run"]> {
+  return detach ? { wait: false } : { wait: true, keep, streams: { input: true, terminal: isTerminal(0) } };
+}
+
+export function isTerminal(fd: number): boolean {
+  try {
+    return /^\/dev\/(pts\/\d+|tty\w*|console|hvc\d+)$/.test(readlinkSync(`/proc/self/fd/${fd}`));
+  } catch {
+    return false; // closed
+  }
+}
+
+/** As runc has it: a terminal needs somebody at its other end. */
+function checkTerminal(config: Config, { consoleSocket, run }: CreateOptions): void {
+  const terminal = config.process.terminal === true;
+  const waits = run !== undefined && !run.detach;
+  if (terminal && !waits && consoleSocket === undefined)
+    throw invalid(
+      "cannot allocate tty if the runtime will detach without setting console socket",
+      "add --console-socket",
+    );
+  if (consoleSocket !== undefined && (!terminal || waits))
+    throw invalid("cannot use console socket if the runtime will not detach or allocate tty");
+}
+
+/** Those of systemd's socket activation count too: sd_listen_fds(3). */
+export function preservedDescriptors(asked: number): number {
+  return asked + Number(process.env.LISTEN_FDS ?? 0);
+}
+
+export function raisedLimits({ process }: Config): string[] {
+  if (!process.rlimits?.length) return [];
+  const hard = hardLimits();
+  const above = (a: number, b: number) => b >= 0 && (a < 0 || a > b);
+  return process.rlimits.filter((r) => above(r.hard, hard[r.type] ?? -1)).map((r) => r.type);
+}
+
+async function compiled({ linux }: Config, { facts }: Runtime["engine"]) {
+  const { keptFilter } = await import("../plan/seccomp.ts");
+  return linux.seccomp && keptFilter(linux.seccomp, facts.arch);
+}

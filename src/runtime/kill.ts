@@ -1,0 +1,52 @@
+/** `kill`: a signal to a container's first process, or to all of them. */
+import { planFile } from "../container/runs.ts";
+import { carryOut } from "../engine/plans.ts";
+import { invalid, VitrineError } from "../errors.ts";
+import { signalNumber } from "../linux/signals.ts";
+import { planFreeze } from "../plan/freezer.ts";
+import { runStage } from "../stage/execute.ts";
+import { type Container, findContainer } from "./container.ts";
+import type { Runtime } from "./context.ts";
+import { processesOf } from "./processes.ts";
+
+const SIGKILL = 9;
+
+/** @throws NOT_FOUND, INVALID, CONFLICT if it does not run */
+export function killContainer(runtime: Runtime, id: string, signal: string, all: boolean): void {
+  const number = signalNumber(signal);
+  if (number === undefined) throw invalid(`unknown signal "${signal}"`);
+  const container = findContainer(runtime, id);
+  if (container.status === "stopped" && !(all && processesOf(container).length > 0)) {
+    if (all) return; // its processes are gone, as asked
+    throw notRunning(id);
+  }
+  sendSignal(runtime, container, number, all);
+}
+
+export function sendSignal(runtime: Runtime, container: Container, number: number, all: boolean): void {
+  const { record, directory, id } = container;
+  const { facts, input } = record;
+  const everybody =
+    all || (number === SIGKILL && !input.config.linux.namespaces.some((n) => n.type === "pid" && !n.path));
+  if (everybody) for (const pid of processesOf(container)) send(pid, number);
+  // Frozen, nothing in it can die (cgroup-v1/freezer-subsystem.rst).
+  if (number === SIGKILL && container.status === "paused") {
+    if (!everybody) send(container.pid, number);
+    carryOut(runtime.engine.stage.path, runtime.engine.paths, planFreeze(facts, input.config.linux.cgroupsPath, false));
+  } else if (!everybody) {
+    const { status } = runStage(runtime.engine.stage.path, planFile(directory), "kill", "drop", number);
+    if (status !== 0) throw notRunning(id);
+  }
+}
+
+function send(pid: number, signal: number): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // it has just ended
+  }
+}
+
+function notRunning(id: string): VitrineError {
+  return new VitrineError("CONFLICT", `container "${id}": container not running`);
+}
