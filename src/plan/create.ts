@@ -131,7 +131,7 @@ function createSections(input: CreateInput, facts: HostFacts) {
       object: "the container's status",
       why: "The command ends as the container did.",
     };
-    return [served.op, ...(run.keep ? [] : all.gone), onHost(last, [sys("exit_group", [served.status])])];
+    return [served.op, ...(run.keep ? [] : all.gone()), onHost(last, [sys("exit_group", [served.status])])];
   }
 }
 

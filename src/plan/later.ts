@@ -16,7 +16,7 @@ export interface Programs {
   /** Starts a created container and tells when its program runs. @param plan descriptor of its plan file */
   go(plan: Instruction | number): Op[];
   /** Takes away all that is left of one that has ended. */
-  readonly gone: readonly Op[];
+  gone(): Op[];
 }
 
 export function programsOf(input: CreateInput, facts: HostFacts, marks: Marks, pid: PidText): Programs {
@@ -26,21 +26,22 @@ export function programsOf(input: CreateInput, facts: HostFacts, marks: Marks, p
   const state = stateFacts(input);
   const lock = lockPlan(input, "wait");
   const otherLock = lockPlan(input, "wait");
-  const poststart = runHooks("poststart", hooks.poststart ?? [], stateJson(state, "running", marks.pid), onHost);
-  const gone = [
+  // Made anew for each program: an instruction has one place in a plan.
+  const poststart = () => runHooks("poststart", hooks.poststart ?? [], stateJson(state, "running", marks.pid), onHost);
+  const gone = () => [
     takeAway(),
     ...runHooksAnyway("poststop", hooks.poststop ?? [], stateJson(state, "stopped", undefined)),
   ];
   // A failure in here is told by the program, which does it again step by step; hooks are not to be run twice.
   const simple = (list: readonly unknown[] = []) => (list.length > 0 ? [onlyWhenSaid()] : []);
   return {
-    go: (plan) => [...openGate(directory, plan), ...poststart],
+    go: (plan) => [...openGate(directory, plan), ...poststart()],
     gone,
     later: {
-      start: [...simple(hooks.poststart), lock.op, ...openGate(directory, lock.lock), ...poststart],
+      start: [...simple(hooks.poststart), lock.op, ...openGate(directory, lock.lock), ...poststart()],
       state: [printState(input, marks, pid, group)],
       kill: [...(hasNewNamespace(config, "pid") ? [] : [notAll()]), sendSignal(marks, group)],
-      delete: [...simple(hooks.poststop), otherLock.op, hasEnded(marks), ...gone],
+      delete: [...simple(hooks.poststop), otherLock.op, hasEnded(marks), ...gone()],
     },
   };
 }

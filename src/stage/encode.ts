@@ -121,6 +121,8 @@ class PlanEncoder {
 
   #place(instruction: Instruction, op: Op, undoing: boolean, undos: Slot[]): void {
     const number = this.#slots.length;
+    if (this.#numbers.has(instruction))
+      throw new Error(`${op.call} ${op.object}: an instruction that is in the plan twice`);
     const slot: Slot = { instruction, op, undoing, size: 0, first: 0, undo: 0, undoCount: 0 };
     this.#numbers.set(instruction, number);
     this.#slots.push(slot);
