@@ -2,16 +2,16 @@
 import { lstatSync, readlinkSync } from "node:fs";
 import { resolve } from "node:path";
 import { newIdentity } from "../container/identity.ts";
-import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
+import { claimRun, dropRun, writePlan } from "../container/runs.ts";
 import { collect } from "../engine/gc.ts";
 import { hardLimits } from "../engine/limits.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import { planCreate } from "../plan/create.ts";
 import type { CreateInput } from "../plan/created.ts";
 import type { Config } from "../spec/config.ts";
-import { becomeStage } from "../stage/become.ts";
 import { encode } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
+import { handOver } from "./become.ts";
 import { readBundle } from "./bundle.ts";
 import type { CreateRecord } from "./container.ts";
 import { containerPath, type Runtime } from "./context.ts";
@@ -29,12 +29,12 @@ export interface CreateOptions {
   readonly run?: { readonly detach: boolean; readonly keep: boolean } | undefined;
 }
 
-/** Does not return: this process goes on as the stage. @param warn is told what was not done as asked */
+/** This process goes on as the stage, and does not return, but with descriptors to hand on. @param warn is told what was not done as asked */
 export async function createContainer(
   runtime: Runtime,
   options: CreateOptions,
   warn: (text: string) => void,
-): Promise<never> {
+): Promise<number> {
   const { engine } = runtime;
   const { facts, paths } = engine;
   const id = checkId(options.id);
@@ -88,7 +88,7 @@ export async function createContainer(
     dropRun(run);
     throw error;
   }
-  becomeStage(engine.stage.path, planFile(run));
+  return handOver(runtime, run, preservedDescriptors(options.preserveFds));
 }
 
 function manner({ detach, keep }: { detach: boolean; keep: boolean }): NonNullable<CreateInput["run"]> {

@@ -2,16 +2,16 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Identity, newIdentity } from "../container/identity.ts";
-import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
+import { claimRun, dropRun, writePlan } from "../container/runs.ts";
 import { collect } from "../engine/gc.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { type ExecInput, planExec } from "../plan/exec.ts";
 import { checkProcess, parseConfig } from "../spec/checkconfig.ts";
 import type { Process } from "../spec/config.ts";
-import { becomeStage } from "../stage/become.ts";
 import { encode } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
+import { handOver } from "./become.ts";
 import { type Container, findContainer } from "./container.ts";
 import type { Runtime } from "./context.ts";
 import { isTerminal, preservedDescriptors, raisedLimits } from "./create.ts";
@@ -51,7 +51,7 @@ export interface ExecRecord {
 }
 
 /** Does not return: this process goes on as the stage. @throws NOT_FOUND, CONFLICT, INVALID */
-export async function execInContainer(runtime: Runtime, options: ExecOptions): Promise<never> {
+export async function execInContainer(runtime: Runtime, options: ExecOptions): Promise<number> {
   const { engine } = runtime;
   await collect(engine);
   const container = findContainer(runtime, options.id);
@@ -84,7 +84,7 @@ export async function execInContainer(runtime: Runtime, options: ExecOptions): P
     dropRun(directory);
     throw error;
   }
-  becomeStage(engine.stage.path, planFile(directory));
+  return handOver(runtime, directory, preservedDescriptors(options.preserveFds));
 }
 
 function checkStatus({ id, status }: Container, ignorePaused: boolean): void {

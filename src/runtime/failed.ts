@@ -16,6 +16,15 @@ import type { Container, CreateRecord } from "./container.ts";
 import type { Runtime } from "./context.ts";
 import type { ExecRecord } from "./exec.ts";
 
+export function failedExec(directory: string): boolean {
+  try {
+    const file = readFileSync(planFile(directory));
+    return JSON.parse(file.toString("utf8", readHead(file).trailer)).kind === "exec";
+  } catch {
+    return false;
+  }
+}
+
 /** Tells of a `create`, `run` or `exec` that failed; the stage has undone it. */
 export function tellFailure(runtime: Runtime, directory: string): VitrineError {
   if (!existsSync(planFile(directory)))

@@ -1,5 +1,8 @@
-import { tellFailure } from "../../runtime/failed.ts";
+import { failedExec, tellFailure } from "../../runtime/failed.ts";
 import { type OciCommand, runtimeOf } from "./command.ts";
+
+/** As runc has it: told from a program's own 1. */
+const EXEC_FAILED = 255;
 
 export const command: OciCommand = {
   usage: "RUN",
@@ -7,6 +10,9 @@ export const command: OciCommand = {
   flags: [],
   least: 1,
   async run(i) {
-    throw tellFailure(await runtimeOf(i), i.args[0] ?? "");
+    const [directory = ""] = i.args;
+    const status = failedExec(directory) ? EXEC_FAILED : 1;
+    i.log.complain(tellFailure(await runtimeOf(i), directory), false);
+    return status;
   },
 };
