@@ -15,5 +15,8 @@ export const COMMANDS: Readonly<Record<string, OciEntry>> = {
   run: { load: () => import("./run.ts") },
   exec: { load: () => import("./exec.ts") },
   list: { load: () => import("./list.ts") },
+  ps: { load: () => import("./ps.ts") },
+  pause: { load: () => import("./pause.ts") },
+  resume: { load: () => import("./resume.ts") },
   failed: { internal: true, load: () => import("./failed.ts") },
 };
