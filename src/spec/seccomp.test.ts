@@ -141,7 +141,7 @@ describe("a profile's file", () => {
     const args = read(text).syscalls?.[0]?.args;
     expect(args?.map((a) => a.value)).toEqual([0xffffffffffffffffn, 0xffffffff]);
     expect(message(() => read(text.replace("18446744073709551615", "18446744073709551616")))).toBe(
-      "p.json: $.syscalls[0].args[0].value: 18446744073709552000 is not a whole number from 0 to 2^64-1",
+      "p.json: $.syscalls[0].args[0].value: 18446744073709551616 is not a whole number from 0 to 2^64-1",
     );
   });
 
