@@ -4,6 +4,7 @@ import { readRunRecord } from "../container/journal.ts";
 import { isAlive, listRuns } from "../container/runs.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import { NSFS_MAGIC } from "../linux/constants.ts";
+import { NAMESPACE_FILES } from "../linux/namespacefiles.ts";
 import { type IdMaps, parseIdMap, readIdMaps } from "../plan/idmaps.ts";
 import { hasNamespace, type NamespaceType } from "../spec/config.ts";
 import { CHOICES, type Joins } from "../spec/joins.ts";
@@ -11,18 +12,6 @@ import type { RunOptions } from "../spec/options.ts";
 import type { Engine } from "./context.ts";
 import { findContainer } from "./find.ts";
 import { carryOut } from "./plans.ts";
-
-/** Names below /proc/PID/ns. */
-const FILES: Readonly<Record<NamespaceType, string>> = {
-  mount: "mnt",
-  pid: "pid",
-  network: "net",
-  ipc: "ipc",
-  uts: "uts",
-  user: "user",
-  cgroup: "cgroup",
-  time: "time_for_children",
-};
 
 interface Target {
   readonly label: string;
@@ -93,7 +82,10 @@ async function containerTarget(engine: Engine, nameOrId: string): Promise<Target
   const pid = childOf(run.pid);
   if (!config || pid === undefined)
     throw new VitrineError("CONFLICT", `container ${name} is only just starting, or ending`, { hint: "try again" });
-  return { label: name, file: (type) => (hasNamespace(config, type) ? `/proc/${pid}/ns/${FILES[type]}` : "host") };
+  return {
+    label: name,
+    file: (type) => (hasNamespace(config, type) ? `/proc/${pid}/ns/${NAMESPACE_FILES[type]}` : "host"),
+  };
 }
 
 /** The container's first process is the stage's only child; before it is the program, it is not looked at. */

@@ -1,6 +1,7 @@
 /** --ulimit, held against what this process may set. */
 import { readFileSync } from "node:fs";
 import { type ParsedRlimits, parseRlimits, UNLIMITED } from "../spec/rlimits.ts";
+import { heldCapabilities } from "./held.ts";
 
 const CAP_SYS_RESOURCE = 24n;
 
@@ -37,6 +38,5 @@ export function hardLimits(): Record<string, number> {
 
 export function resolveRlimits(asked: readonly string[]): ParsedRlimits {
   const hard = hardLimits();
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0";
-  return parseRlimits(asked, { hard, mayRaise: ((BigInt(`0x${effective}`) >> CAP_SYS_RESOURCE) & 1n) === 1n });
+  return parseRlimits(asked, { hard, mayRaise: ((heldCapabilities() >> CAP_SYS_RESOURCE) & 1n) === 1n });
 }

@@ -11,6 +11,7 @@ import type { RunOptions } from "../spec/options.ts";
 import { type ResolvedUser, ROOT } from "../spec/user.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
+import { heldCapabilities } from "./held.ts";
 
 export interface Request {
   /** Mount sources are absolute. */
@@ -76,7 +77,8 @@ export async function resolveRequest(
     rlimits,
     raisedLimits: raised,
     seccomp: seccompText(options.securityOpt),
-    held: options.privileged || options.capAdd.length > 0 ? heldCapabilities() : "0xffffffffffffffff",
+    held:
+      options.privileged || options.capAdd.length > 0 ? `0x${heldCapabilities().toString(16)}` : "0xffffffffffffffff",
     warnings,
     stdinTerminal: options.tty && isTerminal(0),
     handlerEnv,
@@ -175,10 +177,6 @@ function seccompText(securityOpt: readonly string[]): string | undefined {
       hint: "the file of a profile, unconfined, or builtin",
     });
   }
-}
-
-function heldCapabilities(): string {
-  return `0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0"}`;
 }
 
 function newFile(path: string, what: string): string {

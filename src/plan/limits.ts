@@ -11,10 +11,11 @@ const TYPES =
 
 const numberOf = ({ type }: Rlimit) => TYPES.indexOf(type.replace(/^RLIMIT_/, ""));
 const nameOf = ({ type }: Rlimit) => type.replace(/^RLIMIT_/, "").toLowerCase();
-const shown = (limit: number) => (limit < 0 ? "unlimited" : String(limit));
+const shown = (limit: Rlimit["soft"]) => (limit < 0 ? "unlimited" : String(limit));
 
-/** struct rlimit64; -1 is RLIM_INFINITY. */
-const rlimit = ({ soft, hard }: Rlimit) => struct([u64(BigInt.asIntN(64, BigInt(soft))), u64(BigInt(hard))]);
+/** struct rlimit64; -1 is RLIM64_INFINITY, as what is rounded up beyond it. */
+const rlimit = ({ soft, hard }: Rlimit) => struct([u64(words(soft)), u64(words(hard))]);
+const words = (limit: Rlimit["soft"]) => (limit < 0 || limit >= 2 ** 64 ? -1n : BigInt(limit));
 
 /** Last of all but execve: a small limit on descriptors or memory would get in the way of what comes before. */
 export function setRlimits({ rlimits = [] }: Process): Op[] {

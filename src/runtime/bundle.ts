@@ -6,6 +6,7 @@ import type { HostFacts } from "../linux/facts.ts";
 import { missingControllers } from "../plan/cgroup.ts";
 import { checkConfig, parseConfig } from "../spec/checkconfig.ts";
 import type { Config } from "../spec/config.ts";
+import { configHost } from "./caller.ts";
 
 export interface Bundle {
   readonly directory: string;
@@ -17,7 +18,7 @@ export interface Bundle {
 /** @throws NOT_FOUND, INVALID with the JSON path of what is wrong, LIMIT_UNAVAILABLE */
 export function readBundle(path: string, id: string, facts: HostFacts): Bundle {
   const directory = directoryOf(path);
-  const checked = checkConfig(parseConfig(readConfig(directory)), facts);
+  const checked = checkConfig(parseConfig(readConfig(directory)), configHost(facts));
   const { process } = checked.config;
   if (!process)
     throw new VitrineError("INVALID", "$.process: nothing to run", { hint: "a container is created for a process" });

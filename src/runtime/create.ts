@@ -124,7 +124,7 @@ export function preservedDescriptors(asked: number): number {
 export function raisedLimits({ process }: Config): string[] {
   if (!process.rlimits?.length) return [];
   const hard = hardLimits();
-  const above = (a: number, b: number) => b >= 0 && (a < 0 || a > b);
+  const above = (a: number | bigint, b: number) => b >= 0 && (a < 0 || a > b);
   return process.rlimits.filter((r) => above(r.hard, hard[r.type] ?? -1)).map((r) => r.type);
 }
 

@@ -91,9 +91,9 @@ export type IoPriorityClass = (typeof IO_PRIORITY_CLASSES)[number];
 export interface Rlimit {
   /** "RLIMIT_NOFILE" */
   type: string;
-  /** -1, or anything from 2^63 up in a bundle, for none. */
-  soft: number;
-  hard: number;
+  /** -1 for none; a bigint beyond 2^53, where a number is not exact. */
+  soft: number | bigint;
+  hard: number | bigint;
 }
 
 /** Sets of names as "CAP_CHOWN". */

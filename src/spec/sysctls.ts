@@ -1,6 +1,7 @@
-/** --sysctl NAME=VALUE: only what belongs to a namespace of the container. See proc_sys(5), namespaces(7). */
+/** Kernel parameters of a container: only what belongs to a namespace of its own. See proc_sys(5), namespaces(7). */
 import { invalid } from "../errors.ts";
 import type { NamespaceType } from "./config.ts";
+import { entriesOf, word, wrong } from "./json.ts";
 
 /** What begins so belongs to the namespace. */
 const NAMESPACED: readonly (readonly [RegExp, NamespaceType, flag: string])[] = [
@@ -9,7 +10,18 @@ const NAMESPACED: readonly (readonly [RegExp, NamespaceType, flag: string])[] = 
   [/^fs\.mqueue\./, "ipc", "--ipc"],
 ];
 
-/** @param own whether the container has a new namespace of a type */
+/** Those that a bundle may set besides: its config has no other place for them. */
+const OF_BUNDLES: readonly (readonly [RegExp, NamespaceType])[] = [
+  [/^kernel\.domainname$/, "uts"],
+  [/^user\./, "user"],
+];
+
+/** With slashes between the parts, as below /proc/sys; no part leads elsewhere. */
+function isName(name: string): boolean {
+  return /^[a-z0-9_-][\w.-]*(\/[\w.:-]+)+$/i.test(name) && !/(^|\/)\.\.?(\/|$)/.test(name);
+}
+
+/** --sysctl NAME=VALUE. @param own whether the container has a new namespace of a type */
 export function parseSysctls(asked: readonly string[], own: (type: NamespaceType) => boolean): Record<string, string> {
   const result: Record<string, string> = {};
   for (const text of asked) {
@@ -18,7 +30,7 @@ export function parseSysctls(asked: readonly string[], own: (type: NamespaceType
     const written = at < 0 ? text : text.slice(0, at);
     const name = written.includes("/") ? written : written.replaceAll(".", "/");
     const value = text.slice(at + 1);
-    if (at < 0 || !/^[a-z0-9_-][\w.-]*(\/[\w.:-]+)+$/i.test(name) || /(^|\/)\.\.?(\/|$)/.test(name))
+    if (at < 0 || !isName(name))
       throw invalid(`--sysctl "${oneLine(text)}": not of the form NAME=VALUE`, "as net.core.somaxconn=1024");
     // A line end, or what another parser takes for the end of a value, would set something else (CVE-2022-0811).
     if (/[\n\r\0+]/.test(value)) throw invalid(`--sysctl "${written}": a value of one line, without "+"`);
@@ -40,6 +52,40 @@ export function parseSysctls(asked: readonly string[], own: (type: NamespaceType
     result[name] = value;
   }
   return result;
+}
+
+/**
+ * linux.sysctl of a bundle. Names come back with slashes: "net/core/somaxconn".
+ * @param apart whether the container is in another namespace of a type than the host
+ */
+export function checkSysctls(
+  value: unknown,
+  path: string,
+  apart: (type: NamespaceType) => boolean,
+): Record<string, string> | undefined {
+  const written = new Map<string, string>();
+  const entries = entriesOf(value, path, (item, at, key): [string, string] => {
+    const name = slashed(key);
+    if (!isName(name)) throw invalid(`${at}: no name of a parameter`, "as net.core.somaxconn");
+    const other = written.get(name);
+    if (other !== undefined) throw invalid(`${at}: is the same as ${JSON.stringify(other)}`);
+    written.set(name, key);
+    const dotted = name.replaceAll("/", ".");
+    if (dotted === "kernel.hostname") throw invalid(`${at}: a name of the container`, "$.hostname sets it");
+    const [, type] = [...NAMESPACED, ...OF_BUNDLES].find(([pattern]) => pattern.test(dotted)) ?? [];
+    if (!type) throw invalid(`${at}: belongs to the whole host, not to a container`);
+    if (!apart(type)) throw invalid(`${at}: the ${type} namespace is the host's`, `add {"type": "${type}"}`);
+    const text = word(item, at);
+    if (/[\n\r]/.test(text)) throw wrong(text, at, "a value of one line");
+    return [name, text];
+  });
+  return entries.length > 0 ? Object.fromEntries(entries.map(([, entry]) => entry)) : undefined;
+}
+
+/** sysctl(8): the first of dot and slash separates, and the other one stands for a dot in a part, as in "net.ipv4.conf.eth0/5.mtu". */
+function slashed(name: string): string {
+  if (/[./]/.exec(name)?.[0] === "/") return name;
+  return name.replace(/[./]/g, (sign) => (sign === "." ? "/" : "."));
 }
 
 function oneLine(text: string): string {
