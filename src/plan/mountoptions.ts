@@ -94,3 +94,9 @@ export function mountOptions(options: readonly string[] = []): MountOptions {
   const all = recursive && !options.includes("nonrecursive");
   return { set, parameters, recursive, all, propagation, idmap: options.includes("idmap") };
 }
+
+/** Every word that is not left to the file system, sorted. */
+export function knownMountOptions(): string[] {
+  const spreads = Object.keys(PROPAGATIONS).flatMap((name) => [name, `r${name}`]);
+  return [...Object.keys(ATTRIBUTES), ...Object.keys(OPPOSITES), ...MANNERS, ...spreads, "rro"].sort();
+}
