@@ -3,8 +3,10 @@ import { invalid, VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { chooseCapabilities } from "./capabilities.ts";
 import type { Config, Mount, Namespace, NamespaceType, Rlimit } from "./config.ts";
+import { MASKED_PATHS, READONLY_PATHS } from "./coveredpaths.ts";
 import { CHOICES, type Joins } from "./joins.ts";
 import { parseDevice, parseMount, parseTmpfs, parseVolume } from "./mount.ts";
+import { OCI_VERSION } from "./ociversion.ts";
 import { DEFAULT_PATH, type RunOptions } from "./options.ts";
 import { annotationsOf, domainnameOf, priorityOf, timeOffsetsOf, umaskOf } from "./process.ts";
 import { resourcesOf } from "./resources.ts";
@@ -70,7 +72,7 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
   const cwd = options.workdir ?? from.image.workdir ?? "/";
   if (!cwd.startsWith("/")) throw invalid(`--workdir "${cwd}": not an absolute path`);
   return {
-    ociVersion: "1.3.0",
+    ociVersion: OCI_VERSION,
     root: { path: "rootfs", readonly: options.readOnly },
     ...(own("uts") ? { hostname } : {}),
     ...(domainname === undefined ? {} : { domainname }),
@@ -115,8 +117,8 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
       ...(Object.keys(sysctl).length > 0 ? { sysctl } : {}),
       resources: resourcesOf(options, facts),
       cgroupsPath: `/vitrine-${from.id}`,
-      maskedPaths: privileged ? [] : covered(MASKED, security),
-      readonlyPaths: privileged ? [] : READ_ONLY.filter((path) => !isUnmasked(path, security.unmask)),
+      maskedPaths: privileged ? [] : covered(MASKED_PATHS, security),
+      readonlyPaths: privileged ? [] : READONLY_PATHS.filter((path) => !isUnmasked(path, security.unmask)),
     },
     ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
   };
@@ -249,21 +251,3 @@ function assignment(entry: string): [string, string] {
   if (at < 0) return [entry, ""];
   return [entry.slice(0, at), entry.slice(at + 1)];
 }
-
-const MASKED = [
-  "/proc/acpi",
-  "/proc/asound",
-  "/proc/interrupts",
-  "/proc/kcore",
-  "/proc/keys",
-  "/proc/kmsg",
-  "/proc/latency_stats",
-  "/proc/sched_debug",
-  "/proc/scsi",
-  "/proc/timer_list",
-  "/proc/timer_stats",
-  "/sys/devices/virtual/powercap",
-  "/sys/firmware",
-];
-
-const READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
