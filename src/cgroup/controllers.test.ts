@@ -13,7 +13,10 @@ const none = () => false;
 const writes = (settings: Setting[]) => settings.map(({ file, value }) => [file, value]);
 
 test("limits are written in this order", () => {
-  expect(CONTROLLERS.map((c) => c.name)).toEqual(["memory", "cpu", "cpuset", "pids"]);
+  expect(CONTROLLERS.map((c) => c.name)).toEqual([
+    ...["memory", "cpu", "cpuset", "pids"],
+    ...["blkio", "hugetlb", "net_cls", "net_prio", "rdma"],
+  ]);
 });
 
 describe("memory", () => {

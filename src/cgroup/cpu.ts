@@ -1,3 +1,4 @@
+import { VitrineError } from "../errors.ts";
 import type { Controller } from "./setting.ts";
 
 const DEFAULT_PERIOD = 100_000;
@@ -13,9 +14,31 @@ export const cpu: Controller = {
       settings.push({ file: "cpu.cfs_period_us", value: `${cpu.period}`, what: `CPU period ${cpu.period} µs` });
     if (cpu?.quota !== undefined)
       settings.push({ file: "cpu.cfs_quota_us", value: `${cpu.quota}`, what: `CPU quota ${cpu.quota} µs a period` });
+    if (cpu?.burst !== undefined)
+      settings.push({ file: "cpu.cfs_burst_us", value: `${cpu.burst}`, what: `CPU burst ${cpu.burst} µs` });
+    if (cpu?.realtimePeriod !== undefined)
+      settings.push({
+        file: "cpu.rt_period_us",
+        value: `${cpu.realtimePeriod}`,
+        what: `realtime period ${cpu.realtimePeriod} µs`,
+      });
+    if (cpu?.realtimeRuntime !== undefined)
+      settings.push({
+        file: "cpu.rt_runtime_us",
+        value: `${cpu.realtimeRuntime}`,
+        what: `realtime ${cpu.realtimeRuntime} µs a period`,
+      });
+    if (cpu?.idle !== undefined)
+      settings.push({
+        file: "cpu.idle",
+        value: `${cpu.idle}`,
+        what: cpu.idle ? "CPU time that nobody else wants" : "not idle",
+      });
     return settings;
   },
   v2({ cpu }) {
+    if (cpu?.realtimePeriod !== undefined || cpu?.realtimeRuntime !== undefined)
+      throw new VitrineError("LIMIT_UNAVAILABLE", "cgroup v2 has no realtime limits", { hint: "leave them out" });
     const settings = [];
     if (cpu?.shares !== undefined) {
       const weight = weightOfShares(cpu.shares);
@@ -26,6 +49,14 @@ export const cpu: Controller = {
       const value = `${quota} ${cpu.period ?? DEFAULT_PERIOD}`;
       settings.push({ file: "cpu.max", value, what: `CPU quota and period ${value} µs` });
     }
+    if (cpu?.burst !== undefined)
+      settings.push({ file: "cpu.max.burst", value: `${cpu.burst}`, what: `CPU burst ${cpu.burst} µs` });
+    if (cpu?.idle !== undefined)
+      settings.push({
+        file: "cpu.idle",
+        value: `${cpu.idle}`,
+        what: cpu.idle ? "CPU time that nobody else wants" : "not idle",
+      });
     return settings;
   },
 };

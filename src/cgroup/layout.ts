@@ -17,7 +17,7 @@ const MANNERS = new Set([
 ]);
 
 /** Limit files that depend on the kernel's configuration. */
-const OPTIONAL_FILES = ["memory.memsw.limit_in_bytes"];
+const OPTIONAL_FILES = ["memory.memsw.limit_in_bytes", "blkio.weight"];
 
 export function readCgroupLayout(): CgroupLayout {
   const v1: CgroupV1[] = [];

@@ -6,7 +6,7 @@ export const memory: Controller = {
   name: "memory",
   v1({ memory = {} }, has) {
     const settings: Setting[] = [];
-    const { limit, swap, reservation, swappiness, disableOOMKiller } = memory;
+    const { limit, swap, reservation, kernel, kernelTCP, swappiness, disableOOMKiller } = memory;
     if (limit !== undefined)
       settings.push({ file: "memory.limit_in_bytes", value: `${limit}`, what: `memory ${limit} bytes` });
     const both = "memory.memsw.limit_in_bytes";
@@ -17,6 +17,14 @@ export const memory: Controller = {
         file: "memory.soft_limit_in_bytes",
         value: `${reservation}`,
         what: `memory ${reservation} bytes if others need it`,
+      });
+    if (kernel !== undefined)
+      settings.push({ file: "memory.kmem.limit_in_bytes", value: `${kernel}`, what: `kernel memory ${kernel} bytes` });
+    if (kernelTCP !== undefined)
+      settings.push({
+        file: "memory.kmem.tcp.limit_in_bytes",
+        value: `${kernelTCP}`,
+        what: `TCP buffers ${kernelTCP} bytes`,
       });
     if (swappiness !== undefined)
       settings.push({ file: "memory.swappiness", value: `${swappiness}`, what: `swappiness ${swappiness}` });

@@ -11,6 +11,8 @@ export interface Setting {
 /** What one controller makes of the resources of a config: pure, for each kind of hierarchy. */
 export interface Controller {
   readonly name: string;
+  /** On v2, where it is called otherwise there. */
+  readonly nameV2?: string;
   /** @param has whether the hierarchy has a file that not every kernel offers */
   v1(resources: Resources, has: (file: string) => boolean): Setting[];
   v2(resources: Resources): Setting[];

@@ -79,7 +79,7 @@ export function planContainer(
 ): ContainerOps {
   const { config, bundle } = input;
   const { linux } = config;
-  const groups = planGroups(facts, linux.resources, linux.cgroupsPath);
+  const groups = planGroups(facts, linux.resources, linux.cgroupsPath, { bundle: bundle !== undefined });
 
   // The child's program uses results of ops that come after clone3 outside, and the other way round; so its sections
   // are filled in when those are known.
