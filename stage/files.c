@@ -124,6 +124,107 @@ static i64 remove_tree(i64 at, const char *path)
 	return ret == -E_NOTEMPTY && r.error ? r.error : ret;
 }
 
+struct statx256 {
+	u32 mask, blksize;
+	u64 attributes;
+	u32 nlink, uid, gid;
+	u16 mode, pad;
+	u64 rest[28];
+};
+
+#define AT_EMPTY 0x1000
+#define AT_NO_FOLLOW 0x100
+#define COPY_LEVELS 32
+
+static i64 copy_directory(i64 from, i64 to, int levels);
+
+static i64 copy_file(i64 from, i64 to, const char *name)
+{
+	i64 in = sys(__NR_openat, from, name, O_READ_ONLY | O_NO_FOLLOW | O_CLOSE_ON_EXEC, 0);
+	if (is_error(in))
+		return in;
+	i64 out = sys(__NR_openat, to, name, O_WRITE_ONLY | O_CREATE | O_EXCLUSIVE | O_CLOSE_ON_EXEC, 0600);
+	i64 n = out;
+	while (!is_error(out) && (n = sys(__NR_sendfile, out, in, 0, 1 << 30)) > 0)
+		;
+	sys(__NR_close, in);
+	if (!is_error(out))
+		sys(__NR_close, out);
+	return n;
+}
+
+static i64 copy_link(i64 from, i64 to, const char *name)
+{
+	char target[4096];
+	i64 n = sys(__NR_readlinkat, from, name, target, sizeof target - 1);
+
+	if (is_error(n))
+		return n;
+	target[n] = 0;
+	return sys(__NR_symlinkat, target, to, name);
+}
+
+static i64 copy_below(i64 from, i64 to, const char *name, int levels)
+{
+	i64 in = open_dir(from, name);
+	if (is_error(in))
+		return in;
+	i64 ret = sys(__NR_mkdirat, to, name, 0700);
+	i64 out = is_error(ret) ? ret : open_dir(to, name);
+	ret = is_error(out) ? out : copy_directory(in, out, levels);
+	sys(__NR_close, in);
+	if (!is_error(out))
+		sys(__NR_close, out);
+	return ret;
+}
+
+static i64 copy_entry(i64 from, i64 to, const char *name, int levels)
+{
+	struct statx256 s = { 0 };
+	i64 ret = sys(__NR_statx, from, name, AT_NO_FOLLOW, 0x7ff, &s);
+	int type = s.mode & 0170000;
+
+	if (is_error(ret))
+		return ret;
+	if (type == 0040000)
+		return levels ? copy_below(from, to, name, levels - 1) : -E_LOOP;
+	if (type == 0100000)
+		ret = copy_file(from, to, name);
+	else if (type == 0120000)
+		ret = copy_link(from, to, name);
+	else if (type == 0010000)
+		ret = sys(__NR_mknodat, to, name, 0010600, 0);
+	else
+		return 0;
+	if (!is_error(ret))
+		ret = sys(__NR_fchownat, to, name, s.uid, s.gid, AT_NO_FOLLOW);
+	if (!is_error(ret) && type != 0120000) // after the owner, whose change takes set-id bits away
+		ret = sys(__NR_fchmodat, to, name, s.mode & 07777);
+	return ret;
+}
+
+// A directory that is open, into another one that is; owner and mode last, so that it can be written to until then.
+static i64 copy_directory(i64 from, i64 to, int levels)
+{
+	u8 buffer[4096] __attribute__((aligned(8)));
+	struct statx256 s = { 0 };
+	i64 n;
+
+	while ((n = sys(__NR_getdents64, from, buffer, sizeof buffer)) > 0)
+		for (i64 at = 0; at < n;) {
+			struct dirent64 *e = (struct dirent64 *)(buffer + at);
+			at += e->reclen;
+			i64 ret = is_dots(e->name) ? 0 : copy_entry(from, to, e->name, levels);
+			if (is_error(ret))
+				return ret;
+		}
+	if (n == 0)
+		n = sys(__NR_statx, from, "", AT_EMPTY, 0x7ff, &s);
+	if (!is_error(n))
+		n = sys(__NR_fchown, to, s.uid, s.gid);
+	return is_error(n) ? n : sys(__NR_fchmod, to, s.mode & 07777);
+}
+
 // Kills every process that a cgroup.procs file names until it names none: for hosts without cgroup.kill. The file is read
 // again each time, so that a pid is not used long after it was seen.
 static i64 kill_listed(i64 at, const char *path)
@@ -156,5 +257,7 @@ static i64 kill_listed(i64 at, const char *path)
 i64 op_walk(u32 mode, const u64 *a)
 {
 	const char *path = (const char *)a[1];
+	if (mode == WALK_COPY)
+		return copy_directory((i64)a[0], (i64)a[1], COPY_LEVELS);
 	return mode == WALK_REMOVE ? remove_tree((i64)a[0], path) : kill_listed((i64)a[0], path);
 }

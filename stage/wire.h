@@ -31,6 +31,7 @@ enum op_kind {
 enum walk_mode {
 	WALK_REMOVE = 1, // remove the tree a1 below a0
 	WALK_KILL,       // kill the processes that the cgroup.procs file a1 names
+	WALK_COPY,       // copy what is in directory a0 into the directory that descriptor a1 stands for
 	WALK_MODES,
 };
 

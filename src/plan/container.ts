@@ -21,7 +21,7 @@ import {
 import { loopbackUp } from "./network.ts";
 import type { Instruction, Op, Section } from "./plan.ts";
 import { type ProcessManner, planProcess } from "./process.ts";
-import { attachRoot, pivotRoot, planRoot, type RootSource, readOnlyRoot } from "./rootfs.ts";
+import { attachRoot, pivotRoot, planRoot, type RootSource, readOnlyRoot, spreadRoot } from "./rootfs.ts";
 import type { KeptFilter } from "./seccomp.ts";
 import { setSysctls } from "./sysctl.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
@@ -128,6 +128,11 @@ export function planContainer(
       : undefined;
   if (clocks) namespaces.push(...clocks.inside);
   const protect = protectPaths(config, facts, root.mount);
+  const { rootfsPropagation } = linux;
+  const spread =
+    rootfsPropagation === "shared" || rootfsPropagation === "unbindable"
+      ? [spreadRoot(root.mount, rootfsPropagation)]
+      : [];
   const readonly = config.root.readonly ? [readOnlyRoot(root.mount)] : [];
   body.push(
     { phase: "Namespaces", ops: namespaces },
@@ -141,6 +146,7 @@ export function planContainer(
         ...protect,
         ...(manner.beforePivot?.(child) ?? []),
         pivotRoot(root.mount),
+        ...spread,
         ...readonly,
       ],
     },

@@ -30,6 +30,9 @@ const NODES: readonly [string, number, number][] = [
   ["tty", 5, 0],
 ];
 
+/** Paths of the nodes that every container has. */
+export const DEFAULT_NODES = NODES.map(([name]) => `/dev/${name}`);
+
 const LINKS: readonly [string, string][] = [
   ["fd", "/proc/self/fd"],
   ["stdin", "/proc/self/fd/0"],
@@ -65,25 +68,30 @@ export function hostNodes(): { op: Op; nodes: readonly Node[] } {
 
 /** Fails with ENODEV unless the descriptor stands for this character device. */
 export function isDevice(fd: Instruction, major: number, minor: number): Instruction[] {
+  return isNode(fd, S_IFCHR, major, minor);
+}
+
+/** @param type S_IFCHR or S_IFBLK */
+export function isNode(fd: Instruction, type: number, major: number, minor: number): Instruction[] {
   // struct statx: stx_mode at 28 (u16), stx_rdev_major at 128 (u32), stx_rdev_minor at 132
   const stat = out(256);
   const device = (BigInt(minor) << 32n) | BigInt(major);
   return [
     sys("statx", [fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, stat]),
-    expect({ load: stat, at: 28, width: 2 }, BigInt(S_IFMT), BigInt(S_IFCHR), "ENODEV"),
+    expect({ load: stat, at: 28, width: 2 }, BigInt(S_IFMT), BigInt(type), "ENODEV"),
     expect({ load: stat, at: 128, width: 8 }, 0xffffffffffffffffn, device, "ENODEV"),
   ];
 }
 
-/** Fills a new tmpfs, attached at /dev. */
-export function fillDev(root: Instruction, dev: Instruction, nodes: readonly Node[], arch: Arch): Op {
+/** Fills what is attached at /dev. @param used it may have some of them already */
+export function fillDev(root: Instruction, dev: Instruction, nodes: readonly Node[], arch: Arch, used = false): Op {
   const does: Instruction[] = [];
   for (const { name, mount } of nodes) {
     const file = sys("openat", [dev, name, O_CREAT | O_WRONLY | O_NOFOLLOW(arch) | O_CLOEXEC, 0]);
     const at = openInRoot(root, `/dev/${name}`, O_PATH | O_NOFOLLOW(arch), true);
     does.push(file, sys("close", [file]), at, attach(mount, at));
   }
-  for (const [name, target] of LINKS) does.push(sys("symlinkat", [target, dev, name]));
+  for (const [name, target] of LINKS) does.push(sys("symlinkat", [target, dev, name], used ? { ok: ["EEXIST"] } : {}));
   const told = {
     call: "move_mount",
     object: `/dev/{${nodes.map((n) => n.name).join()}}`,

@@ -67,9 +67,14 @@ export interface Attributes {
   readonly recursive?: boolean;
 }
 
+/** MOUNT_ATTR__ATIME */
+const ATIME = 0x70;
+
 export function setAttributes(mount: Arg, a: Attributes): Sys {
   const set = (a.set ?? 0) | (a.idmap ? MOUNT_ATTR_IDMAP : 0);
-  const attr = struct([u64(set), u64(a.clear ?? 0), u64(a.propagation ?? 0), u64(a.idmap ?? 0)]);
+  // Access times are one choice of three: to make another one, all are taken away (mount_setattr(2)).
+  const clear = (a.clear ?? 0) | (((a.clear ?? 0) | set) & ATIME ? ATIME : 0);
+  const attr = struct([u64(set), u64(clear), u64(a.propagation ?? 0), u64(a.idmap ?? 0)]);
   return sys("mount_setattr", [mount, "", AT_EMPTY_PATH | (a.recursive ? AT_RECURSIVE : 0), attr, 32]);
 }
 

@@ -26,7 +26,16 @@ const ATTRIBUTES: Readonly<Record<string, number>> = {
   nosymfollow: MOUNT_ATTR_NOSYMFOLLOW,
 };
 
-const OPPOSITES: Readonly<Record<string, string>> = { rw: "ro", suid: "nosuid", dev: "nodev", exec: "noexec" };
+const OPPOSITES: Readonly<Record<string, string>> = {
+  rw: "ro",
+  suid: "nosuid",
+  dev: "nodev",
+  exec: "noexec",
+  atime: "noatime",
+  diratime: "nodiratime",
+  nostrictatime: "strictatime",
+  symfollow: "nosymfollow",
+};
 
 /** The words for MOUNT_ATTR_ flags. */
 export function attributeNames(set: number): string[] {
@@ -38,8 +47,15 @@ const MANNERS = new Set([
   "bind",
   "rbind",
   "relatime",
+  "norelatime",
+  "rrelatime",
+  "rnorelatime",
   "defaults",
   "async",
+  "silent",
+  "loud",
+  "tmpcopyup",
+  "ridmap",
   "idmap",
   "noidmap",
   "create",
@@ -63,6 +79,11 @@ export function propagationName(propagation: number, recursive: boolean): string
 export interface MountOptions {
   /** MOUNT_ATTR_ flags to set. */
   readonly set: number;
+  /** MOUNT_ATTR_ flags that are taken away: those that were asked for by their opposites. */
+  readonly clear: number;
+  /** The same for what is mounted below too: "rro", "rsuid". */
+  readonly recursiveSet: number;
+  readonly recursiveClear: number;
   /** Options for the file system itself: size=64m. */
   readonly parameters: readonly Parameter[];
   readonly recursive: boolean;
@@ -74,29 +95,42 @@ export interface MountOptions {
 }
 
 export function mountOptions(options: readonly string[] = []): MountOptions {
-  let set = 0;
+  let [set, clear, recursiveSet, recursiveClear] = [0, 0, 0, 0];
   let propagation = MS_PRIVATE;
   const parameters: Parameter[] = [];
   for (const option of options) {
     const attribute = ATTRIBUTES[option];
     const opposite = OPPOSITES[option];
     const spread = PROPAGATIONS[option.replace(/^r(?=private|slave|shared|unbindable)/, "")];
-    if (attribute !== undefined) set |= attribute;
-    else if (opposite !== undefined) set &= ~(ATTRIBUTES[opposite] ?? 0);
-    else if (spread !== undefined) propagation = spread;
-    else if (option === "rro") set |= MOUNT_ATTR_RDONLY;
-    else if (!MANNERS.has(option)) {
+    const below = option.startsWith("r") ? option.slice(1) : "";
+    if (attribute !== undefined) {
+      set |= attribute;
+      clear &= ~attribute;
+    } else if (opposite !== undefined) {
+      set &= ~(ATTRIBUTES[opposite] ?? 0);
+      clear |= ATTRIBUTES[opposite] ?? 0;
+    } else if (spread !== undefined) propagation = spread;
+    else if (ATTRIBUTES[below] !== undefined) {
+      recursiveSet |= ATTRIBUTES[below];
+      recursiveClear &= ~ATTRIBUTES[below];
+      set |= ATTRIBUTES[below];
+    } else if (OPPOSITES[below] !== undefined) {
+      recursiveClear |= ATTRIBUTES[OPPOSITES[below]] ?? 0;
+      recursiveSet &= ~(ATTRIBUTES[OPPOSITES[below]] ?? 0);
+    } else if (!MANNERS.has(option)) {
       const at = option.indexOf("=");
       parameters.push(at < 0 ? [option] : [option.slice(0, at), option.slice(at + 1)]);
     }
   }
   const recursive = options.includes("rbind");
   const all = recursive && !options.includes("nonrecursive");
-  return { set, parameters, recursive, all, propagation, idmap: options.includes("idmap") };
+  const idmap = options.includes("idmap") || options.includes("ridmap");
+  return { set, clear, recursiveSet, recursiveClear, parameters, recursive, all, propagation, idmap };
 }
 
 /** Every word that is not left to the file system, sorted. */
 export function knownMountOptions(): string[] {
   const spreads = Object.keys(PROPAGATIONS).flatMap((name) => [name, `r${name}`]);
-  return [...Object.keys(ATTRIBUTES), ...Object.keys(OPPOSITES), ...MANNERS, ...spreads, "rro"].sort();
+  const attributes = [...Object.keys(ATTRIBUTES), ...Object.keys(OPPOSITES)];
+  return [...attributes, ...attributes.map((word) => `r${word}`), ...MANNERS, ...spreads].sort();
 }

@@ -19,6 +19,7 @@ import {
   type Mount,
   type NamespaceType,
 } from "../spec/config.ts";
+import { planDevices } from "./bundledevices.ts";
 import { fillDev, hostNodes, isDevice } from "./devices.ts";
 import { attach, cloneMount, newFilesystem, type Parameter, setAttributes } from "./filesystem.ts";
 import { alt, expect, out, sys, unless } from "./instructions.ts";
@@ -62,21 +63,31 @@ const SHOWS: Readonly<Record<string, NamespaceType>> = {
 export function planMounts(context: MountsInput): Mounts {
   const outside: Op[] = [];
   const within: Op[] = [];
-  for (const mount of context.config.mounts) {
-    const planned = planMount(mount, context);
+  const { mounts } = context.config;
+  const last = mounts.findLastIndex(({ destination }) => destination === "/dev");
+  const add = (planned: Mounts) => {
     outside.push(...planned.outside);
     within.push(...planned.inside);
+  };
+  for (const [i, mount] of mounts.entries()) {
+    add(planMount(mount, context));
+    if (i === last && context.bundle) add(planDevices(context));
   }
+  if (last < 0 && context.bundle) add(planDevices(context));
   return { outside, inside: within };
 }
 
 function planMount(mount: Mount, context: MountsInput): Mounts {
-  if (mount.type === "bind") return bind(mount, context);
+  if (mount.type === "bind") return context.bundle ? bindAsSaid(mount, context) : bind(mount, context);
   const { config, ids } = context;
   const shows = SHOWS[mount.type];
   const own = shows === undefined || hasNamespace(config, shows);
   if (mount.type === "cgroup")
-    return own ? { outside: [], inside: ownGroups(mount, context) } : hostGroups(mount, context);
+    return own
+      ? { outside: [], inside: ownGroups(mount, context) }
+      : context.bundle
+        ? boundGroups(mount, context)
+        : hostGroups(mount, context);
   // A new user namespace has no rights over a namespace that was there before it.
   const foreign = !own || (context.joined.has(shows ?? "mount") && hasNewNamespace(config, "user"));
   if (foreign && ids) return madeOutside(mount, context);
@@ -84,9 +95,10 @@ function planMount(mount: Mount, context: MountsInput): Mounts {
   const made = newFilesystem(mount.type, mount.source ?? mount.type, parameters, set);
   const at = place(mount, context);
   // The engine's own tmpfs lie on /dev, made before; one that the user asked for may be anywhere.
-  const check = mount.type === "tmpfs" ? notKernelFiles(at.fd) : [];
-  const ops = [inside(tell(mount), [...made.does, ...at.does, ...check, attach(made.mount, at.fd)])];
-  if (mount.type !== "tmpfs" || mount.destination !== "/dev") return { outside: [], inside: ops };
+  const check = context.bundle ? notProc(mount, at.fd) : mount.type === "tmpfs" ? notKernelFiles(at.fd) : [];
+  const copy = mount.options?.includes("tmpcopyup") ? copyUp(at.fd, made.mount, context) : [];
+  const ops = [inside(tell(mount), [...made.does, ...at.does, ...check, ...copy, attach(made.mount, at.fd)])];
+  if (context.bundle || mount.type !== "tmpfs" || mount.destination !== "/dev") return { outside: [], inside: ops };
   const { op, nodes } = hostNodes();
   return { outside: [op], inside: [...ops, fillDev(context.root, made.mount, nodes, context.facts.arch)] };
 }
@@ -203,6 +215,67 @@ function bind(mount: Mount, context: MountsInput, check: typeof notKernelFiles =
   };
 }
 
+/** A bind of a bundle: flags are for the mount itself, unless they are recursive ones; ids are as on the host unless said. */
+function bindAsSaid(mount: Mount, context: MountsInput): Mounts {
+  const { bundle, ids, root, facts } = context;
+  const source = mount.source?.startsWith("/") ? mount.source : `${bundle?.directory}/${mount.source}`;
+  const { set, clear, recursiveSet, recursiveClear, recursive, propagation, idmap } = mountOptions(mount.options);
+  const tree = cloneMount(source, { recursive });
+  const attributes = [setAttributes(tree, { propagation, recursive })];
+  if (idmap)
+    attributes.push(setAttributes(tree, { idmap: ids?.user, recursive: mount.options?.includes("ridmap") ?? false }));
+  if (recursiveSet || recursiveClear)
+    attributes.push(setAttributes(tree, { set: recursiveSet, clear: recursiveClear, recursive }));
+  if (set || clear) attributes.push(setAttributes(tree, { set, clear }));
+  const isDirectory = sys("openat", [tree, ".", O_PATH | O_DIRECTORY(facts.arch)]);
+  const at = openOrMake(root, mount.destination, facts.arch, isDirectory);
+  const words = [...attributeNames(set), ...propagationName(propagation, recursive)];
+  const told = {
+    call: "open_tree",
+    object: source,
+    why: "A directory or file of the host, as the bundle has it.",
+    sh: `mount --${recursive ? "r" : ""}bind ${words.length > 0 ? `-o ${words.join()} ` : ""}${quote(source)} ${waiting(mount)}`,
+  };
+  return {
+    outside: [onHost(told, [tree, ...attributes])],
+    inside: [
+      inside(
+        {
+          call: "move_mount",
+          object: `${source} on ${mount.destination}`,
+          why: `Visible at ${mount.destination}.`,
+          sh: `mount --move ${waiting(mount)} $ROOT${quote(mount.destination)}`,
+        },
+        [...at.does, ...notProc(mount, at.fd), attach(tree, at.fd)],
+      ),
+    ],
+  };
+}
+
+/** Files below /proc that may be covered: what lxcfs offers, and a few more that runc lets through. */
+const COVERABLE = [
+  ...["cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev"],
+  ...["sys/kernel/ns_last_pid", "sys/crypto/fips_enabled"],
+].map((name) => `/proc/${name}`);
+
+/** Fails with EPERM for what would cover the kernel's own word on processes (CVE-2019-16884). */
+function notProc({ destination }: Mount, fd: Instruction): Instruction[] {
+  if (COVERABLE.includes(`/${split(destination).join("/")}`)) return [];
+  const stat = out(128);
+  const type = { load: stat, at: 0, width: 8 } as const;
+  return [
+    sys("fstatfs", [fd, stat]),
+    unless(["ESTALE"], [expect(type, 0xffffffffffffffffn, PROC_MAGIC, "ESTALE"), expect(type, 0n, 1n, "EPERM")]),
+  ];
+}
+
+/** What is there now is in the new tmpfs too, as far as it is directories, files, links and FIFOs. */
+function copyUp(at: Instruction, mount: Instruction, { facts }: MountsInput): Instruction[] {
+  const from = sys("openat", [at, ".", O_DIRECTORY(facts.arch) | O_CLOEXEC]);
+  const to = sys("openat", [mount, ".", O_DIRECTORY(facts.arch) | O_CLOEXEC]);
+  return [from, to, { do: "walk", mode: "copy", dir: from, to }];
+}
+
 /** Asked for: a directory of the host that is not there is made, with the ones above it. */
 function makeSource(source: string): Op[] {
   const names = split(source);
@@ -305,6 +378,43 @@ function hostGroups(mount: Mount, context: MountsInput): Mounts {
     context,
     () => [],
   );
+}
+
+/** The host's cgroup namespace: of each hierarchy the container's own group, where the hierarchy has its place. */
+function boundGroups(mount: Mount, context: MountsInput): Mounts {
+  const { facts, config } = context;
+  const { v1, v2 } = facts.cgroups;
+  const { set, propagation } = mountOptions(mount.options);
+  const path = config.linux.cgroupsPath;
+  const trees: { name: string; tree: Instruction }[] = [];
+  const outside: Op[] = [];
+  const single = v1.length === 0;
+  for (const hierarchy of [...v1, ...(v2 ? [v2] : [])]) {
+    const tree = cloneMount(hierarchy.mount + path);
+    const name = hierarchy.mount.slice(hierarchy.mount.lastIndexOf("/") + 1);
+    trees.push({ name, tree });
+    const told = {
+      call: "open_tree",
+      object: hierarchy.mount + path,
+      why: "The container's own group: its limits, to look at.",
+      sh: `mount --bind ${hierarchy.mount}${path} ${waiting(mount, name)}`,
+    };
+    outside.push(onHost(told, [tree, setAttributes(tree, { set, propagation })]));
+  }
+  const [only] = trees;
+  const at = place(mount, context);
+  const told = { ...tell(mount), why: "The limits it sits under." };
+  if (single) return { outside, inside: only ? [inside(told, [...at.does, attach(only.tree, at.fd)])] : [] };
+  const base = newFilesystem("tmpfs", "tmpfs", [["mode", "755"]], set & ~MOUNT_ATTR_RDONLY);
+  const does: Instruction[] = [...base.does, ...at.does, attach(base.mount, at.fd)];
+  for (const { name, tree } of trees) {
+    const directory = sys("openat", [base.mount, name, O_PATH | O_DIRECTORY(facts.arch)]);
+    does.push(sys("mkdirat", [base.mount, name, 0o755]), directory, attach(tree, directory));
+    // As hosts have it: each controller of a common hierarchy by its own name.
+    if (name.includes(",")) for (const one of name.split(",")) does.push(sys("symlinkat", [name, base.mount, one]));
+  }
+  if (set & MOUNT_ATTR_RDONLY) does.push(setAttributes(base.mount, { set }));
+  return { outside, inside: [inside(told, does)] };
 }
 
 /** Before pivot_root: parts of /proc and /sys that are one kernel for all, read-only or covered. */

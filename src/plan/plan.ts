@@ -132,15 +132,18 @@ export interface Spawn {
 
 /**
  * Bulk work. "remove": the tree at `path` below `dir` is gone, however deep it is. "kill": the processes that the
- * cgroup.procs file at `path` names are gone.
+ * cgroup.procs file at `path` names are gone. "copy": what is in the directory `dir` is in the directory `to` too, with its
+ * modes and owners; devices and sockets are left out.
  */
-export interface Walk {
-  readonly do: "walk";
-  readonly mode: "remove" | "kill";
-  readonly dir: Arg;
-  readonly path: string;
-  readonly ok?: readonly Errno[] | undefined;
-}
+export type Walk =
+  | {
+      readonly do: "walk";
+      readonly mode: "remove" | "kill";
+      readonly dir: Arg;
+      readonly path: string;
+      readonly ok?: readonly Errno[] | undefined;
+    }
+  | { readonly do: "walk"; readonly mode: "copy"; readonly dir: Arg; readonly to: Arg };
 
 /** Undo what the run did so far, newest first. The result counts what would not go. */
 export interface UndoAll {

@@ -5,6 +5,9 @@ import {
   MOUNT_ATTR_NODEV,
   MOUNT_ATTR_RDONLY,
   MS_PRIVATE,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_UNBINDABLE,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
@@ -28,7 +31,14 @@ export type RootSource =
       /** What is written is thrown away at the end: nothing needs to reach the disk. */
       readonly throwAway: boolean;
     }
-  | { readonly kind: "directory"; readonly path: string };
+  | {
+      readonly kind: "directory";
+      readonly path: string;
+      /** As it is: ids are not mapped, and device nodes work, as far as rules allow. */
+      readonly asItIs?: boolean;
+      /** Mounts of the host below it arrive in the container. */
+      readonly follows?: boolean;
+    };
 
 /** Ids as the container sees them: descriptor of its user namespace and the host's id of its root. */
 export interface IdRange {
@@ -46,6 +56,16 @@ export interface RootMount {
 export function planRoot(source: RootSource, facts: HostFacts, ids: IdRange | undefined): RootMount {
   if (source.kind === "overlay") return overlay(source, facts, ids);
   const mount = cloneMount(source.path, { recursive: true });
+  if (source.asItIs) {
+    const propagation = source.follows ? MS_SLAVE : MS_PRIVATE;
+    const told = {
+      call: "open_tree",
+      object: source.path,
+      why: "The root file system of the bundle; what the container writes stays in it.",
+      sh: `mount --rbind ${quote(source.path)} $MOUNTS/root`,
+    };
+    return { ops: [onHost(told, [mount, setAttributes(mount, { propagation, recursive: true })])], mount };
+  }
   const told = {
     call: "open_tree",
     object: source.path,
@@ -172,6 +192,17 @@ export function pivotRoot(root: Instruction): Op {
     sys("umount2", [".", MNT_DETACH]),
     sys("chdir", ["/"]),
   ]);
+}
+
+/** pivot_root(2) takes no shared root: what is asked for comes after it. */
+export function spreadRoot(root: Instruction, propagation: "shared" | "unbindable"): Op {
+  const told = {
+    call: "mount_setattr",
+    object: `/ ${propagation}`,
+    why: "Asked for: how mounts spread from the root file system.",
+    sh: `mount --make-${propagation} $ROOT`,
+  };
+  return inside(told, [setAttributes(root, { propagation: propagation === "shared" ? MS_SHARED : MS_UNBINDABLE })]);
 }
 
 export function readOnlyRoot(root: Instruction): Op {

@@ -55,7 +55,7 @@ export async function createContainer(
       id,
       config,
       directory,
-      root: { kind: "directory", path: config.root.path },
+      root: { kind: "directory", path: config.root.path, asItIs: true, follows: follows(config) },
       place: { directory: run, program: engine.program, arguments: runtime.global, env: [] },
       stage: engine.stage,
       bundle: { directory: bundle.directory },
@@ -94,6 +94,8 @@ export async function createContainer(
 function manner({ detach, keep }: { detach: boolean; keep: boolean }): NonNullable<CreateInput["run"]> {
   return detach ? { wait: false } : { wait: true, keep, streams: { input: true, terminal: isTerminal(0) } };
 }
+
+const follows = ({ linux }: Config) => linux.rootfsPropagation === "slave" || linux.rootfsPropagation === "shared";
 
 export function isTerminal(fd: number): boolean {
   try {

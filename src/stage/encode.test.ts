@@ -319,7 +319,7 @@ function operands(i: Instruction, number: (i: Instruction) => number): [Operand[
   if (i.do === "alt") return [[], i.on];
   if (i.do === "expect") return [[i.value, i.mask, i.is, ERRNO[i.errno]]];
   if (i.do === "await") return [[number(i.done), i.peer]];
-  if (i.do === "walk") return [[i.dir, i.path], i.ok];
+  if (i.do === "walk") return i.mode === "copy" ? [[i.dir, i.to]] : [[i.dir, i.path], i.ok];
   if (i.do === "serve") return [[i.pidfd, i.master ?? -1, i.timeoutMs ?? 0]];
   if (i.do === "spawn") return [[i.path, strings(i.argv), strings(i.env), i.stdin, i.stdin.bytes.length, i.timeoutMs]];
   return [[]];
@@ -402,7 +402,9 @@ class Inventor {
       case 2:
         return expects({ ...loaded(), at: this.#below(3) }, 0xffffffffffffffffn, 7n, "ENODEV");
       case 3:
-        return { do: "walk", mode: "remove", dir: this.#arg(), path: this.#text(), ok: on() };
+        return this.#below(2)
+          ? { do: "walk", mode: "remove", dir: this.#arg(), path: this.#text(), ok: on() }
+          : { do: "walk", mode: "copy", dir: this.#arg(), to: this.#one(this.#made) };
       case 4:
         return {
           do: "spawn",

@@ -16,7 +16,7 @@ const ARG = { number: 0, data: 1, result: 2, out: 3, given: 4 } as const;
 const RELOC = { data: 1, out: 2, value: 3, decimal: 4 } as const;
 const FLAG = { wake: 1, retry: 2 } as const;
 const SERVE = { signals: 0, output: 1, terminal: 2, reaper: 3 } as const;
-const WALK = { remove: 1, kill: 2 } as const;
+const WALK = { remove: 1, kill: 2, copy: 3 } as const;
 
 /** What became of each instruction of an encoded plan. */
 export interface Layout {
@@ -213,7 +213,7 @@ class PlanEncoder {
         return [0, [i.path, strings(i.argv), strings(i.env), i.stdin, i.stdin.bytes.length, i.timeoutMs]];
       }
       case "walk":
-        return [WALK[i.mode], [i.dir, i.path], i.ok];
+        return i.mode === "copy" ? [WALK.copy, [i.dir, i.to]] : [WALK[i.mode], [i.dir, i.path], i.ok];
       case "serve":
         return [SERVE[i.mode], [i.pidfd, i.master ?? -1, i.timeoutMs ?? 0]];
       case "undo":
