@@ -25,22 +25,20 @@ const GLOBAL: readonly Flag[] = [
 const HELP: Flag = { name: "help", short: "h", kind: "bool", help: "show this help" };
 
 export async function main(args: readonly string[]): Promise<number> {
-  let log = new Log(undefined, "text");
-  let debug = false;
+  let log = new Log(undefined, "text", false);
   try {
     const { flags, rest } = parseFlags(args, GLOBAL, true);
     const word = (name: string) => {
       const value = flags.get(name);
       return typeof value === "string" && value !== "" ? value : undefined;
     };
-    debug = flags.get("debug") === true;
     if (flags.get("version")) return print(`vitrine-runtime version ${VERSION}\nspec: 1.3.0\n`);
     const [name, ...others] = rest;
     if (flags.get("help") || name === undefined || name === "help") {
       const { ociOverview } = await import("./oci/help.ts");
       return print(await ociOverview(GLOBAL));
     }
-    log = new Log(word("log"), logFormat(word("log-format")));
+    log = new Log(word("log"), logFormat(word("log-format")), flags.get("debug") === true);
     if (word("rootless") === "true")
       throw new VitrineError("UNSUPPORTED", "--rootless true is not there yet", { hint: "run it as root" });
     const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -63,7 +61,7 @@ export async function main(args: readonly string[]): Promise<number> {
       log,
     });
   } catch (error) {
-    return log.complain(error, debug);
+    return log.complain(error);
   }
 }
 

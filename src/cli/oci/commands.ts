@@ -18,5 +18,11 @@ export const COMMANDS: Readonly<Record<string, OciEntry>> = {
   ps: { load: () => import("./ps.ts") },
   pause: { load: () => import("./pause.ts") },
   resume: { load: () => import("./resume.ts") },
+  update: { load: () => import("./update.ts") },
+  events: { load: () => import("./events.ts") },
+  spec: { load: () => import("./spec.ts") },
+  features: { load: () => import("./features.ts") },
+  checkpoint: { load: () => import("./checkpoint.ts") },
+  restore: { load: () => import("./restore.ts") },
   failed: { internal: true, load: () => import("./failed.ts") },
 };

@@ -12,7 +12,7 @@ export const command: OciCommand = {
   async run(i) {
     const [directory = ""] = i.args;
     const status = failedExec(directory) ? EXEC_FAILED : 1;
-    i.log.complain(tellFailure(await runtimeOf(i), directory), false);
+    i.log.complain(tellFailure(await runtimeOf(i), directory));
     return status;
   },
 };

@@ -15,26 +15,29 @@ export class Log {
   readonly #file: string | undefined;
   readonly #format: LogFormat;
 
-  /** @param file undefined: standard error only */
-  constructor(file: string | undefined, format: LogFormat) {
+  readonly #debug: boolean;
+
+  /** @param file undefined: standard error only, and warnings there only with `debug` */
+  constructor(file: string | undefined, format: LogFormat, debug: boolean) {
     this.#file = file;
     this.#format = format;
+    this.#debug = debug;
   }
 
   /** Bound, so that it can be handed on. */
   readonly warn = (message: string): void => {
-    if (this.#file === undefined) printError(`vitrine-runtime: warning: ${message}\n`);
-    else this.#write("warning", message);
+    if (this.#debug) printError(`vitrine-runtime: warning: ${message}\n`);
+    this.#write("warning", message);
   };
 
   /** @returns the exit status */
-  complain(error: unknown, debug: boolean): number {
+  complain(error: unknown): number {
     const known = error instanceof VitrineError;
     const message = error instanceof Error ? error.message : String(error);
     const hint = known ? error.hint : undefined;
     this.#write("error", hint === undefined ? message : `${message} (hint: ${hint})`);
     printError(`vitrine-runtime: ${message}\n${hint === undefined ? "" : `  hint: ${hint}\n`}`);
-    if (debug && error instanceof Error && error.stack) printError(`${error.stack}\n`);
+    if (this.#debug && error instanceof Error && error.stack) printError(`${error.stack}\n`);
     return 1;
   }
 
