@@ -14,7 +14,7 @@ export const command: OciCommand = {
   run(i) {
     const file = `${text(i, "bundle") ?? "."}/config.json`;
     try {
-      writeFileSync(file, templateText({ rootless: truth(i, "rootless") }), { flag: "wx", mode: 0o666 });
+      writeFileSync(file, templateText(truth(i, "rootless") ? { rootless: caller() } : {}), { flag: "wx", mode: 0o666 });
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       const there = code === "EEXIST";
@@ -25,3 +25,7 @@ export const command: OciCommand = {
     return 0;
   },
 };
+
+function caller(): { uid: number; gid: number } {
+  return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+}
