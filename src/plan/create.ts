@@ -106,7 +106,7 @@ function createSections(input: CreateInput, facts: HostFacts) {
       ops: [
         ...hostHooks,
         awaitReady(ready, child),
-        ...(terminal && input.consoleSocket !== undefined ? [sendTerminal(input.consoleSocket, terminal)] : []),
+        ...(terminal && input.consoleSocket !== undefined ? [sendTerminal(input.consoleSocket, terminal).op] : []),
         ...(input.pidFile === undefined ? [] : [writePidFile(input.pidFile, told)]),
         commit(place, input.directory),
       ],

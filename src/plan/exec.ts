@@ -89,6 +89,18 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
   const root = sys("openat", [AT_FDCWD, "/", O_PATH | O_DIRECTORY(facts.arch) | O_CLOEXEC]);
   const seen = { call: "openat", object: "/", why: "The root file system of the container, entered with its mounts." };
   const terminal = config.process.terminal ? openTerminal(root, config.process, facts.arch, false) : undefined;
+  const arrived = sys("getpid", []);
+  const body: Section[] = []; // filled in below: what the new process awaits uses the process
+  const child = cloneInto(config, target.pidfd, groups, body, self);
+  const handOver =
+    terminal && input.consoleSocket !== undefined
+      ? sendTerminal(input.consoleSocket, terminal, { done: arrived, peer: child.pidfd })
+      : undefined;
+  const wait = {
+    call: "futex",
+    object: "the terminal",
+    why: "What it writes is lost if it ends before somebody has the terminal's other end.",
+  };
   const free = {
     call: "prctl",
     object: "PR_SET_PDEATHSIG 0",
@@ -105,10 +117,13 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
     manner: {
       preserved: input.preserved,
       existingDirectory: true,
-      ready: [inside(free, [sys("prctl", [PR_SET_PDEATHSIG, 0, 0, 0, 0])])],
+      ready: [
+        ...(handOver ? [inside(wait, [arrived, awaits(handOver.sent, self)])] : []),
+        inside(free, [sys("prctl", [PR_SET_PDEATHSIG, 0, 0, 0, 0])]),
+      ],
     },
   });
-  const body: Section[] = [
+  body.push(
     {
       phase: "Namespaces",
       ops: [
@@ -121,8 +136,7 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
     },
     { phase: "Files inside", ops: [inside(seen, [root]), ...(terminal ? [terminal.op] : [])] },
     { phase: "Process", ops: processOps.ops },
-  ];
-  const child = cloneInto(config, target.pidfd, groups, body, self);
+  );
   const pipe = openPipe();
   const kept = letGo(lock, child, processOps.detached, terminal, pipe.reads);
   const clean = { call: "unlinkat", object: "the plan", why: "Nothing of the command is left." };
@@ -147,9 +161,7 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
     {
       phase: "Life and end",
       ops: [
-        ...(terminal && input.consoleSocket !== undefined
-          ? [sendTerminal(input.consoleSocket, terminal, { done: processOps.detached, peer: child.pidfd })]
-          : []),
+        ...(handOver ? [handOver.op] : []),
         kept.op,
         programRuns(),
         ...(input.pidFile === undefined ? [] : [writePidFile(input.pidFile, told)]),

@@ -21,7 +21,11 @@ export function readPid(procfs: Instruction): PidText {
 
 /** See runc's terminals.md: whoever listens there is handed the terminal's other end. */
 /** @param opened when the terminal is there, where that is not known yet */
-export function sendTerminal(path: string, terminal: Terminal, opened?: { done: Instruction; peer: Instruction }): Op {
+export function sendTerminal(
+  path: string,
+  terminal: Terminal,
+  opened?: { done: Instruction; peer: Instruction },
+): { op: Op; sent: Instruction } {
   const { does, socket } = connectUnix(path);
   const told = {
     call: "sendmsg",
@@ -29,12 +33,8 @@ export function sendTerminal(path: string, terminal: Terminal, opened?: { done: 
     why: "Whoever called for the container keeps the other end of its terminal.",
   };
   const first = opened ? [awaits(opened.done, opened.peer)] : [];
-  return onHost(told, [
-    ...first,
-    ...does,
-    sendDescriptor(socket, terminal.master, "/dev/ptmx"),
-    sys("close", [socket]),
-  ]);
+  const sent = sendDescriptor(socket, terminal.master, "/dev/ptmx");
+  return { op: onHost(told, [...first, ...does, sent, sys("close", [socket])]), sent };
 }
 
 /** Whole or not at all: whoever looks for it never reads half a number. */

@@ -23,7 +23,7 @@ import {
 } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import type { Config, Process } from "../spec/config.ts";
-import { alt, bytes, strings, struct, sys, u32, u64 } from "./instructions.ts";
+import { alt, bytes, expect, strings, struct, sys, u32, u64, unless } from "./instructions.ts";
 import { setRlimits } from "./limits.ts";
 import { dieWithParent } from "./namespaces.ts";
 import { inside, quote } from "./op.ts";
@@ -259,9 +259,13 @@ function keepOnly(kept: readonly Instruction[], preserved: number): Op {
 function findProgram({ args, env }: Process): Op {
   const name = args[0] ?? "";
   const X_OK = 1;
-  const tries = candidates(name, env).map((path) => sys("faccessat", [AT_FDCWD, path, X_OK]));
+  const tries = candidates(name, env).map((path) => {
+    const usable = sys("faccessat", [AT_FDCWD, path, X_OK]);
+    const directory = [sys("faccessat", [AT_FDCWD, `${path}/.`, 0]), expect(usable, 0n, 1n, "EACCES")];
+    return [usable, unless(["ENOTDIR"], directory)];
+  });
   const found = tries.reduceRight<Instruction[]>(
-    (others, one) => [others.length > 0 ? alt([one], others, ["ENOENT", "ENOTDIR", "EACCES"]) : one],
+    (others, one) => (others.length > 0 ? [alt(one, others, ["ENOENT", "ENOTDIR", "EACCES"])] : one),
     [],
   );
   const told = {

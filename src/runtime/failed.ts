@@ -58,7 +58,7 @@ function failureIn(runtime: Runtime, file: Buffer): VitrineError {
 /** Callers look for these words to tell a missing program, a taken id, or a failed hook. */
 function wording({ input }: CreateRecord | ExecRecord, step: FailedStep, report: Report): string | undefined {
   const { op, call, errno } = step;
-  if (call === "faccessat" || call === "execve") {
+  if (op.call === "faccessat" || call === "execve") {
     const [name = ""] = input.config.process.args;
     if (errno === ERRNO.ENOENT || errno === ERRNO.ENOTDIR)
       return name.includes("/")

@@ -9,6 +9,7 @@ import { programFailure } from "./failed.ts";
 /** @throws NOT_FOUND, CONFLICT if it is not created or somebody else starts it, COMMAND_NOT_FOUND, CANNOT_INVOKE, STEP_FAILED */
 export function startContainer(runtime: Runtime, id: string): void {
   const before = findContainer(runtime, id);
+  if (before.status === "stopped" && before.failed) throw programFailure(runtime, before);
   if (before.status !== "created") throw notCreated(before);
   const { status } = runStage(runtime.engine.stage.path, planFile(before.directory), "start", "drop", SAID);
   if (status === 0) return;

@@ -14,7 +14,10 @@ export const command: OciCommand = {
   run(i) {
     const file = `${text(i, "bundle") ?? "."}/config.json`;
     try {
-      writeFileSync(file, templateText(truth(i, "rootless") ? { rootless: caller() } : {}), { flag: "wx", mode: 0o666 });
+      writeFileSync(file, templateText(truth(i, "rootless") ? { rootless: caller() } : {}), {
+        flag: "wx",
+        mode: 0o666,
+      });
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       const there = code === "EEXIST";
