@@ -7,6 +7,7 @@ import { missingControllers } from "../plan/cgroup.ts";
 import { checkConfig, parseConfig } from "../spec/checkconfig.ts";
 import type { Config } from "../spec/config.ts";
 import { configHost } from "./caller.ts";
+import { refuseMissing } from "./missing.ts";
 
 export interface Bundle {
   readonly directory: string;
@@ -25,6 +26,7 @@ export function readBundle(path: string, id: string, facts: HostFacts): Bundle {
   const root = rootOf(resolve(directory, checked.config.root.path));
   const linux = { ...checked.config.linux, cgroupsPath: groupsPath(checked.config.linux.cgroupsPath, id) };
   const config: Config = { ...checked.config, process, root: { ...checked.config.root, path: root }, linux };
+  refuseMissing(config);
   const [lacking] = missingControllers(facts, linux.resources);
   if (lacking !== undefined)
     throw new VitrineError(

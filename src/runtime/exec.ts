@@ -15,6 +15,7 @@ import { handOver } from "./become.ts";
 import { type Container, findContainer } from "./container.ts";
 import type { Runtime } from "./context.ts";
 import { isTerminal, preservedDescriptors, raisedLimits } from "./create.ts";
+import { refuseMissingOf } from "./missing.ts";
 import { withTrailer } from "./trailer.ts";
 
 export interface ExecOptions {
@@ -58,6 +59,7 @@ export async function execInContainer(runtime: Runtime, options: ExecOptions): P
   checkStatus(container, options.ignorePaused);
   const { input: created, facts } = container.record;
   const process = processOf(created.config.process, options);
+  refuseMissingOf(process, "$");
   checkTerminal(process, options);
   const identity = newIdentity(options.id);
   const directory = claimRun(engine.paths, identity);
