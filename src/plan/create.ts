@@ -19,7 +19,7 @@ import { planContainer } from "./container.ts";
 import { type CreateInput, type Marks, stateFacts } from "./created.ts";
 import { readPid, sendTerminal, writePidFile } from "./handing.ts";
 import { runHooks, stateJson } from "./hooks.ts";
-import { awaits, expect, out, sys, withPid } from "./instructions.ts";
+import { awaits, expect, out, sys, unless, withPid } from "./instructions.ts";
 import { programsOf } from "./later.ts";
 import { become, KEPT_LOCK, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
 import { type Child, ownPidfd, ownProcfs } from "./namespaces.ts";
@@ -31,8 +31,8 @@ import { KEPT_DESCRIPTOR } from "./process.ts";
 const RESUME = 3;
 
 export function planCreate(input: CreateInput, facts: HostFacts): Plan & { marks: Marks } {
-  const { sections, marks, later } = createSections(input, facts);
-  const common = { failed: failure(input), recover: recovery(input.place), later, marks };
+  const { sections, marks, later, committed } = createSections(input, facts);
+  const common = { failed: failure(input, committed), recover: recovery(input.place), later, marks };
   if (hasNamespace(input.config, "user")) return { run: sections, ...common };
   const seal = sealStage(input.stage, `${input.place.directory}/plan`, RESUME);
   return { run: [{ phase: "Claim", ops: [seal] }, ...sections], restart: seal, ...common };
@@ -92,6 +92,7 @@ function createSections(input: CreateInput, facts: HostFacts) {
   );
   const { child, terminal } = made;
   const known = knowProcess(child, procfs);
+  const committed = commit(place, input.directory);
   const marks: Marks = { pid: child.pid, inode: known.inode, stat: known.stat };
   const sections: Section[] = [
     {
@@ -108,7 +109,7 @@ function createSections(input: CreateInput, facts: HostFacts) {
         awaitReady(ready, child),
         ...(terminal && input.consoleSocket !== undefined ? [sendTerminal(input.consoleSocket, terminal).op] : []),
         ...(input.pidFile === undefined ? [] : [writePidFile(input.pidFile, told)]),
-        commit(place, input.directory),
+        committed.op,
       ],
     },
   ];
@@ -118,7 +119,7 @@ function createSections(input: CreateInput, facts: HostFacts) {
     const wait = input.run.wait ? waited(input.run, kept, programs) : [];
     sections.push({ phase: "Life and end", ops: [kept.op, ...programs.go(KEPT_LOCK), ...wait] });
   }
-  return { sections, marks, later: programs.later };
+  return { sections, marks, later: programs.later, committed: committed.moved };
 
   function waited(
     run: Extract<CreateInput["run"], { wait: true }>,
@@ -249,21 +250,20 @@ function knowProcess(child: Child, procfs: Instruction): { op: Op; inode: Instru
   };
 }
 
-function commit(place: RunPlace, directory: string): Op {
+function commit(place: RunPlace, directory: string): { op: Op; moved: Instruction } {
   const told = {
     call: "renameat2",
     object: `the plan to ${directory}/plan`,
     why: "From now on the container is created; the plan, with all that was reported, is its state.",
     sh: `mv $WORK/plan ${quote(directory)}/plan`,
   };
-  return onHost(told, [
-    sys("renameat2", [AT_FDCWD, `${place.directory}/plan`, AT_FDCWD, `${directory}/plan`, 0]),
-    sys("unlinkat", [AT_FDCWD, place.directory, AT_REMOVEDIR], { ok: ["ENOENT"] }),
-  ]);
+  const moved = sys("renameat2", [AT_FDCWD, `${place.directory}/plan`, AT_FDCWD, `${directory}/plan`, 0]);
+  const empty = sys("unlinkat", [AT_FDCWD, place.directory, AT_REMOVEDIR], { ok: ["ENOENT"] });
+  return { op: onHost(told, [moved, empty]), moved };
 }
 
-/** The plan comes back to its first place, where the program that tells of the failure reads it. */
-function failure({ place, directory }: CreateInput): Op[] {
+/** A plan that was moved comes back to its first place, where the program that tells of the failure reads it. */
+function failure({ place, directory }: CreateInput, moved: Instruction): Op[] {
   const back = { call: "renameat2", object: "the plan", why: "The report of what failed is in it." };
   const undo = { call: "unlinkat", object: "what was done so far", why: "A failed run leaves nothing behind." };
   const tell = {
@@ -273,8 +273,15 @@ function failure({ place, directory }: CreateInput): Op[] {
   };
   return [
     onHost(back, [
-      sys("mkdirat", [AT_FDCWD, place.directory, 0o700], { ok: ["EEXIST"] }),
-      sys("renameat2", [AT_FDCWD, `${directory}/plan`, AT_FDCWD, `${place.directory}/plan`, 0], { ok: ["ENOENT"] }),
+      // Another one's plan may lie there, if this run did not come so far.
+      unless(
+        ["ECANCELED"],
+        [
+          expect(moved, 0n, 0n, "EIO"),
+          sys("mkdirat", [AT_FDCWD, place.directory, 0o700], { ok: ["EEXIST"] }),
+          sys("renameat2", [AT_FDCWD, `${directory}/plan`, AT_FDCWD, `${place.directory}/plan`, 0], { ok: ["ENOENT"] }),
+        ],
+      ),
     ]),
     onHost(undo, [{ do: "undo" }]),
     onHost(tell, become(place, "failed")),

@@ -38,7 +38,13 @@ export function programsOf(input: CreateInput, facts: HostFacts, marks: Marks, p
     go: (plan) => [...openGate(directory, plan), ...poststart()],
     gone,
     later: {
-      start: [...simple(hooks.poststart), lock.op, ...openGate(directory, lock.lock), ...poststart()],
+      start: [
+        ...simple(hooks.poststart),
+        lock.op,
+        ...(group ? [notFrozen(group)] : []),
+        ...openGate(directory, lock.lock),
+        ...poststart(),
+      ],
       state: [printState(input, marks, pid, group)],
       kill: [...(hasNewNamespace(config, "pid") ? [] : [notAll()]), sendSignal(marks, group)],
       delete: [...simple(hooks.poststop), otherLock.op, hasEnded(marks), ...gone()],
@@ -157,6 +163,13 @@ function isFrozen(group: NonNullable<Freezer>): Instruction[] {
   ];
 }
 
+/** A container that is paused before it was started would not start, and whoever starts it wait for ever. */
+function notFrozen(group: NonNullable<Freezer>): Op {
+  const told = { call: "read", object: group.file, why: "A paused container is resumed first." };
+  const frozen = isFrozen(group);
+  return onHost(told, [unless(["EAGAIN", "ENOENT"], [...frozen, expect(GIVEN, 0n, 1n, "EBUSY")])]);
+}
+
 function sendSignal(marks: Marks, group: Freezer): Op {
   const { does, pidfd } = lives(marks);
   // A frozen v1 group has to be thawed before anything in it can die: not here.
@@ -199,10 +212,8 @@ function printState(input: CreateInput, marks: Marks, pid: PidText, group: Freez
     return [writeAll(status === "stopped" ? [text(`${before}0${after}`)] : [text(before), pid, text(after)])];
   };
   const waits = [sys("faccessat", [AT_FDCWD, `${input.directory}/start`, 0]), ...print("created")];
-  const runs = group
-    ? [alt([...isFrozen(group), ...print("paused")], print("running"), ["EAGAIN", "ENOENT"])]
-    : print("running");
-  const alive = alt(waits, runs, ["ENOENT"]);
+  const goes = alt(waits, print("running"), ["ENOENT"]);
+  const alive = group ? alt([...isFrozen(group), ...print("paused")], [goes], ["EAGAIN", "ENOENT"]) : goes;
   const told = {
     call: "writev",
     object: "the state",

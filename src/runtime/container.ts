@@ -80,8 +80,8 @@ export function readContainer(runtime: Runtime, id: string): Container | undefin
 }
 
 function statusOfLiving(directory: string, { input, facts }: CreateRecord): Status {
-  if (existsSync(`${directory}/start`)) return "created";
-  return isFrozen(facts, input.config.linux.cgroupsPath) ? "paused" : "running";
+  if (isFrozen(facts, input.config.linux.cgroupsPath)) return "paused";
+  return existsSync(`${directory}/start`) ? "created" : "running";
 }
 
 function isFrozen({ cgroups }: HostFacts, path: string): boolean {

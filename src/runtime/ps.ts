@@ -5,11 +5,9 @@ import { findContainer } from "./container.ts";
 import type { Runtime } from "./context.ts";
 import { processesOf } from "./processes.ts";
 
-/** Pids as the host counts. @throws NOT_FOUND, CONFLICT */
+/** Pids as the host counts; none when it has stopped. @throws NOT_FOUND */
 export function processIds(runtime: Runtime, id: string): number[] {
-  const container = findContainer(runtime, id);
-  if (container.status === "stopped") throw new VitrineError("CONFLICT", `container "${id}": it has stopped`);
-  return processesOf(container);
+  return processesOf(findContainer(runtime, id));
 }
 
 /** Lines of ps, its head and those of the container. @param args of ps, "-ef" if there are none */

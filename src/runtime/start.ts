@@ -31,6 +31,10 @@ export const SAID = 1;
 
 function notCreated({ id, status }: Container): VitrineError {
   const why =
-    status === "stopped" ? "cannot start a container that has stopped" : "cannot start an already running container";
+    status === "paused"
+      ? "cannot start a paused container: resume it first"
+      : status === "stopped"
+        ? "cannot start a container that has stopped"
+        : "cannot start an already running container";
   return new VitrineError("CONFLICT", `container "${id}": ${why}`);
 }
