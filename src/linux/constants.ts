@@ -91,6 +91,11 @@ export const SECBIT_NO_SETUID_FIXUP = 4;
 
 export const CLOSE_RANGE_UNSHARE = 2;
 export const CLOSE_RANGE_CLOEXEC = 4;
+export const AF_UNIX = 1;
+export const SOCK_STREAM_CLOEXEC = 0x80001;
+export const SOL_SOCKET = 1;
+export const SCM_RIGHTS = 1;
+export const F_SETFL = 4;
 export const F_OFD_SETLK = 37;
 export const F_OFD_SETLKW = 38;
 export const F_ADD_SEALS = 1033;

@@ -1,13 +1,45 @@
+/** Holding all processes of a container: cgroup-v1/freezer-subsystem.rst, cgroup-v2.rst (cgroup.freeze). */
+import { VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { writeFile } from "./cgroup.ts";
 import { onHost } from "./op.ts";
 import type { Op } from "./plan.ts";
-export function planFreeze({ cgroups }: HostFacts, path: string, frozen: boolean): Op[] {
+
+export interface Freezer {
+  /** What is written to hold them, and to let them go. */
+  readonly file: string;
+  readonly words: readonly [frozen: string, thawed: string];
+  /** Where it is told that all are held, and by what. */
+  readonly told: string;
+  readonly held: RegExp;
+}
+
+/** @throws LIMIT_UNAVAILABLE where the host has no freezer */
+export function freezerOf({ cgroups }: HostFacts, path: string): Freezer {
   const v1 = cgroups.v1.find((h) => h.controllers.includes("freezer"));
-  return [
-    onHost(
-      { call: "write", object: "freezer", why: "x" },
-      writeFile(`${v1?.mount}${path}/freezer.state`, frozen ? "FROZEN" : "THAWED"),
-    ),
-  ];
+  const directory = `${v1?.mount ?? cgroups.v2?.mount}${path}`;
+  if (v1) {
+    const file = `${directory}/freezer.state`;
+    return { file, words: ["FROZEN", "THAWED"], told: file, held: /^FROZEN/ };
+  }
+  if (!cgroups.v2)
+    throw new VitrineError("LIMIT_UNAVAILABLE", "this host cannot hold processes: no cgroup hierarchy has a freezer");
+  return {
+    file: `${directory}/cgroup.freeze`,
+    words: ["1", "0"],
+    told: `${directory}/cgroup.events`,
+    held: /^frozen 1$/m,
+  };
+}
+
+export function planFreeze(facts: HostFacts, path: string, frozen: boolean): Op[] {
+  const { file, words } = freezerOf(facts, path);
+  const value = words[frozen ? 0 : 1];
+  const told = {
+    call: "write",
+    object: `${value} to ${file}`,
+    why: frozen ? "All processes of the container are held where they are." : "They go on.",
+    sh: `echo ${value} > ${file}`,
+  };
+  return [onHost(told, writeFile(file, value))];
 }

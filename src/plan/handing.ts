@@ -1,5 +1,5 @@
 /** What the caller of an OCI runtime is handed: the pid, in a file; the terminal, over a socket. */
-import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY } from "../linux/constants.ts";
+import { AT_FDCWD, F_SETFL, O_CLOEXEC, O_CREAT, O_RDWR, O_TRUNC, O_WRONLY } from "../linux/constants.ts";
 import type { PidText } from "./created.ts";
 import { awaits, out, sys } from "./instructions.ts";
 import { inside, onHost, quote } from "./op.ts";
@@ -34,7 +34,9 @@ export function sendTerminal(
   };
   const first = opened ? [awaits(opened.done, opened.peer)] : [];
   const sent = sendDescriptor(socket, terminal.master, "/dev/ptmx");
-  return { op: onHost(told, [...first, ...does, sent, sys("close", [socket])]), sent };
+  // Opened so that reading does not block, which is for the stage alone to rely on.
+  const blocking = sys("fcntl", [terminal.master, F_SETFL, O_RDWR]);
+  return { op: onHost(told, [...first, blocking, ...does, sent, sys("close", [socket])]), sent };
 }
 
 /** Whole or not at all: whoever looks for it never reads half a number. */

@@ -1,14 +1,34 @@
-import { bytes, pointer, struct, sys, u32, u64 } from "./instructions.ts";
-import type { Instruction } from "./plan.ts";
-export function connectUnix(path: string): { does: Instruction[]; socket: Instruction } {
+/** Unix sockets: unix(7). */
+import { VitrineError } from "../errors.ts";
+import { AF_UNIX, SCM_RIGHTS, SOCK_STREAM_CLOEXEC, SOL_SOCKET } from "../linux/constants.ts";
+import { bytes, pointer, struct, sys, text, u32, u64 } from "./instructions.ts";
+import type { Instruction, Sys } from "./plan.ts";
+
+/** sun_path of struct sockaddr_un, with its NUL. */
+const LONGEST_PATH = 108;
+
+/** Connects to a stream socket that somebody listens at. @throws INVALID if the path is too long for an address */
+export function connectUnix(path: string): { does: Instruction[]; socket: Sys } {
   const name = new TextEncoder().encode(path);
-  const address = bytes(new Uint8Array([1, 0, ...name, 0]));
-  const socket = sys("socket", [1, 0x80001, 0]);
+  if (name.length >= LONGEST_PATH)
+    throw new VitrineError(
+      "INVALID",
+      `the socket "${path}": its path is ${name.length} bytes long, and an address takes 107`,
+      {
+        hint: "a link to its directory makes it shorter",
+      },
+    );
+  const address = bytes(new Uint8Array([AF_UNIX, 0, ...name, 0]));
+  const socket = sys("socket", [AF_UNIX, SOCK_STREAM_CLOEXEC, 0]);
   return { does: [socket, sys("connect", [socket, address, address.bytes.length])], socket };
 }
-export function sendDescriptor(socket: Instruction, fd: Instruction, message: string): Instruction {
-  const text = bytes(new TextEncoder().encode(message));
-  const iov = struct([pointer(text), u64(text.bytes.length)]);
-  const cmsg = struct([u64(20), u32(1), u32(1), u32(fd), u32(0)]);
-  return sys("sendmsg", [socket, struct([u64(0), u64(0), pointer(iov), u64(1), pointer(cmsg), u64(24), u64(0)]), 0]);
+
+/** Sends a message and a descriptor: SCM_RIGHTS. */
+export function sendDescriptor(socket: Instruction, descriptor: Instruction, message: string): Sys {
+  const data = text(message);
+  const vector = struct([pointer(data), u64(data.bytes.length)]); // struct iovec
+  const control = struct([u64(20), u32(SOL_SOCKET), u32(SCM_RIGHTS), u32(descriptor), u32(0)]); // struct cmsghdr, padded
+  // struct msghdr: no name, one part, control data
+  const header = struct([u64(0), u64(0), pointer(vector), u64(1), pointer(control), u64(24), u64(0)]);
+  return sys("sendmsg", [socket, header, 0]);
 }

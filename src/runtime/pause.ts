@@ -1,7 +1,8 @@
 /** `pause` and `resume`: all processes of a container are held by the freezer of its groups. */
+import { readFileSync } from "node:fs";
 import { carryOut } from "../engine/plans.ts";
 import { VitrineError } from "../errors.ts";
-import { planFreeze } from "../plan/freezer.ts";
+import { freezerOf, planFreeze } from "../plan/freezer.ts";
 import { findContainer } from "./container.ts";
 import type { Runtime } from "./context.ts";
 
@@ -17,6 +18,20 @@ export function setPaused(runtime: Runtime, id: string, paused: boolean): void {
         : `container "${id}": container not paused (it is ${status})`,
     );
   const { engine } = runtime;
-  const ops = planFreeze(record.facts, record.input.config.linux.cgroupsPath, paused);
-  carryOut(engine.stage.path, engine.paths, ops);
+  const path = record.input.config.linux.cgroupsPath;
+  const freeze = (frozen: boolean) => carryOut(engine.stage.path, engine.paths, planFreeze(record.facts, path, frozen));
+  freeze(paused);
+  if (!paused) return;
+  const { told, held } = freezerOf(record.facts, path);
+  for (let i = 0; i < HOLD_MS; i++) {
+    if (held.test(readFileSync(told, "latin1"))) return;
+    if (i % 100 === 99) freeze(true); // a process that was just born may have got away (v1)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  }
+  freeze(false);
+  throw new VitrineError("BROKEN_STATE", `container "${id}": its processes could not be held; they go on`, {
+    hint: "one of them may wait in the kernel: try again",
+  });
 }
+
+const HOLD_MS = 5000;
