@@ -107,7 +107,8 @@ function small(): Plan {
     body: [{ phase: "Process", ops: [host([awaits(read, self), sys("execve", ["/bin/true", strings(["true"]), 0])])] }],
   };
   const status: Instruction = { do: "serve", pidfd: self, mode: "signals" };
-  const undo: Instruction = { do: "undo" };
+  const undo = (): Instruction => ({ do: "undo" });
+  const undone = undo();
   const nested = alt([read], [alt([sys("chdir", ["/"])], [], ["ENOENT"])], ["EPERM"]);
   const ops = [
     host([pid, self], [alt([sys("unlinkat", [-100, "a", 0], { ok: ["ENOENT"] })], [sys("chdir", ["b"])])]),
@@ -115,10 +116,10 @@ function small(): Plan {
     host([nested, expect({ load: value, at: 4, width: 4 }, 0xffn, 0n, "EIO")], [sys("chdir", ["c"])]),
     host([{ do: "spawn", path: "/bin/true", argv: ["true"], env: [], stdin: text("text"), timeoutMs: 100 }]),
     host([sys("read", [read, value, 16]), sys("write", [1, bytes(new Uint8Array(9)), 9]), status]),
-    host([alt([undo, expect(undo, 1n, 0n, "EBUSY")], [sys("chdir", ["d"])])]),
+    host([alt([undone, expect(undone, 1n, 0n, "EBUSY")], [sys("chdir", ["d"])])]),
   ];
   const restart = ops[0] as Op;
-  return { run: [{ phase: "Claim", ops }], failed: [host([undo])], recover: [host([undo])], restart };
+  return { run: [{ phase: "Claim", ops }], failed: [host([undo()])], recover: [host([undo()])], restart };
 }
 
 /** As deep as groups may nest (two levels an alt), and one deeper. */

@@ -12,10 +12,12 @@ const RUN = [BINARY, "run", "--rm", "-it"];
 const root = () => ["--rootfs", busybox()];
 const start = (script: string, ...flags: string[]) => onTerminal([...RUN, ...flags, ...root(), "sh", "-c", script]);
 
-/** In a shell that shows the terminal's mode before and after. */
-function between(command: readonly string[]) {
+/** In a shell that shows the terminal's mode before and after. @param patient waits up to 5 s for the mode: the guardian sets it when the stage has already ended */
+function between(command: readonly string[], patient = false) {
   const words = command.map((w) => `'${w.replaceAll("'", `'\\''`)}'`).join(" ");
-  return onTerminal(["sh", "-c", `echo before $(stty -g); ${words}; echo status $?; echo after $(stty -g)`]);
+  const wait = 'i=0; while [ "$(stty -g)" != "$b" ] && [ $((i+=1)) -lt 100 ]; do sleep 0.05; done';
+  const script = `b=$(stty -g); echo before $b; ${words}; echo status $?; ${patient ? wait : ":"}; echo after $(stty -g)`;
+  return onTerminal(["sh", "-c", script]);
 }
 
 function expectSameMode(screen: string): void {
@@ -111,7 +113,8 @@ describe("the caller's terminal has its mode back", () => {
   });
 
   test.each(["TERM", "KILL"])("after the stage got SIG%s; the control: in between it is raw", async (signal) => {
-    const t = between([...RUN, ...root(), "sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.1; done"]);
+    const script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.1; done";
+    const t = between([...RUN, ...root(), "sh", "-c", script], signal === "KILL");
     await until(() => t.screen().includes("ready"), "the container to start");
     const tree = readFileSync(`/proc/${t.pid}/task/${t.pid}/children`, "latin1").trim().split(" ");
     const stage = Number(tree.at(-1));
