@@ -23,6 +23,7 @@ const ALL: readonly Suite[] = [
   ...CHECK,
   { name: "integration", command: [BUN, "test", "--timeout", "60000", "test/integration"] },
   { name: "beside other implementations", command: [BUN, "test", "--timeout", "120000", "test/interop"] },
+  { name: "OCI runtime beside runc", command: [BUN, "test", "--timeout", "60000", "test/oci"] },
   { name: "attacks", command: [BUN, "test", "--timeout", "60000", "test/attacks"] },
   { name: "faults", command: [BUN, "test", "--timeout", "60000", "test/faults"] },
   {

@@ -90,8 +90,11 @@ static void touch_op(struct plan *p, u32 index)
 		else if (op->args[i] == ARG_RESULT)
 			touch_record(p, (u32)op->a[i]);
 		else
-			check(op->args[i] == ARG_NUMBER && (op->kind != OP_EXPECT || i != 0 || !op->nr));
+			check((op->args[i] == ARG_NUMBER || op->args[i] == ARG_GIVEN) &&
+			      (op->kind != OP_EXPECT || i != 0 || !op->nr));
 	}
+	if (op->kind == OP_SPAWN && op->a[4])
+		touch_data(p, op->a[3], op->a[4]);
 	if (op->kind == OP_AWAIT)
 		touch_record(p, (u32)op->a[0]);
 }

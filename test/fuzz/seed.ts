@@ -1,6 +1,7 @@
 /** Seeds for test/fuzz/decode.c: real plans of made-up runs, and one small plan with every kind of instruction. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import type { CgroupLayout, HostFacts } from "../../src/linux/facts.ts";
+import { planCreate } from "../../src/plan/create.ts";
 import {
   alt,
   awaits,
@@ -14,12 +15,14 @@ import {
   u64,
   withPid,
 } from "../../src/plan/instructions.ts";
-import type { Instruction, Op, Plan } from "../../src/plan/plan.ts";
+import { GIVEN, type Instruction, type Op, type Plan } from "../../src/plan/plan.ts";
 import { planRemoval } from "../../src/plan/removal.ts";
 import { planRun, type RunInput } from "../../src/plan/run.ts";
+import { checkConfig } from "../../src/spec/checkconfig.ts";
 import { generateConfig } from "../../src/spec/generate.ts";
 import { NO_JOINS } from "../../src/spec/joins.ts";
 import { DEFAULT_RUN, type RunOptions } from "../../src/spec/options.ts";
+import { specTemplate } from "../../src/spec/template.ts";
 import { encode } from "../../src/stage/encode.ts";
 
 const directory = process.argv[2];
@@ -86,6 +89,35 @@ function run(changes: Partial<RunOptions>, host: HostFacts): Plan {
   return planRun(input, host);
 }
 
+/** With the programs that work on the container later, hooks among them. */
+function create(): Plan {
+  const hook = [{ path: "/bin/true", args: ["true"], timeout: 3 }];
+  const hooks = { prestart: hook, createRuntime: hook, createContainer: hook, startContainer: hook, poststop: hook };
+  const template = specTemplate({ unified: true });
+  const { config } = checkConfig({ ...template, hooks }, facts(V2));
+  const { process } = config;
+  if (!process) throw new Error("the template has a process");
+  const input = {
+    id: "c1",
+    config: { ...config, process, linux: { ...config.linux, cgroupsPath: "/c1" } },
+    directory: "/run/c/c1",
+    root: { kind: "directory" as const, path: "/srv/root", asItIs: true, follows: false },
+    place: { directory: "/run/c/@/runs/1", program: "/usr/bin/vitrine-runtime", arguments: [], env: [] },
+    stage: { path: "/var/lib/vitrine/stage/0", size: 16384 },
+    bundle: { directory: "/srv" },
+    created: "2020-01-01T00:00:00Z",
+    owner: "root",
+    pidFile: "/run/c.pid",
+    consoleSocket: "/run/c.sock",
+    preserved: 1,
+    sharedKeyring: false,
+    inodes: {},
+    init: false,
+    raisedLimits: [],
+  };
+  return planCreate(input, facts(V2));
+}
+
 const host = (does: readonly Instruction[], undo?: readonly Instruction[]): Op => ({
   call: "test",
   object: "",
@@ -114,6 +146,7 @@ function small(): Plan {
     host([pid, self], [alt([sys("unlinkat", [-100, "a", 0], { ok: ["ENOENT"] })], [sys("chdir", ["b"])])]),
     host([child], [{ do: "walk", mode: "remove", dir: -100, path: "tree", ok: ["ENOENT"] }]),
     host([nested, expect({ load: value, at: 4, width: 4 }, 0xffn, 0n, "EIO")], [sys("chdir", ["c"])]),
+    host([{ do: "walk", mode: "copy", dir: pid, to: self }, sys("kill", [pid, GIVEN])]),
     host([{ do: "spawn", path: "/bin/true", argv: ["true"], env: [], stdin: text("text"), timeoutMs: 100 }]),
     host([sys("read", [read, value, 16]), sys("write", [1, bytes(new Uint8Array(9)), 9]), status]),
     host([alt([undone, expect(undone, 1n, 0n, "EBUSY")], [sys("chdir", ["d"])])]),
@@ -135,6 +168,7 @@ const PLANS: Record<string, Plan> = {
   deeper: deep(16),
   empty: { run: [], failed: [], recover: [] },
   removal: { run: [{ phase: "Claim", ops: planRemoval("/srv/tree", "/srv/name") }], failed: [], recover: [] },
+  create: create(),
   "run-v2": run({}, facts(V2)),
   "run-v1": run({ memory: "64m", cpus: "1.5", rm: false, volumes: ["/srv:/mnt:ro"], tmpfs: ["/tmp"] }, facts(V1)),
   "run-hybrid": run({ readOnly: true, capAdd: ["SYS_ADMIN"] }, facts({ ...V1, v2: V2.v2 })),
