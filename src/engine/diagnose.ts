@@ -27,9 +27,11 @@ export function diagnose(engine: Engine, record: Made, step: FailedStep, report:
 }
 
 function hintFor({ op, call, errno }: FailedStep, { input }: Made): string | undefined {
-  const isVolume = input.config.mounts.some((mount) => mount.source === op.object);
+  const volume = input.config.mounts.find((mount) => mount.source === op.object);
+  if (call === "mount_setattr" && errno === ERRNO.EINVAL && volume?.uidMappings)
+    return `the file system of ${op.object} (${fileSystem(op.object)}) cannot be id-mapped: leave out uidMappings and gidMappings of this mount, or take a directory on ext4, xfs or btrfs`;
   if (call === "mount_setattr" && errno === ERRNO.EINVAL && input.config.linux.uidMappings)
-    return `the file system of ${op.object} (${fileSystem(op.object)}) cannot be id-mapped: use --userns host${isVolume ? ", or add :noidmap to the volume" : ""}, or a directory on ext4, xfs or btrfs`;
+    return `the file system of ${op.object} (${fileSystem(op.object)}) cannot be id-mapped: use --userns host${volume ? ", or add :noidmap to the volume" : ""}, or a directory on ext4, xfs or btrfs`;
   if (call === "mount" && errno === ERRNO.EINVAL && op.object.startsWith("overlay") && input.config.linux.uidMappings)
     return "overlayfs takes id-mapped layers since Linux 5.19: use --userns host";
   if (op.object.startsWith("the name ") && errno === ERRNO.EEXIST)
@@ -42,6 +44,8 @@ function hintFor({ op, call, errno }: FailedStep, { input }: Made): string | und
     return "that file is a namespace of another type";
   if (op.object.endsWith(" to oom_score_adj") || op.call === "setpriority")
     return "lowering a score or a nice value takes CAP_SYS_RESOURCE or CAP_SYS_NICE over the host, which the caller lacks";
+  if (op.call === "sched_setattr" && errno === ERRNO.EPERM)
+    return "it takes CAP_SYS_NICE over the host and, in a group of the v1 cpu controller, a real-time budget: linux.resources.cpu.realtimeRuntime, also in the groups above";
   if (op.object.includes("/proc/sys/"))
     return errno === ERRNO.ENOENT ? "this kernel has no such parameter" : "the kernel does not take this value here";
   if (call === "prlimit64")

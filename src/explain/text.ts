@@ -7,6 +7,7 @@ const WHERE: Readonly<Record<Where, string>> = {
   joiner: "in a process on the way",
   guardian: "in the guardian",
   mounter: "in a process that mounts",
+  holder: "in a process that holds a namespace",
   container: "in the container's process",
 };
 

@@ -25,7 +25,14 @@ export interface StepTime {
 /** Times of every step that was begun, in the plan's order. */
 export function stepTimes(layout: Layout, report: Report): StepTime[] {
   const times = new Map<Op, { first: bigint; last: bigint; waited: bigint; finished: boolean }>();
-  const ends: Record<Where, bigint> = { host: report.start, joiner: 0n, guardian: 0n, mounter: 0n, container: 0n };
+  const ends: Record<Where, bigint> = {
+    host: report.start,
+    joiner: 0n,
+    guardian: 0n,
+    mounter: 0n,
+    holder: 0n,
+    container: 0n,
+  };
   for (let i = 0; i < layout.runCount; i++) {
     const placed = layout.instructions[i];
     const record = report.records[i];
@@ -60,14 +67,21 @@ function birth(where: Where, layout: Layout, report: Report): bigint {
   return report.records[at]?.end ?? report.start;
 }
 
+const WHO: Readonly<Record<Where, string>> = {
+  host: "outside",
+  joiner: "joiner ",
+  guardian: "guard  ",
+  mounter: "mounter",
+  holder: "holder ",
+  container: "inside ",
+};
+
 /** @param undoTook nanoseconds that cleaning up took */
 export function formatTimeline({ prepared, layout, report }: Timed, undoTook: bigint): string {
   const times = stepTimes(layout, report);
   const rows = times.map((t) => {
     const waited = t.waited > 10_000n ? `  (waited ${ms(t.waited)})` : "";
-    const who = { host: "outside", joiner: "joiner ", guardian: "guard  ", mounter: "mounter", container: "inside " }[
-      t.op.where
-    ];
+    const who = WHO[t.op.where];
     return `${String(t.number).padStart(4)}  ${ms(t.at).padStart(9)}  ${(t.finished ? ms(t.took) : "-").padStart(9)}  ${who}  ${t.op.call} ${short(t.op.object)}${waited}\n`;
   });
   const head = `${"step".padStart(4)}  ${"at ms".padStart(9)}  ${"took ms".padStart(9)}\n`;

@@ -86,6 +86,8 @@ const NUMBERS = {
   setpriority: [141, 140],
   ioprio_set: [251, 30],
   sched_setaffinity: [203, 122],
+  sched_setattr: [314, 274],
+  set_mempolicy: [238, 237],
   personality: [135, 92],
   socket: [41, 198],
   connect: [42, 203],

@@ -5,6 +5,7 @@ import { cgroupNamespace, type Groups, planGroups } from "./cgroup.ts";
 import { enterCgroupNamespace, openNamespaces } from "./join.ts";
 import { overlayByName } from "./layersbyname.ts";
 import { raiseRlimits, setPriorities } from "./limits.ts";
+import { planMountIds } from "./mountids.ts";
 import { type Bundle, planMounts, protectPaths } from "./mounts.ts";
 import {
   becomeRoot,
@@ -69,6 +70,8 @@ export interface ContainerOps {
   readonly terminal: Terminal | undefined;
   /** From here on the process has descriptors of its own. */
   readonly detached: Instruction;
+  /** See ProcessOps. */
+  readonly listener: Instruction | undefined;
 }
 
 export function planContainer(
@@ -99,8 +102,9 @@ export function planContainer(
   const { root: from } = input;
   const root =
     from.kind === "overlay" && !facts.overlayByFd ? overlayByName(from, ids, self) : planRoot(from, facts, ids);
-  const mounts = planMounts({ config, facts, root: root.mount, ids, joined: join.descriptors, bundle });
-  const outside = [...root.ops, ...mounts.outside];
+  const mountIds = planMountIds(config.mounts, procfs, self);
+  const mounts = planMounts({ config, facts, root: root.mount, ids, mountIds, joined: join.descriptors, bundle });
+  const outside = [...root.ops, ...mountIds.ops, ...mounts.outside];
   const terminal = config.process.terminal ? openTerminal(root.mount, config.process, facts.arch) : undefined;
   const processOps = planProcess({
     config,
@@ -154,7 +158,7 @@ export function planContainer(
   );
 
   const priorities = [
-    ...setPriorities(config.process, child.pid, procfs),
+    ...setPriorities(config.process, { ...child, joined: groups.join.at(-1)?.does.at(-1) }, procfs),
     ...raiseRlimits(config.process, input.raisedLimits, child.pid),
   ];
   return {
@@ -170,6 +174,7 @@ export function planContainer(
     child,
     terminal,
     detached: processOps.detached,
+    listener: processOps.listener,
   };
 }
 

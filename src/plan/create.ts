@@ -22,6 +22,7 @@ import { runHooks, stateJson } from "./hooks.ts";
 import { awaits, expect, out, sys, unless, withPid } from "./instructions.ts";
 import { programsOf } from "./later.ts";
 import { become, KEPT_LOCK, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
+import { listens, sendListener } from "./listener.ts";
 import { type Child, ownPidfd, ownProcfs } from "./namespaces.ts";
 import { inside, onHost, quote } from "./op.ts";
 import type { Instruction, Op, Out, Plan, Section } from "./plan.ts";
@@ -41,6 +42,7 @@ export function planCreate(input: CreateInput, facts: HostFacts): Plan & { marks
 function createSections(input: CreateInput, facts: HostFacts) {
   const { config, place, bundle } = input;
   const { hooks = {} } = config;
+  const { seccomp } = config.linux;
   const { op: lockOp, lock } = lockPlan(place);
   const { op: procOp, procfs } = ownProcfs();
   const { op: selfOp, pidfd: self } = ownPidfd();
@@ -106,6 +108,17 @@ function createSections(input: CreateInput, facts: HostFacts) {
       phase: "Life and end",
       ops: [
         ...hostHooks,
+        ...(made.listener && listens(seccomp)
+          ? [
+              sendListener(seccomp, {
+                installed: made.listener,
+                process: child,
+                state,
+                status: "creating",
+                containerPid: child.pid,
+              }),
+            ]
+          : []),
         awaitReady(ready, child),
         ...(terminal && input.consoleSocket !== undefined ? [sendTerminal(input.consoleSocket, terminal).op] : []),
         ...(input.pidFile === undefined ? [] : [writePidFile(input.pidFile, told)]),

@@ -45,6 +45,6 @@ export interface PidText {
   readonly length: Instruction;
 }
 
-export function stateFacts({ config, id, bundle }: CreateInput): StateFacts {
+export function stateFacts({ config, id, bundle }: Pick<CreateInput, "config" | "id" | "bundle">): StateFacts {
   return { ociVersion: config.ociVersion, id, bundle: bundle.directory, annotations: config.annotations };
 }

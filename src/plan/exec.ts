@@ -19,6 +19,7 @@ import type { HostFacts } from "../linux/facts.ts";
 import { type Config, hasNamespace } from "../spec/config.ts";
 import { joinExisting } from "./cgroup.ts";
 import type { ContainerInput } from "./container.ts";
+import { stateFacts } from "./created.ts";
 import { readPid, sendTerminal, writePidFile } from "./handing.ts";
 import { awaits, expect, out, sys } from "./instructions.ts";
 import { FLAGS } from "./join.ts";
@@ -37,16 +38,20 @@ import {
   serve,
 } from "./life.ts";
 import { raiseRlimits, setPriorities } from "./limits.ts";
+import { listens, sendListener } from "./listener.ts";
 import { becomeRoot, type Child, cloneArgs, dieWithParent, ownPidfd, ownProcfs, undumpable } from "./namespaces.ts";
 import { inside, onHost, onTheWay } from "./op.ts";
 import type { Clone, Instruction, Op, Plan, Section } from "./plan.ts";
 import { planProcess } from "./process.ts";
+import { setAffinity } from "./scheduling.ts";
 import type { Streams } from "./streams.ts";
 import { openTerminal } from "./terminal.ts";
 
 export interface ExecInput extends Pick<ContainerInput, "config" | "root" | "seccomp" | "raisedLimits"> {
   /** Directory of the container. */
   readonly directory: string;
+  readonly id: string;
+  readonly bundle: { readonly directory: string };
   readonly place: RunPlace;
   readonly stage: { readonly path: string; readonly size: number };
   /** The container's first process, and the inode of its pidfd. */
@@ -79,7 +84,9 @@ export function planExec(input: ExecInput, facts: HostFacts): Plan {
 
 function execSections(input: ExecInput, facts: HostFacts): Section[] {
   const { config, place } = input;
+  const { seccomp } = config.linux;
   const { op: lockOp, lock } = lockPlan(place);
+  const { final } = config.process.execCPUAffinity ?? {};
   const { op: orderOp } = lockPlan(input, "wait");
   const { op: procOp, procfs } = ownProcfs();
   const { op: selfOp, pidfd: self } = ownPidfd();
@@ -131,6 +138,7 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
         undumpable(),
         told.op,
         ...groups.join,
+        ...(final === undefined ? [] : [inside(onCpus(final), [setAffinity(final, 0)])]),
         ...(hasNamespace(config, "user") ? [becomeRoot(undefined, self)] : []),
       ],
     },
@@ -154,13 +162,24 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
       phase: "Namespaces",
       ops: [
         ...child.ops,
-        ...setPriorities(config.process, child.pid, procfs),
+        ...setPriorities(config.process, { ...child, joined: groups.join.at(-1)?.does.at(-1) }, procfs),
         ...raiseRlimits(config.process, input.raisedLimits, child.pid),
       ],
     },
     {
       phase: "Life and end",
       ops: [
+        ...(processOps.listener && listens(seccomp)
+          ? [
+              sendListener(seccomp, {
+                installed: processOps.listener,
+                process: child,
+                state: stateFacts(input),
+                status: "running",
+                containerPid: input.target.pid,
+              }),
+            ]
+          : []),
         ...(handOver ? [handOver.op] : []),
         kept.op,
         programRuns(),
@@ -196,6 +215,7 @@ function cloneInto(
   body: readonly Section[],
   self: Instruction,
 ): Child {
+  const { initial } = config.process.execCPUAffinity ?? {};
   const entered = [...FLAGS, ["cgroup", CLONE_NEWCGROUP, "--cgroup"], ["time", CLONE_NEWTIME, "--time"]] as const;
   const own = entered.filter(([type]) => hasNamespace(config, type));
   const flags = own.reduce((all, [, flag]) => all | flag, 0);
@@ -221,6 +241,7 @@ function cloneInto(
         ops: [
           dieWithParent(self, onTheWay),
           undumpable(onTheWay),
+          ...(initial === undefined ? [] : [onTheWay(onCpus(initial), [setAffinity(initial, 0)])]),
           onTheWay(enter, [sys("setns", [target, flags])]),
           onTheWay(told, [pid]),
         ],
@@ -247,6 +268,11 @@ function cloneInto(
     pid,
     pidfd,
   };
+}
+
+function onCpus(list: string) {
+  const why = "Asked for: the CPUs it runs on.";
+  return { call: "sched_setaffinity", object: `CPUs ${list}`, why, sh: `taskset -c -p ${list} $$` };
 }
 
 /** Its writing end is closed by execve. */

@@ -18,12 +18,12 @@ export type Status = "creating" | "created" | "running" | "paused" | "stopped";
 const encoder = new TextEncoder();
 const PID_WIDTH = 10;
 
-/** The state as JSON. @param pid an instruction whose result is the host's pid; undefined if there is no process any more */
-export function stateJson(facts: StateFacts, status: Status, pid: Instruction | undefined): Data {
+/** The state as JSON. @param pid the host's, or an instruction whose result it is; undefined if there is no process any more */
+export function stateJson(facts: StateFacts, status: Status, pid: Instruction | number | undefined): Data {
   const { ociVersion, id, bundle, annotations } = facts;
   const head = `{"ociVersion":${JSON.stringify(ociVersion)},"id":${JSON.stringify(id)},"status":"${status}","pid":`;
   const rest = `,"bundle":${JSON.stringify(bundle)}${annotations ? `,"annotations":${JSON.stringify(annotations)}` : ""}}`;
-  if (!pid) return bytes(encoder.encode(`${head}0${rest}`));
+  if (pid === undefined || typeof pid === "number") return bytes(encoder.encode(`${head}${pid ?? 0}${rest}`));
   const at = encoder.encode(head).length;
   return bytes(encoder.encode(`${head}${" ".repeat(PID_WIDTH)}${rest}`), [
     { at, put: "decimal", of: pid, width: PID_WIDTH, pad: " " },

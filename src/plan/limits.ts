@@ -1,9 +1,10 @@
-/** Limits and priorities of single processes: getrlimit(2), setpriority(2), proc_pid_oom_score_adj(5). */
+/** Limits and priorities of single processes: getrlimit(2), proc_pid_oom_score_adj(5). */
 import { O_CLOEXEC, O_WRONLY } from "../linux/constants.ts";
 import type { Process, Rlimit } from "../spec/config.ts";
 import { struct, sys, text, u64, withPid } from "./instructions.ts";
 import { inside, onHost } from "./op.ts";
 import type { Instruction, Op } from "./plan.ts";
+import { type Scheduled, setScheduling } from "./scheduling.ts";
 
 /** In the order of the kernel's numbers (asm-generic/resource.h). */
 const TYPES =
@@ -53,34 +54,17 @@ export function raiseRlimits({ rlimits = [] }: Process, types: readonly string[]
 }
 
 /** By the stage, which may have the rights for it that the container has not. */
-export function setPriorities({ scheduler, oomScoreAdj }: Process, child: Instruction, procfs: Instruction): Op[] {
-  const ops: Op[] = [];
-  if (scheduler?.nice !== undefined)
-    ops.push(
-      onHost(
-        {
-          call: "setpriority",
-          object: `nice ${scheduler.nice}`,
-          why: "Asked for: how much it gives way to others, or they to it.",
-          sh: `renice -n ${scheduler.nice} -p $PID`,
-        },
-        [sys("setpriority", [0, child, scheduler.nice])],
-      ),
-    );
-  if (oomScoreAdj !== undefined) {
-    const value = text(String(oomScoreAdj));
-    const file = sys("openat", [procfs, withPid("", child, "/oom_score_adj"), O_WRONLY | O_CLOEXEC]);
-    ops.push(
-      onHost(
-        {
-          call: "write",
-          object: `${oomScoreAdj} to oom_score_adj`,
-          why: "Asked for: when memory runs out, the kernel takes the process with the highest score.",
-          sh: `echo ${oomScoreAdj} > /proc/$PID/oom_score_adj`,
-        },
-        [file, sys("write", [file, value, value.bytes.length]), sys("close", [file])],
-      ),
-    );
-  }
-  return ops;
+export function setPriorities(process: Process, child: Scheduled, procfs: Instruction): Op[] {
+  const { oomScoreAdj } = process;
+  const scheduling = setScheduling(process, child);
+  if (oomScoreAdj === undefined) return scheduling;
+  const value = text(String(oomScoreAdj));
+  const file = sys("openat", [procfs, withPid("", child.pid, "/oom_score_adj"), O_WRONLY | O_CLOEXEC]);
+  const told = {
+    call: "write",
+    object: `${oomScoreAdj} to oom_score_adj`,
+    why: "Asked for: when memory runs out, the kernel takes the process with the highest score.",
+    sh: `echo ${oomScoreAdj} > /proc/$PID/oom_score_adj`,
+  };
+  return [...scheduling, onHost(told, [file, sys("write", [file, value, value.bytes.length]), sys("close", [file])])];
 }

@@ -24,6 +24,7 @@ import { fillDev, hostNodes, isDevice } from "./devices.ts";
 import { attach, cloneMount, newFilesystem, type Parameter, setAttributes } from "./filesystem.ts";
 import { alt, expect, out, sys, unless } from "./instructions.ts";
 import { visiting } from "./join.ts";
+import type { MountIds } from "./mountids.ts";
 import { attributeNames, mountOptions, propagationName } from "./mountoptions.ts";
 import { inside, onHost, quote } from "./op.ts";
 import { openInRoot, openOrMake, openOrMakeDirectory, split } from "./paths.ts";
@@ -47,6 +48,7 @@ export interface MountsInput {
   readonly facts: HostFacts;
   readonly root: Instruction;
   readonly ids: IdRange | undefined;
+  readonly mountIds: MountIds;
   /** Descriptors of the namespaces that are joined. */
   readonly joined: ReadonlyMap<NamespaceType, Instruction>;
   readonly bundle?: Bundle | undefined;
@@ -222,8 +224,9 @@ function bindAsSaid(mount: Mount, context: MountsInput): Mounts {
   const { set, clear, recursiveSet, recursiveClear, recursive, propagation, idmap } = mountOptions(mount.options);
   const tree = cloneMount(source, { recursive });
   const attributes = [setAttributes(tree, { propagation, recursive })];
-  if (idmap)
-    attributes.push(setAttributes(tree, { idmap: ids?.user, recursive: mount.options?.includes("ridmap") ?? false }));
+  const user = context.mountIds.of(mount) ?? (idmap ? ids?.user : undefined);
+  if (user)
+    attributes.push(setAttributes(tree, { idmap: user, recursive: mount.options?.includes("ridmap") ?? false }));
   if (recursiveSet || recursiveClear)
     attributes.push(setAttributes(tree, { set: recursiveSet, clear: recursiveClear, recursive }));
   if (set || clear) attributes.push(setAttributes(tree, { set, clear }));

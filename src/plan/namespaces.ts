@@ -156,7 +156,8 @@ export function writeIdMaps(
   return { op: onHost(told, [...maps, user]), user, done: user };
 }
 
-function mapLines(mapping: readonly IdMapping[]): string {
+/** As the kernel reads them. */
+export function mapLines(mapping: readonly IdMapping[]): string {
   return mapping.map((m) => `${m.containerID} ${m.hostID} ${m.size}\n`).join("");
 }
 

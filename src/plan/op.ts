@@ -28,6 +28,11 @@ export function mounting(told: Told, does: readonly Instruction[]): Op {
   return { ...told, where: "mounter", does };
 }
 
+/** An op of the process that holds a user namespace until its maps are written. */
+export function holding(told: Told, does: readonly Instruction[]): Op {
+  return { ...told, where: "holder", does };
+}
+
 /** A word for bash: quoted where it has to be, and always on one line. */
 export function quote(word: string): string {
   if (/^[\w@%+=:,./-]+$/.test(word)) return word;

@@ -37,8 +37,9 @@ export interface Undo {
  * "host": the stage, outside. "container": its child, which becomes the container's first process. "joiner": where
  * namespaces are joined, the process that enters them, makes that child, and ends. "guardian": waits to give the
  * caller's terminal its mode back. "mounter": before Linux 6.13, makes the overlay in a mount namespace of its own, and ends.
+ * "holder": is in a new user namespace until its maps are written, and ends.
  */
-export type Where = "host" | "container" | "joiner" | "guardian" | "mounter";
+export type Where = "host" | "container" | "joiner" | "guardian" | "mounter" | "holder";
 
 export type Phase =
   | "Claim"

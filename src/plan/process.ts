@@ -22,9 +22,11 @@ import {
   SIGCHLD,
 } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
-import type { Config, Process } from "../spec/config.ts";
+import type { Config, Linux, Process } from "../spec/config.ts";
 import { alt, bytes, expect, strings, struct, sys, u32, u64, unless } from "./instructions.ts";
 import { setRlimits } from "./limits.ts";
+import { listens } from "./listener.ts";
+import { setMemoryPolicy } from "./memorypolicy.ts";
 import { dieWithParent } from "./namespaces.ts";
 import { inside, quote } from "./op.ts";
 import { openInRoot, openOrMakeDirectory } from "./paths.ts";
@@ -36,6 +38,8 @@ export interface ProcessOps {
   readonly ops: readonly Op[];
   /** From here on the process has descriptors of its own. */
   readonly detached: Instruction;
+  /** Its result is the descriptor of the filter's listener, if there is one; the stage shares it. */
+  readonly listener: Instruction | undefined;
 }
 
 /** What a way of running asks of the process besides. */
@@ -69,14 +73,17 @@ export function planProcess(input: ProcessInput): ProcessOps {
   const { config, facts, root, stage, terminal, init, seccomp, manner = {} } = input;
   const { process } = config;
   const separate = ownDescriptors(manner.preserved ?? 0);
-  const ops: Op[] = [
-    session(terminal, manner.sharedKeyring === true),
-    ...boundingSet(process, facts),
-    workingDirectory(process, root, facts.arch, manner.existingDirectory === true),
-  ];
   const filter = seccomp
     ? [installSeccomp({ program: Buffer.from(seccomp.program, "base64"), flags: seccomp.flags })]
     : [];
+  const listener = listens(config.linux.seccomp) ? filter[0]?.does[0] : undefined;
+  const ops: Op[] = [
+    session(terminal, manner.sharedKeyring === true),
+    ...(config.linux.personality ? [executionDomain(config.linux.personality)] : []),
+    ...(config.linux.memoryPolicy ? [setMemoryPolicy(config.linux.memoryPolicy)] : []),
+    ...boundingSet(process, facts),
+    workingDirectory(process, root, facts.arch, manner.existingDirectory === true),
+  ];
   // Without no_new_privs only CAP_SYS_ADMIN may install a filter: then it comes before the capabilities go (seccomp(2)).
   const early = !process.noNewPrivileges;
   if (early && init && seccomp)
@@ -86,14 +93,17 @@ export function planProcess(input: ProcessInput): ProcessOps {
   if (early) ops.push(...filter);
   ops.push(becomeUser(process), capabilities(process));
   if (process.noNewPrivileges) ops.push(noNewPrivileges());
-  ops.push(dieWithParent(stage), separate);
+  ops.push(dieWithParent(stage));
+  // The stage hands the listener on, so it has to come while descriptors are shared.
+  if (!early && listener) ops.push(...filter);
+  ops.push(separate);
   if (terminal) ops.push(standardStreams(terminal.slave));
   if (manner.kept) ops.push(keepOnly(manner.kept, manner.preserved ?? 0));
   ops.push(...setRlimits(process));
   if (manner.ready) ops.push(findProgram(process), ...manner.ready);
-  const last = [...(early ? [] : filter), program(process)];
+  const last = [...(early || listener ? [] : filter), program(process)];
   ops.push(...(init ? firstProcess(last) : last));
-  return { ops, detached: separate.does[0] as Instruction };
+  return { ops, detached: separate.does[0] as Instruction, listener };
 }
 
 /** A first process has to reap orphans, and ignores signals that it has no handler for: few programs are made for that. */
@@ -199,6 +209,17 @@ function capabilities({ capabilities: c }: Process): Op {
       .filter((name) => c.permitted.includes(name) && c.inheritable.includes(name))
       .map((name) => sys("prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capabilityBit(name) ?? -1, 0, 0])),
   ]);
+}
+
+/** See personality(2). */
+function executionDomain({ domain }: NonNullable<Linux["personality"]>): Op {
+  const told = {
+    call: "personality",
+    object: domain,
+    why: "Asked for: what kind of machine uname(2) tells of.",
+    sh: domain === "LINUX32" ? "setarch linux32" : "setarch linux64",
+  };
+  return inside(told, [sys("personality", [domain === "LINUX32" ? 0x8 : 0])]);
 }
 
 function noNewPrivileges(): Op {

@@ -2,7 +2,7 @@
 import { VitrineError } from "../errors.ts";
 import { AF_UNIX, SCM_RIGHTS, SOCK_STREAM_CLOEXEC, SOL_SOCKET } from "../linux/constants.ts";
 import { bytes, pointer, struct, sys, text, u32, u64 } from "./instructions.ts";
-import type { Instruction, Sys } from "./plan.ts";
+import type { Data, Instruction, Sys } from "./plan.ts";
 
 /** sun_path of struct sockaddr_un, with its NUL. */
 const LONGEST_PATH = 108;
@@ -24,8 +24,8 @@ export function connectUnix(path: string): { does: Instruction[]; socket: Sys } 
 }
 
 /** Sends a message and a descriptor: SCM_RIGHTS. */
-export function sendDescriptor(socket: Instruction, descriptor: Instruction, message: string): Sys {
-  const data = text(message);
+export function sendDescriptor(socket: Instruction, descriptor: Instruction, message: string | Data): Sys {
+  const data = typeof message === "string" ? text(message) : message;
   const vector = struct([pointer(data), u64(data.bytes.length)]); // struct iovec
   const control = struct([u64(20), u32(SOL_SOCKET), u32(SCM_RIGHTS), u32(descriptor), u32(0)]); // struct cmsghdr, padded
   // struct msghdr: no name, one part, control data

@@ -1,7 +1,7 @@
 /** `create` and `run`: from a bundle to a plan file, and then this process becomes the stage. */
 import { lstatSync, readlinkSync } from "node:fs";
 import { resolve } from "node:path";
-import { newIdentity } from "../container/identity.ts";
+import { type Identity, newIdentity } from "../container/identity.ts";
 import { claimRun, dropRun, writePlan } from "../container/runs.ts";
 import { collect } from "../engine/gc.ts";
 import { hardLimits } from "../engine/limits.ts";
@@ -9,7 +9,7 @@ import { invalid, VitrineError } from "../errors.ts";
 import { planCreate } from "../plan/create.ts";
 import type { CreateInput } from "../plan/created.ts";
 import type { Config } from "../spec/config.ts";
-import { encode } from "../stage/encode.ts";
+import { encode, type Layout } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import { handOver } from "./become.ts";
 import { readBundle } from "./bundle.ts";
@@ -29,15 +29,34 @@ export interface CreateOptions {
   readonly run?: { readonly detach: boolean; readonly keep: boolean } | undefined;
 }
 
+/** A plan with all that is to be written to its file, and the directory of its run, which is claimed. */
+export interface Prepared {
+  readonly directory: string;
+  readonly file: Uint8Array;
+  readonly layout: Layout;
+}
+
 /** This process goes on as the stage, and does not return, but with descriptors to hand on. @param warn is told what was not done as asked */
 export async function createContainer(
   runtime: Runtime,
   options: CreateOptions,
   warn: (text: string) => void,
 ): Promise<number> {
+  const { directory, file } = await prepareCreate(runtime, options, newIdentity(checkId(options.id)), warn);
+  writePlan(directory, file);
+  return handOver(runtime, directory, preservedDescriptors(options.preserveFds));
+}
+
+/** @param identity of the process that will be the stage */
+export async function prepareCreate(
+  runtime: Runtime,
+  options: CreateOptions,
+  identity: Identity,
+  warn: (text: string) => void,
+): Promise<Prepared> {
   const { engine } = runtime;
   const { facts, paths } = engine;
-  const id = checkId(options.id);
+  const { id } = options;
   await collect(engine); // first: it may free the id
   const directory = containerPath(runtime, id);
   if (lstatSync(directory, { throwIfNoEntry: false }))
@@ -48,7 +67,6 @@ export async function createContainer(
   for (const warning of bundle.warnings) warn(warning);
   const { config } = bundle;
   checkTerminal(config, options);
-  const identity = newIdentity(id);
   const run = claimRun(paths, identity);
   try {
     const input: CreateInput = {
@@ -83,12 +101,11 @@ export async function createContainer(
       inodeRecord: layout.instructions.findIndex((p) => p.instruction === plan.marks.inode),
       statOutput: layout.outs.get(plan.marks.stat) ?? 0,
     };
-    writePlan(run, withTrailer(file, record));
+    return { directory: run, file: withTrailer(file, record), layout };
   } catch (error) {
     dropRun(run);
     throw error;
   }
-  return handOver(runtime, run, preservedDescriptors(options.preserveFds));
 }
 
 function manner({ detach, keep }: { detach: boolean; keep: boolean }): NonNullable<CreateInput["run"]> {

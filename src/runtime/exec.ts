@@ -14,7 +14,7 @@ import { BUILD } from "../stage/generated/identity.ts";
 import { handOver } from "./become.ts";
 import { type Container, findContainer } from "./container.ts";
 import type { Runtime } from "./context.ts";
-import { isTerminal, preservedDescriptors, raisedLimits } from "./create.ts";
+import { isTerminal, type Prepared, preservedDescriptors, raisedLimits } from "./create.ts";
 import { refuseMissingOf } from "./missing.ts";
 import { withTrailer } from "./trailer.ts";
 
@@ -53,6 +53,13 @@ export interface ExecRecord {
 
 /** Does not return: this process goes on as the stage. @throws NOT_FOUND, CONFLICT, INVALID */
 export async function execInContainer(runtime: Runtime, options: ExecOptions): Promise<number> {
+  const { directory, file } = await prepareExec(runtime, options, newIdentity(options.id));
+  writePlan(directory, file);
+  return handOver(runtime, directory, preservedDescriptors(options.preserveFds));
+}
+
+/** @param identity of the process that will be the stage */
+export async function prepareExec(runtime: Runtime, options: ExecOptions, identity: Identity): Promise<Prepared> {
   const { engine } = runtime;
   await collect(engine);
   const container = findContainer(runtime, options.id);
@@ -61,7 +68,6 @@ export async function execInContainer(runtime: Runtime, options: ExecOptions): P
   const process = processOf(created.config.process, options);
   refuseMissingOf(process, "$");
   checkTerminal(process, options);
-  const identity = newIdentity(options.id);
   const directory = claimRun(engine.paths, identity);
   try {
     const config = { ...created.config, process };
@@ -71,6 +77,8 @@ export async function execInContainer(runtime: Runtime, options: ExecOptions): P
       ...(created.seccomp ? { seccomp: created.seccomp } : {}),
       raisedLimits: raisedLimits(config),
       directory: container.directory,
+      id: created.id,
+      bundle: created.bundle,
       place: { directory, program: engine.program, arguments: runtime.global, env: [] },
       stage: engine.stage,
       target: { pid: container.pid, inode: container.inode },
@@ -81,12 +89,12 @@ export async function execInContainer(runtime: Runtime, options: ExecOptions): P
       ...(options.detach ? {} : { wait: { input: true, terminal: isTerminal(0) } }),
     };
     const record: ExecRecord = { kind: "exec", identity, input, facts, build: BUILD };
-    writePlan(directory, withTrailer(encode(planExec(input, facts), facts.arch).file, record));
+    const { file, layout } = encode(planExec(input, facts), facts.arch);
+    return { directory, file: withTrailer(file, record), layout };
   } catch (error) {
     dropRun(directory);
     throw error;
   }
-  return handOver(runtime, directory, preservedDescriptors(options.preserveFds));
 }
 
 function checkStatus({ id, status }: Container, ignorePaused: boolean): void {

@@ -28,7 +28,7 @@ export function failedExec(directory: string): boolean {
 /** Tells of a `create`, `run` or `exec` that failed; the stage has undone it. */
 export function tellFailure(runtime: Runtime, directory: string): VitrineError {
   if (!existsSync(planFile(directory)))
-    return new VitrineError("BROKEN_STATE", `${directory}: no plan of a run that failed`);
+    return new VitrineError("BROKEN_STATE", `${directory}: a step failed after the journal was gone`);
   const file = readFileSync(planFile(directory));
   dropRun(directory);
   forgetFacts(runtime.engine.paths);

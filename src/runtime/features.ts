@@ -50,8 +50,8 @@ export const CARRIED_OUT = {
   apparmorProfile: false,
   selinuxLabel: false,
   intelRdt: false,
-  memoryPolicy: false,
-  mountMappings: false,
+  memoryPolicy: true,
+  mountMappings: true,
   netDevices: false,
 } as const;
 

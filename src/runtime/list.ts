@@ -1,4 +1,5 @@
 /** What `list` shows of a container. */
+import { collect } from "../engine/gc.ts";
 import { listContainers } from "./container.ts";
 import type { Runtime } from "./context.ts";
 
@@ -15,7 +16,8 @@ export interface Listed {
   readonly owner: string;
 }
 
-export function list(runtime: Runtime): Listed[] {
+export async function list(runtime: Runtime): Promise<Listed[]> {
+  await collect(runtime.engine);
   return listContainers(runtime).map(({ id, pid, status, record }) => {
     const { config, bundle, created, owner } = record.input;
     return {

@@ -5,6 +5,14 @@ import { word } from "./json.ts";
 /** More than any kernel counts. */
 const MOST = 65535;
 
+/** Each number of a list, in any order. */
+export function numbersOf(list: string): number[] {
+  return list.split(",").flatMap((part) => {
+    const [from = 0, to = from] = part.split("-").map(Number);
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+}
+
 /** Undefined if there is no number in it. Spaces and empty places are left out. */
 export function numberList(value: unknown, path: string): string | undefined {
   const text = word(value, path);

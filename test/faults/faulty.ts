@@ -1,7 +1,7 @@
 /** A run whose encoded plan was tampered with, so that one instruction fails, or one of its processes dies there. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { newIdentity } from "../../src/container/identity.ts";
+import { type Identity, newIdentity } from "../../src/container/identity.ts";
 import { startTime } from "../../src/container/process.ts";
 import { claimRun, planFile } from "../../src/container/runs.ts";
 import { stamp, type Template } from "../../src/container/template.ts";
@@ -49,20 +49,37 @@ export interface Running {
   readonly ended: Promise<Outcome>;
 }
 
-/** @param tamper gets the bytes of the ops, OP_SIZE each */
-export async function launch({ engine, template }: Subject, tamper: (ops: DataView) => void): Promise<Running> {
-  const plan = Buffer.from(template.plan);
-  tamper(new DataView(plan.buffer, plan.byteOffset + HEADER_SIZE));
+/** Changes ops, OP_SIZE bytes each. */
+export type Tamper = (ops: DataView) => void;
+
+export async function launch({ engine, template }: Subject, tamper: Tamper): Promise<Running> {
+  return launchPlan(
+    engine.stage.path,
+    async (identity) => ({
+      directory: claimRun(engine.paths, identity),
+      file: stamp({ ...template, plan: Buffer.from(template.plan) }, identity, { created: Date.now(), prepared: 0 }),
+    }),
+    tamper,
+  );
+}
+
+/** @param prepare gets the identity of what will be the stage, and claims the run's directory */
+export async function launchPlan(
+  stage: string,
+  prepare: (identity: Identity) => Promise<{ readonly directory: string; readonly file: Uint8Array }>,
+  tamper: Tamper,
+  id?: string,
+): Promise<Running> {
   // A shell waits until its pid and start time stand in the plan, and then becomes the stage, as vitrine itself does.
-  const child = spawn("sh", ["-c", 'read plan; exec "$0" "$plan"', engine.stage.path], {
+  const child = spawn("sh", ["-c", 'read plan; exec "$0" "$plan"', stage], {
     stdio: ["pipe", "ignore", "pipe"],
     detached: true,
     env: {},
   });
   const pid = child.pid ?? 0;
-  const identity = { ...newIdentity(undefined), pid, start: startTime(pid) ?? "0" };
-  const directory = claimRun(engine.paths, identity);
-  writeFileSync(planFile(directory), stamp({ ...template, plan }, identity, { created: Date.now(), prepared: 0 }));
+  const { directory, file } = await prepare({ ...newIdentity(id), pid, start: startTime(pid) ?? "0" });
+  tamper(opsOf(file));
+  writeFileSync(planFile(directory), file);
   let stderr = "";
   child.stderr?.on("data", (d) => {
     stderr += d;
@@ -74,12 +91,16 @@ export async function launch({ engine, template }: Subject, tamper: (ops: DataVi
   return { process: child, plan: planFile(directory), ended };
 }
 
+export function opsOf(file: Uint8Array): DataView {
+  return new DataView(file.buffer, file.byteOffset + HEADER_SIZE);
+}
+
 const SYS = 1;
 /** A number that no architecture gives a call. */
 const NO_CALL = 0xffff;
 
 /** The instruction fails with ENOSYS, whatever it was. */
-export function failing(at: number): (ops: DataView) => void {
+export function failing(at: number): Tamper {
   return (ops) => {
     const op = at * OP_SIZE;
     ops.setUint8(op, SYS);
@@ -89,7 +110,7 @@ export function failing(at: number): (ops: DataView) => void {
 }
 
 /** The instruction becomes another call with plain numbers. */
-export function replaced(at: number, nr: number, args: readonly number[]): (ops: DataView) => void {
+export function replaced(at: number, nr: number, args: readonly number[]): Tamper {
   return (ops) => {
     failing(at)(ops);
     const op = at * OP_SIZE;

@@ -1,7 +1,7 @@
 /** config.json as a container sees it. */
 import { describe, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import type { HookKind } from "../../src/spec/config.ts";
 import { until } from "../vitrine.ts";
 import { type Change, ownRoot, script } from "./bundle.ts";
@@ -126,6 +126,139 @@ eachRuntime("config.json", (runtime) => {
     expect(
       place.says("for n in null zero full random urandom tty; do test -c /dev/$n && echo $n; done; readlink /dev/fd"),
     ).toBe("null\nzero\nfull\nrandom\nurandom\ntty\n/proc/self/fd");
+  });
+
+  const young = unlessRunc("runc 1.1 does not know it");
+
+  young("a scheduler, an I/O priority", async () => {
+    const change: Change = ({ process }) => {
+      process.scheduler = { policy: "SCHED_BATCH", nice: 5, flags: ["SCHED_FLAG_RESET_ON_FORK"] };
+      process.ioPriority = { class: "IOPRIO_CLASS_BE", priority: 6 };
+    };
+    const { id, path } = place.bundle(change);
+    place.ok(["create", "--bundle", path, id]);
+    const pid = place.state(id)?.pid;
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.split(" ") ?? [];
+    expect([stat[16], stat[38]]).toEqual(["5", "3"]); // nice, and the policy's number: proc_pid_stat(5)
+    expect(place.says("ionice -p 1", change)).toBe("best-effort: prio 6");
+  });
+
+  young("a real-time scheduler", () => {
+    const change: Change = ({ process }) => {
+      process.scheduler = { policy: "SCHED_FIFO", priority: 7 };
+    };
+    const { id, path } = place.bundle(change);
+    const made = place.call(["create", "--bundle", path, id]);
+    // Groups of the cpu controller may have no real-time budget (sched_rt_group.rst).
+    if (made.status !== 0) return void expect(made.stderr).toContain("sched_setattr SCHED_FIFO 7: EPERM");
+    const stat =
+      readFileSync(`/proc/${place.state(id)?.pid}/stat`, "latin1")
+        .split(") ")[1]
+        ?.split(" ") ?? [];
+    expect([stat[37], stat[38]]).toEqual(["7", "1"]);
+  });
+
+  young("the execution domain", () => {
+    const change: Change = ({ linux }) => {
+      linux.personality = { domain: "LINUX32" };
+    };
+    expect(place.says("uname -m")).toBe(process.arch === "x64" ? "x86_64" : "aarch64");
+    expect(place.says("uname -m", change)).toBe(process.arch === "x64" ? "i686" : "armv8l");
+  });
+
+  young("CPUs of a process that is started later", async () => {
+    const cpus = "grep Cpus_allowed_list /proc/self/status | cut -f2";
+    const container = await place.start(({ process }) => {
+      process.execCPUAffinity = { initial: "0-1", final: "1" };
+    });
+    expect(container.says(cpus)).toBe("1");
+    const plain = await place.start();
+    expect(plain.says(cpus)).not.toBe("1");
+  });
+
+  young("on which nodes its memory lies", () => {
+    const change: Change = ({ linux }) => {
+      linux.memoryPolicy = { mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_STATIC_NODES"] };
+    };
+    if (!existsSync("/proc/self/numa_maps")) {
+      const { id, path } = place.bundle(change);
+      expect(place.call(["create", "--bundle", path, id]).stderr).toContain("set_mempolicy");
+    } else expect(place.says("head -1 /proc/self/numa_maps", change)).toContain(" bind=static:0 ");
+  });
+
+  young("a mount with ids of its own, also below another's user namespace", () => {
+    const source = place.file("mapped");
+    mkdirSync(`${source}/deep`, { recursive: true });
+    writeFileSync(`${source}/f`, "content\n");
+    const mapped = (hostID: number) =>
+      mounted({
+        ...{ destination: "/mnt", type: "bind", source, options: ["rbind", "ridmap"] },
+        uidMappings: [{ containerID: 0, hostID, size: 10 }],
+        gidMappings: [{ containerID: 0, hostID: hostID + 1, size: 10 }],
+      });
+    expect(place.says("stat -c '%u %g' /mnt/f", mapped(5000))).toBe("5000 5001");
+    const users: Change = (config) => {
+      config.linux.namespaces.push({ type: "user" });
+      config.linux.uidMappings = [{ containerID: 0, hostID: 300_000, size: 65_536 }];
+      config.linux.gidMappings = [{ containerID: 0, hostID: 300_000, size: 65_536 }];
+    };
+    expect(place.says("stat -c '%u %g' /mnt/f", users, ownRoot, mapped(300_007))).toBe("7 8");
+    expect(statSync(`${source}/f`).uid).toBe(0);
+  });
+
+  young("a filter that asks: its listener is handed on, for the container and for what is started later", async () => {
+    const socket = place.file("agent");
+    const agent = async (run: () => string | Promise<string>) => {
+      rmSync(socket, { force: true });
+      const child = spawn("python3", [`${import.meta.dir}/agent.py`, socket, "1", "123"], { stdio: "pipe" });
+      let said = "";
+      child.stdout.on("data", (d) => {
+        said += d;
+      });
+      const ended = new Promise((resolve) => child.on("exit", resolve));
+      await until(() => said.includes("listening"), "the agent to listen");
+      const result = await run();
+      await ended;
+      return { result, told: JSON.parse(said.slice("listening\n".length)) };
+    };
+    for (const noNewPrivileges of [true, false]) {
+      const change: Change = ({ process, linux }) => {
+        process.noNewPrivileges = noNewPrivileges;
+        linux.seccomp = {
+          defaultAction: "SCMP_ACT_ALLOW",
+          listenerPath: socket,
+          listenerMetadata: "said",
+          syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_NOTIFY" }],
+        };
+      };
+      const first = await agent(() => place.says("mkdir /tmp/x 2>&1; true", change, ownRoot));
+      expect(first.result).toContain("No medium found");
+      expect(first.told).toMatchObject({ fds: ["seccompFd"], metadata: "said", state: { status: "creating" } });
+      expect(first.told.pid).toBe(first.told.state.pid);
+
+      let container: Awaited<ReturnType<typeof place.start>> | undefined;
+      await agent(async () => {
+        container = await place.start(change, ownRoot, script("mkdir /tmp/first; echo up; sleep 1000"));
+        return "";
+      });
+      const later = await agent(() => container?.says("mkdir /tmp/x 2>&1; true") ?? "");
+      expect(later.result).toContain("No medium found");
+      expect(later.told.state).toMatchObject({ id: container?.id, status: "running", pid: container?.pid() });
+      expect(later.told.pid).not.toBe(later.told.state.pid);
+    }
+  });
+
+  young("nobody listens for what a filter asks: an error that names the socket", () => {
+    const { id, path } = place.bundle(({ linux }) => {
+      linux.seccomp = {
+        defaultAction: "SCMP_ACT_ALLOW",
+        listenerPath: place.file("nobody"),
+        syscalls: [{ names: ["mkdir"], action: "SCMP_ACT_NOTIFY" }],
+      };
+    });
+    const { status, stderr } = place.call(["create", "--bundle", path, id]);
+    expect(status).not.toBe(0);
+    expect(stderr).toContain(place.file("nobody"));
   });
 
   unlessRunc("runc leaves the levels above")("limits, in groups of several levels", () => {

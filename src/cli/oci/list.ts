@@ -14,7 +14,7 @@ export const command: OciCommand = {
   async run(i) {
     const format = text(i, "format") ?? "table";
     if (format !== "table" && format !== "json") throw invalid(`--format "${format}": neither table nor json`);
-    const all = list(await runtimeOf(i));
+    const all = await list(await runtimeOf(i));
     if (truth(i, "quiet")) printOut(all.map(({ id }) => `${id}\n`).join(""));
     else if (format === "json") printOut(`${JSON.stringify(all)}\n`);
     else printOut(table(all));

@@ -1,0 +1,285 @@
+/**
+ * The OCI command line's plans: each instruction of `create`, `run` and `exec` fails once, and is where the stage is killed
+ * once; each of `start` and `delete` too. After the next command nothing is left, or the container is whole and can be deleted.
+ */
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { openSync, readFileSync, writeSync } from "node:fs";
+import { openRuntime, type Runtime } from "../../src/runtime/context.ts";
+import { type CreateOptions, prepareCreate } from "../../src/runtime/create.ts";
+import { type ExecOptions, prepareExec } from "../../src/runtime/exec.ts";
+import type { Layout } from "../../src/stage/encode.ts";
+import { HEADER_SIZE, OP_SIZE } from "../../src/stage/layout.ts";
+import { type Change, script } from "../oci/bundle.ts";
+import { leftovers } from "../oci/leftovers.ts";
+import { type Bundle, Place, RUNTIMES } from "../oci/runtime.ts";
+import { ROOT, STATE, until } from "../vitrine.ts";
+import { failing, launchPlan, opsOf, replaced, stateOf, type Tamper } from "./faulty.ts";
+
+setDefaultTimeout(900_000);
+
+const ours = RUNTIMES.find(({ name }) => name === "vitrine");
+if (!ours) throw new Error("dist/vitrine-runtime is not there: make build");
+const place = new Place(ours);
+
+async function opened(): Promise<Runtime> {
+  const runtime = await openRuntime({ root: ROOT, state: STATE }, place.root, ["--root", place.root]);
+  return { ...runtime, engine: { ...runtime.engine, program: ours?.path ?? "" } };
+}
+
+const HOOK = { path: "/bin/true", args: ["true"] };
+const hooks: Change = (config) => {
+  config.hooks = { prestart: [HOOK], createRuntime: [HOOK], createContainer: [HOOK], startContainer: [HOOK] };
+};
+const users: Change = (config) => {
+  config.linux.namespaces = [...config.linux.namespaces, { type: "user" }];
+  config.linux.uidMappings = [{ containerID: 0, hostID: 200_000, size: 65_536 }];
+  config.linux.gidMappings = [{ containerID: 0, hostID: 200_000, size: 65_536 }];
+};
+const limits: Change = (config) => {
+  config.linux.resources = { ...config.linux.resources, memory: { limit: 64 << 20 }, pids: { limit: 50 } };
+  config.linux.sysctl = { "net.core.somaxconn": "99" };
+  config.process.rlimits = [{ type: "RLIMIT_NOFILE", hard: 512, soft: 512 }];
+};
+
+type Later = Partial<Pick<CreateOptions, "run" | "pidFile">>;
+const VARIANTS: readonly [string, readonly Change[], Later][] = [
+  ["create: hooks, limits, a pid file", [hooks, limits], { pidFile: place.file("pid") }],
+  ["run --detach: a user namespace", [users, script("sleep 1000")], { run: { detach: true, keep: false } }],
+];
+
+function options({ id, path }: Bundle, { run, pidFile }: Later): CreateOptions {
+  return { id, bundle: path, pidFile, consoleSocket: undefined, preserveFds: 0, noNewKeyring: false, run };
+}
+
+/** poll(2) of nothing for as many milliseconds, on x86-64. */
+const nap = (at: number): Tamper => replaced(at, 7, [0, 0, 250]);
+
+describe.each(VARIANTS)("%s", (_, changes, later) => {
+  test("each instruction fails once", async () => {
+    const runtime = await opened();
+    const bundle = place.bundle(...changes);
+    let failed = 0;
+    let count = 1;
+    for (let at = 0; at < count; at++) {
+      let layout: Layout | undefined;
+      const { ended } = await launchPlan(
+        runtime.engine.stage.path,
+        async (identity) => {
+          const prepared = await prepareCreate(runtime, options(bundle, later), identity, () => {});
+          layout = prepared.layout;
+          count = layout.runCount;
+          return prepared;
+        },
+        failing(at),
+        bundle.id,
+      );
+      const { status, stderr } = await ended;
+      const what = `${at}: ${instruction(layout, at)}`;
+      if (status === 0) {
+        expect({ what, status: place.state(bundle.id)?.status }).toEqual({ what, status: expect.any(String) });
+        place.ok(["delete", "--force", bundle.id]);
+      } else {
+        failed++;
+        expect({ what, stderr }).toEqual({ what, stderr: expect.stringMatching(/ENOSYS|hook|exit status/) });
+        expect({ what, state: place.state(bundle.id) }).toEqual({ what, state: undefined });
+      }
+      await expectNothing(what);
+    }
+    expect(failed).toBeGreaterThan(count / 2);
+  });
+
+  test("the stage is killed at each instruction once", async () => {
+    const runtime = await opened();
+    const bundle = place.bundle(...changes);
+    let killed = 0;
+    let count = 1;
+    for (let at = 0; at < count; at++) {
+      let layout: Layout | undefined;
+      const running = await launchPlan(
+        runtime.engine.stage.path,
+        async (identity) => {
+          const prepared = await prepareCreate(runtime, options(bundle, later), identity, () => {});
+          layout = prepared.layout;
+          count = layout.runCount;
+          return prepared;
+        },
+        nap(at),
+        bundle.id,
+      );
+      let over = false;
+      running.ended.then(() => {
+        over = true;
+      });
+      const what = `${at}: ${instruction(layout, at)}`;
+      const begun = () => stateOf(running.plan, at) === 1 || stateOf(`${place.root}/${bundle.id}/plan`, at) === 1;
+      await until(() => over || begun(), `${what} to begin`);
+      if (!over) {
+        process.kill(running.process.pid ?? 0, "SIGKILL");
+        killed++;
+      }
+      await running.ended;
+      place.ok(["list"]);
+      if (place.state(bundle.id)) place.ok(["delete", "--force", bundle.id]);
+      await expectNothing(what);
+    }
+    expect(killed).toBeGreaterThan(count / 2);
+  });
+});
+
+test("exec: each instruction fails once, and is where the stage is killed once; the container goes on", async () => {
+  const runtime = await opened();
+  const { id } = await place.start();
+  const before = await settled();
+  for (const way of ["fails", "killed"] as const) {
+    let count = 1;
+    let hit = 0;
+    for (let at = 0; at < count; at++) {
+      let layout: Layout | undefined;
+      const running = await launchPlan(
+        runtime.engine.stage.path,
+        async (identity) => {
+          const prepared = await prepareExec(runtime, { ...EXEC, id }, identity);
+          layout = prepared.layout;
+          count = layout.runCount;
+          return prepared;
+        },
+        way === "fails" ? failing(at) : nap(at),
+        id,
+      );
+      const what = `${way} ${at}: ${instruction(layout, at)}`;
+      let over = false;
+      running.ended.then(() => {
+        over = true;
+      });
+      if (way === "killed") {
+        await until(() => over || stateOf(running.plan, at) === 1, `${what} to begin`);
+        if (!over) {
+          process.kill(running.process.pid ?? 0, "SIGKILL");
+          hit++;
+        }
+      }
+      const { status, stderr } = await running.ended;
+      if (way === "fails" && status !== 0) {
+        hit++;
+        expect({ what, stderr }).toEqual({ what, stderr: expect.stringMatching(/ENOSYS|after the journal was gone/) });
+      }
+      place.ok(["list"]);
+      let now = leftovers(place.mark, place.root);
+      for (const end = performance.now() + 3000; now.join() !== before && performance.now() < end; ) {
+        await Bun.sleep(10);
+        now = leftovers(place.mark, place.root);
+      }
+      expect({ what, left: now.join() }).toEqual({ what, left: before });
+    }
+    expect({ way, hit }).toEqual({ way, hit: expect.any(Number) });
+    expect(hit).toBeGreaterThan(count / 2);
+  }
+  expect(place.ok(["exec", id, "echo", "well"]).stdout).toBe("well\n");
+});
+
+const EXEC: Omit<ExecOptions, "id"> = {
+  command: ["true"],
+  process: undefined,
+  detach: false,
+  tty: false,
+  cwd: undefined,
+  env: [],
+  user: undefined,
+  additionalGids: [],
+  capabilities: [],
+  noNewPrivileges: false,
+  apparmor: undefined,
+  processLabel: undefined,
+  pidFile: undefined,
+  consoleSocket: undefined,
+  preserveFds: 0,
+  ignorePaused: false,
+  cgroup: "",
+};
+
+/** Number of the stage's program. */
+const PROGRAMS = [
+  ["start", 4],
+  ["delete", 7],
+] as const;
+
+describe.each(PROGRAMS)("%s", (command, program) => {
+  test.each(["fails", "killed"] as const)("each instruction %s once", async (way) => {
+    const bundle = place.bundle(limits, script("sleep 1000"));
+    let count = 1;
+    let hit = 0;
+    for (let n = 0; n < count; n++) {
+      place.create(bundle);
+      const plan = `${place.root}/${bundle.id}/plan`;
+      const file = readFileSync(plan);
+      const at = file.readUInt32LE(32 + 8 * program) + n;
+      count = file.readUInt32LE(36 + 8 * program);
+      expect(count).toBeGreaterThan(3);
+      const fd = openSync(plan, "r+");
+      const changed = Buffer.from(file);
+      (way === "fails" ? failing(at) : nap(at))(opsOf(changed));
+      const write = (from: Buffer) =>
+        writeSync(fd, from, HEADER_SIZE + at * OP_SIZE, OP_SIZE, HEADER_SIZE + at * OP_SIZE);
+      write(changed);
+      const what = `${command} ${way} ${n}`;
+      if (way === "fails") {
+        const { status, stderr } = place.call([command, bundle.id]);
+        if (status !== 0) {
+          hit++;
+          expect({ what, stderr }).toEqual({ what, stderr: expect.stringContaining(bundle.id) });
+        }
+      } else {
+        const child = place.spawn([command, bundle.id], { detached: true });
+        const ended = new Promise((resolve) => child.on("exit", resolve));
+        let over = false;
+        ended.then(() => {
+          over = true;
+        });
+        await Bun.sleep(60);
+        if (!over) {
+          hit++;
+          process.kill(-(child.pid ?? 0), "SIGKILL");
+        }
+        await ended;
+      }
+      write(file);
+      place.ok(["delete", "--force", bundle.id]);
+      await expectNothing(what);
+    }
+    expect(hit).toBeGreaterThan(count / 3);
+  });
+});
+
+async function expectNothing(what: string): Promise<void> {
+  const look = () => [...leftovers(place.mark, place.root).filter((line) => !line.includes("/bundle-")), ...runs()];
+  let left = look();
+  for (const end = performance.now() + 3000; left.length > 0 && performance.now() < end; ) {
+    await Bun.sleep(10);
+    left = look();
+  }
+  expect({ what, left }).toEqual({ what, left: [] });
+}
+
+/** What the container has by now, once its start has come to rest. */
+async function settled(): Promise<string> {
+  let last = "";
+  for (let same = 0; same < 10; ) {
+    await Bun.sleep(20);
+    const now = leftovers(place.mark, place.root).join();
+    same = now === last ? same + 1 : 0;
+    last = now;
+  }
+  return last;
+}
+
+function runs(): string[] {
+  const { stdout } = Bun.spawnSync(["ls", "-A", `${place.root}/@/runs`]);
+  return stdout.toString().trim().split("\n").filter(Boolean);
+}
+
+function instruction(layout: Layout | undefined, at: number): string {
+  const placed = layout?.instructions[at];
+  if (!placed) return "?";
+  const { instruction: i, op } = placed;
+  return `${i.do === "sys" ? i.call : i.do} of ${op.call} ${op.object.slice(0, 60)}`;
+}
