@@ -1,5 +1,6 @@
 /** Everything that is mounted below the root: what the config lists, in its order. */
 import {
+  AT_EMPTY_PATH,
   AT_FDCWD,
   MOUNT_ATTR_NODEV,
   MOUNT_ATTR_NOEXEC,
@@ -9,6 +10,7 @@ import {
   O_DIRECTORY,
   O_NOFOLLOW,
   O_PATH,
+  STATX_BASIC_STATS,
 } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import {
@@ -98,8 +100,9 @@ function planMount(mount: Mount, context: MountsInput): Mounts {
   const at = place(mount, context);
   // The engine's own tmpfs lie on /dev, made before; one that the user asked for may be anywhere.
   const check = context.bundle ? notProc(mount, at.fd) : mount.type === "tmpfs" ? notKernelFiles(at.fd) : [];
-  const copy = mount.options?.includes("tmpcopyup") ? copyUp(at.fd, made.mount, context) : [];
-  const ops = [inside(tell(mount), [...made.does, ...at.does, ...check, ...copy, attach(made.mount, at.fd)])];
+  const like = mount.type === "tmpfs" ? likeCovered(mount, made.mount, context) : [];
+  const does = [...made.does, ...like, ...at.does, ...check, attach(made.mount, at.fd)];
+  const ops = [inside(tell(mount), does)];
   if (context.bundle || mount.type !== "tmpfs" || mount.destination !== "/dev") return { outside: [], inside: ops };
   const { op, nodes } = hostNodes();
   return { outside: [op], inside: [...ops, fillDev(context.root, made.mount, nodes, context.facts.arch)] };
@@ -272,11 +275,29 @@ function notProc({ destination }: Mount, fd: Instruction): Instruction[] {
   ];
 }
 
-/** What is there now is in the new tmpfs too, as far as it is directories, files, links and FIFOs. */
-function copyUp(at: Instruction, mount: Instruction, { facts }: MountsInput): Instruction[] {
-  const from = sys("openat", [at, ".", O_DIRECTORY(facts.arch) | O_CLOEXEC]);
-  const to = sys("openat", [mount, ".", O_DIRECTORY(facts.arch) | O_CLOEXEC]);
-  return [from, to, { do: "walk", mode: "copy", dir: from, to }];
+/**
+ * As runc has it: without a mode of its own a tmpfs has that of the directory it covers, and 1777 where there is none. With
+ * "tmpcopyup" it has what is in there too, as far as it is directories, files, links and FIFOs.
+ */
+function likeCovered(
+  { destination, options = [] }: Mount,
+  mount: Instruction,
+  { root, facts }: MountsInput,
+): Instruction[] {
+  const said = options.find((option) => option.startsWith("mode="));
+  const copies = options.includes("tmpcopyup");
+  if (said !== undefined && !copies) return [];
+  const open = O_DIRECTORY(facts.arch) | O_CLOEXEC;
+  const covered = openInRoot(root, destination, O_PATH | open);
+  const from = sys("openat", [covered, ".", open]);
+  const to = sys("openat", [mount, ".", open]);
+  const stat = out(256); // struct statx: stx_mode at 28 (u16)
+  const mode = expect({ load: stat, at: 28, width: 2 }, 0n, 0n, "EIO");
+  const look = [sys("statx", [from, "", AT_EMPTY_PATH, STATX_BASIC_STATS, stat]), mode];
+  const like = said === undefined ? sys("fchmod", [to, mode]) : sys("fchmod", [to, Number.parseInt(said.slice(5), 8)]);
+  const copy: Instruction[] = copies ? [{ do: "walk", mode: "copy", dir: from, to }] : [];
+  const closed = [covered, from, to].map((fd) => sys("close", [fd]));
+  return [unless(["ENOENT"], [covered, from, to, ...(said === undefined ? look : []), ...copy, like, ...closed])];
 }
 
 /** Asked for: a directory of the host that is not there is made, with the ones above it. */
