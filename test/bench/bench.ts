@@ -4,12 +4,13 @@
  *
  * BENCH_ROUNDS=N    rounds that count (30)
  * BENCH_ONLY=A,B    only these: runc, runc-no-userns, crun, crun-no-userns, bwrap, unshare, nspawn, podman, docker,
- *                   and the parts start-up, phases, row
+ *                   and the parts oci, start-up, phases, row
  */
 import { spawnSync } from "node:child_process";
 import { constants, copyFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { join, resolve } from "node:path";
+import { ociRaces } from "./oci.ts";
 import { peers } from "./peers.ts";
 import { printPhases } from "./phases.ts";
 import { makePlace, makeRootfs, type Place } from "./place.ts";
@@ -45,6 +46,14 @@ async function bench(place: Place): Promise<void> {
   if (others.length > 0) {
     console.log("\nRun `true` in a fresh container, with limits");
     printResults(await race([ours, ...others], rounds));
+  }
+  if (wanted("oci")) {
+    const runtime = join(place.directory, "vitrine-runtime");
+    copyFileSync(join(REPOSITORY, "dist/vitrine-runtime"), runtime, constants.COPYFILE_FICLONE);
+    for (const { title, entrants } of await ociRaces(place, rootfs, runtime)) {
+      console.log(`\nOCI runtimes: ${title}`);
+      printResults(await race(entrants, rounds));
+    }
   }
   if (wanted("start-up")) {
     console.log("\nStart-up alone");

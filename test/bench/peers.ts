@@ -52,10 +52,15 @@ async function crun(place: Place, rootfs: string, userns: boolean): Promise<Entr
   const bundle = makeBundle(place, rootfs, name, userns);
   const state = join(place.directory, "crun-state");
   const argv = ["crun", "--root", state, "--cgroup-manager=cgroupfs", "run", "--bundle", bundle, name];
+  const before = await crunBefore(place);
+  if (before.length === 0) return { name, argv, note: ociNote(userns) };
+  return { name, argv: [...before, ...argv], note: `${ociNote(userns)}; by nsenter, for a hybrid host` };
+}
+
+/** What leads crun to where it can run. */
+export async function crunBefore(place: Place): Promise<string[]> {
   const controllers = "/sys/fs/cgroup/unified/cgroup.controllers";
-  if (!existsSync(controllers)) return { name, argv, note: ociNote(userns) };
-  const inNamespace = [...(await withoutControllers(place, controllers)), ...argv];
-  return { name, argv: inNamespace, note: `${ociNote(userns)}; by nsenter, for a hybrid host` };
+  return existsSync(controllers) ? withoutControllers(place, controllers) : [];
 }
 
 /** A mount namespace in which that file is empty, and what leads a command into it. */
@@ -119,14 +124,20 @@ interface Bundle {
 }
 
 /** What `runc spec` gives, with our limits. */
-function makeBundle(place: Place, rootfs: string, name: string, userns: boolean): string {
+export function makeBundle(
+  place: Place,
+  rootfs: string,
+  name: string,
+  userns: boolean,
+  args: readonly string[] = ["/bin/true"],
+): string {
   const bundle = join(place.directory, `bundle-${name}`);
   mkdirSync(bundle);
   spawnSync(name.startsWith("crun") ? "crun" : "runc", ["spec"], { cwd: bundle, stdio: "ignore" });
   const file = join(bundle, "config.json");
   const config: Bundle = JSON.parse(readFileSync(file, "utf8"));
   config.process.terminal = false;
-  config.process.args = ["/bin/true"];
+  config.process.args = [...args];
   // This may need more than the caller has.
   delete config.process.rlimits;
   config.root = { path: rootfs, readonly: true };

@@ -1,0 +1,59 @@
+/** OCI runtimes, command by command, on the same bundles. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { crunBefore, makeBundle } from "./peers.ts";
+import type { Place } from "./place.ts";
+import type { Entrant, Entry } from "./race.ts";
+
+interface Runtime {
+  readonly name: string;
+  /** The program with its global flags, and what leads to it. */
+  readonly argv: readonly string[];
+  /** Of a container that ends at once, and of one that goes on. */
+  readonly once: string;
+  readonly long: string;
+}
+
+export interface OciRace {
+  readonly title: string;
+  readonly entrants: readonly Entrant[];
+}
+
+/** @param program vitrine-runtime */
+export async function ociRaces(place: Place, rootfs: string, program: string): Promise<OciRace[]> {
+  const candidates: [name: string, program: string, before: readonly string[], flags: readonly string[]][] = [
+    ["vitrine-runtime", program, [], []],
+    ["runc", "runc", [], []],
+    ["crun", "crun", Bun.which("crun") ? await crunBefore(place) : [], ["--cgroup-manager=cgroupfs"]],
+  ];
+  const there: Runtime[] = [];
+  const absent: Entrant[] = [];
+  for (const [name, file, before, flags] of candidates) {
+    if (!Bun.which(file)) {
+      absent.push({ name, reason: "not installed" });
+      continue;
+    }
+    const argv = [...before, file, "--root", join(place.directory, `oci-${name}`), ...flags];
+    const once = makeBundle(place, rootfs, `oci-${name}`, false);
+    const long = makeBundle(place, rootfs, `oci-${name}-long`, false, ["/bin/sleep", "1000"]);
+    there.push({ name, argv, once, long });
+  }
+  for (const { argv, long } of there) {
+    const [file = "", ...args] = argv;
+    spawnSync(file, [...args, "run", "--detach", "--bundle", long, "long"], { stdio: "ignore" });
+    place.onLeave(() => void spawnSync(file, [...args, "delete", "--force", "long"], { stdio: "ignore" }));
+  }
+  const race = (title: string, command: (runtime: Runtime) => readonly string[]): OciRace => {
+    const entries = there.map((r): Entry => ({ name: r.name, argv: command(r), note: "" }));
+    return { title, entrants: [...entries, ...absent] };
+  };
+  const row = '"$@" create --bundle "$0" once && "$@" start once && "$@" delete --force once';
+  return [
+    race("run", ({ argv, once }) => [...argv, "run", "--bundle", once, "once"]),
+    race("create, start and delete --force", ({ argv, once }) => ["sh", "-c", row, once, ...argv]),
+    race("exec", ({ argv }) => [...argv, "exec", "long", "/bin/true"]),
+    race("state", ({ argv }) => [...argv, "state", "long"]),
+    race("list", ({ argv }) => [...argv, "list"]),
+    race("pause and resume", ({ argv }) => ["sh", "-c", '"$@" pause long && "$@" resume long', "sh", ...argv]),
+  ];
+}
