@@ -8,6 +8,7 @@ enum { PATH_BYTES = 4096, VFORK_FLAG = 0x4000, CHILD_SIGNAL = 17 };
 static const char *const COMMANDS[] = { "start", "state", "kill", "delete" }; // from the stage's program START on
 #define FIRST_PROGRAM 4
 #define KILL_PROGRAM 6
+#define DELETE_PROGRAM 7
 
 static int equal(const char *a, const char *b)
 {
@@ -133,6 +134,9 @@ void try_later(u64 argc, char **argv)
 		if (left && equal(argv[i], COMMANDS[program - FIRST_PROGRAM]))
 			break;
 	int kills = program == KILL_PROGRAM;
+	// What has ended is deleted by force as without.
+	if (program == DELETE_PROGRAM && left == 3 && (equal(argv[i + 1], "--force") || equal(argv[i + 1], "-f")))
+		i++, left--;
 	if (program == FIRST_PROGRAM + 4 || left < 2 || left > (kills ? 3 : 2) || !*root || !is_id(argv[i + 1]))
 		return;
 	const char *given = kills ? signal_number(left == 3 ? argv[i + 2] : "TERM") : "0";

@@ -35,7 +35,7 @@ export async function ociRaces(place: Place, rootfs: string, program: string): P
     }
     const argv = [...before, file, "--root", join(place.directory, `oci-${name}`), ...flags];
     const once = makeBundle(place, rootfs, `oci-${name}`, false);
-    const long = makeBundle(place, rootfs, `oci-${name}-long`, false, ["/bin/sleep", "1000"]);
+    const long = makeBundle(place, rootfs, `oci-${name}-long`, false, ["/bin/busybox", "sleep", "1000"]);
     there.push({ name, argv, once, long });
   }
   for (const { argv, long } of there) {
