@@ -21,10 +21,13 @@ export interface Opened {
   readonly fd: Instruction;
 }
 
-/** openat2 below `root`; links are followed inside the root only, or (`plain`) not at all. */
+/**
+ * openat2 below `root`; links are followed inside the root only, or (`plain`) not at all. Again while EAGAIN: any rename(2) on
+ * the host while it goes through ".." is one (openat2(2)).
+ */
 export function openInRoot(root: Arg, path: string, flags: number, plain = false, mode = 0): Sys {
   const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (plain ? RESOLVE_NO_SYMLINKS : 0);
-  return sys("openat2", [root, relative(path), openHow(flags | O_CLOEXEC, mode, resolve), 24]);
+  return sys("openat2", [root, relative(path), openHow(flags | O_CLOEXEC, mode, resolve), 24], { retry: true });
 }
 
 const HOWS = new Map<number, Data>();
