@@ -1,20 +1,12 @@
 // Trees of files, without a path that is resolved twice.
 #include "stage.h"
 
-struct dirent64 {
-	u64 ino;
-	i64 off;
-	u16 reclen;
-	u8 type;
-	char name[];
-};
-
-static int is_dots(const char *n)
+int is_dots(const char *n)
 {
 	return n[0] == '.' && (n[1] == 0 || (n[1] == '.' && n[2] == 0));
 }
 
-static i64 open_dir(i64 at, const char *name)
+i64 open_directory(i64 at, const char *name)
 {
 	return sys(__NR_openat, at, name, O_READ_ONLY | O_DIR | O_NO_FOLLOW | O_CLOSE_ON_EXEC, 0);
 }
@@ -45,7 +37,7 @@ struct removal {
 	i64 error; // the first entry that would not go
 };
 
-static i64 open_below(i64 dir, const char *name)
+i64 open_below(i64 dir, const char *name)
 {
 	struct {
 		u64 flags, mode, resolve;
@@ -101,7 +93,7 @@ static i64 remove_entry(struct removal *r, i64 dir, const char *name, int levels
 	return sys(__NR_unlinkat, dir, name, AT_REMOVE_DIR);
 }
 
-static i64 remove_tree(i64 at, const char *path)
+i64 remove_tree(i64 at, const char *path)
 {
 	struct removal r = { 0, 0, 0, 0 };
 	u64 end = now_ns() + PATIENCE_NS;
@@ -111,7 +103,7 @@ static i64 remove_tree(i64 at, const char *path)
 		ret = sys(__NR_unlinkat, at, path, AT_REMOVE_DIR);
 	if (ret != -E_NOTEMPTY)
 		return ret;
-	r.top = open_dir(at, path);
+	r.top = open_directory(at, path);
 	if (is_error(r.top))
 		return r.top;
 	do {
@@ -124,16 +116,6 @@ static i64 remove_tree(i64 at, const char *path)
 	return ret == -E_NOTEMPTY && r.error ? r.error : ret;
 }
 
-struct statx256 {
-	u32 mask, blksize;
-	u64 attributes;
-	u32 nlink, uid, gid;
-	u16 mode, pad;
-	u64 rest[28];
-};
-
-#define AT_EMPTY 0x1000
-#define AT_NO_FOLLOW 0x100
 #define COPY_LEVELS 32
 
 static i64 copy_directory(i64 from, i64 to, int levels);
@@ -166,11 +148,11 @@ static i64 copy_link(i64 from, i64 to, const char *name)
 
 static i64 copy_below(i64 from, i64 to, const char *name, int levels)
 {
-	i64 in = open_dir(from, name);
+	i64 in = open_directory(from, name);
 	if (is_error(in))
 		return in;
 	i64 ret = sys(__NR_mkdirat, to, name, 0700);
-	i64 out = is_error(ret) ? ret : open_dir(to, name);
+	i64 out = is_error(ret) ? ret : open_directory(to, name);
 	ret = is_error(out) ? out : copy_directory(in, out, levels);
 	sys(__NR_close, in);
 	if (!is_error(out))
@@ -257,6 +239,8 @@ static i64 kill_listed(i64 at, const char *path)
 i64 op_walk(u32 mode, const u64 *a)
 {
 	const char *path = (const char *)a[1];
+	if (mode == WALK_LIST)
+		return list_tree(a);
 	if (mode == WALK_COPY)
 		return copy_directory((i64)a[0], (i64)a[1], COPY_LEVELS);
 	return mode == WALK_REMOVE ? remove_tree((i64)a[0], path) : kill_listed((i64)a[0], path);

@@ -3,26 +3,19 @@
 
 #define SIG_UNBLOCK_OP 1
 
-struct siginfo128 {
-	int signo, error, code, pad;
-	int pid, uid, status;
-	int rest[25];
-};
-
 static int status_of(const struct siginfo128 *info)
 {
 	return info->code == 1 ? info->status & 0xff : 128 + info->status; // 1: CLD_EXITED
 }
 
-// waitid(2) by pidfd; returns the exit status as a shell gives it, or -errno.
-static i64 reap(int pidfd)
+i64 reap(int pidfd, struct siginfo128 *told)
 {
-	struct siginfo128 info = { 0 };
+	struct siginfo128 own = { 0 }, *info = told ? told : &own;
 	i64 ret;
 
-	while ((ret = sys(__NR_waitid, P_BY_PIDFD, pidfd, &info, W_EXITED, 0)) == -E_INTR)
+	while ((ret = sys(__NR_waitid, P_BY_PIDFD, pidfd, info, W_EXITED, 0)) == -E_INTR)
 		;
-	return is_error(ret) ? ret : status_of(&info);
+	return is_error(ret) ? ret : status_of(info);
 }
 
 // struct signalfd_siginfo begins with these.
@@ -31,7 +24,7 @@ enum { SIGNAL, ERROR, CODE };
 #define FROM_KERNEL 0x80 // SI_KERNEL: keys of a terminal, and its hang-up
 
 // All signals are blocked by the plan; each one that arrives is handed to the container's first process.
-static void hand_on(int signals, int pidfd, struct relay *relay, int same_group)
+void hand_on(int signals, int pidfd, struct relay *relay, int same_group)
 {
 	u32 info[32];
 
@@ -62,7 +55,7 @@ static void serve_as_reaper(struct stage *s, int pidfd, int signals)
 		struct siginfo128 info = { 0 };
 		poll_ms(fds, 2, -1);
 		if (fds[0].revents) {
-			i64 status = reap(pidfd);
+			i64 status = reap(pidfd, 0);
 			leave(is_error(status) ? 125 : (int)status);
 		}
 		if (fds[1].revents)
@@ -79,7 +72,7 @@ static void serve_as_reaper(struct stage *s, int pidfd, int signals)
 }
 
 // A terminal stops what uses it from the background (job control): that is right for this process too.
-static void allow_stops(void)
+void allow_stops(void)
 {
 	u64 stops = 1UL << (SIG_TTIN - 1) | 1UL << (SIG_TTOU - 1);
 	sys(__NR_rt_sigprocmask, SIG_UNBLOCK_OP, &stops, 0, 8);
@@ -99,13 +92,18 @@ i64 op_serve(struct stage *s, u32 mode, const u64 *a)
 	int with_terminal = mode == SERVE_OUTPUT || mode == SERVE_TERMINAL;
 	int pidfd = (int)a[0];
 	u64 taken = ~0UL;
-	if (mode == SERVE_TERMINAL)
+	if (mode == SERVE_TERMINAL || mode == SERVE_CLIENT)
 		taken &= ~(1UL << (SIG_TTIN - 1) | 1UL << (SIG_TTOU - 1));
 	i64 signals = sys(__NR_signalfd4, -1, &taken, 8, O_CLOSE_ON_EXEC);
 	if (is_error(signals))
 		return signals;
 	if (mode == SERVE_REAPER)
 		serve_as_reaper(s, pidfd, (int)signals);
+	if (mode == SERVE_MONITOR || mode == SERVE_CLIENT) {
+		i64 end = mode == SERVE_MONITOR ? serve_clients(s, a, (int)signals) : serve_as_client(a, (int)signals);
+		sys(__NR_close, signals);
+		return s->plan.report->failed && end != CLIENT_LEFT ? -E_CANCELED : end;
+	}
 	if (mode == SERVE_TERMINAL)
 		allow_stops();
 	if (with_terminal)
@@ -136,7 +134,7 @@ i64 op_serve(struct stage *s, u32 mode, const u64 *a)
 		if (fds[0].revents)
 			break;
 	}
-	i64 status = bad ? bad : reap(pidfd);
+	i64 status = bad ? bad : reap(pidfd, 0);
 	if (with_terminal) {
 		relay_rest(&relay);
 		relay_end(&relay);

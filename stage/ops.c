@@ -112,6 +112,8 @@ static i64 perform(struct stage *s, u32 index)
 		return op_serve(s, op->nr, a);
 	case OP_WALK:
 		return op_walk(op->nr, a);
+	case OP_STREAM:
+		return op_stream(a);
 	}
 	return -E_INVAL;
 }

@@ -9,6 +9,14 @@ static u64 length(const char *s)
 	return n;
 }
 
+static u64 number(const char *s)
+{
+	u64 n = 0;
+	for (; *s >= '0' && *s <= '9'; s++)
+		n = n * 10 + (u64)(*s - '0');
+	return n;
+}
+
 static int complain(const char *what, const char *path)
 {
 	const char *parts[] = { "vitrine-stage: ", path, ": ", what, "\n" };
@@ -79,9 +87,8 @@ int stage_main(int argc, char **argv)
 	if (argc < 2)
 		return complain("usage: vitrine-stage PLAN [PROGRAM [NUMBER]]", "no plan");
 	if (argc > 2)
-		program = (u32)(argv[2][0] - '0');
-	for (const char *c = argc > 3 ? argv[3] : ""; *c >= '0' && *c <= '9'; c++)
-		s.given = s.given * 10 + (u64)(*c - '0');
+		program = (u32)number(argv[2]);
+	s.given = number(argc > 3 ? argv[3] : "");
 	if (program >= PROGRAMS)
 		return complain("no such program", argv[1]);
 	const char *bad = map_plan(argv[1], &s.plan, program < START);

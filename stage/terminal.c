@@ -40,14 +40,19 @@ void relay_end(struct relay *r)
 		sys(__NR_ioctl, 0, TCSETS_REQUEST, &r->saved);
 }
 
+int window_size(u16 *size)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (!is_error(sys(__NR_ioctl, fd, TIOCGWINSZ_REQUEST, size)))
+			return 1;
+	return 0;
+}
+
 void relay_resize(const struct relay *r)
 {
 	u16 size[4];
-	for (int fd = 0; fd < 3; fd++)
-		if (!is_error(sys(__NR_ioctl, fd, TIOCGWINSZ_REQUEST, size))) {
-			sys(__NR_ioctl, r->master, TIOCSWINSZ_REQUEST, size);
-			return;
-		}
+	if (window_size(size))
+		sys(__NR_ioctl, r->master, TIOCSWINSZ_REQUEST, size);
 }
 
 void relay_watch(const struct relay *r, struct pollfd32 *fds)

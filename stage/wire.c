@@ -83,8 +83,15 @@ static const char *check_op(const struct plan *p, u32 i)
 		return "await names no op";
 	if (op->kind == OP_WALK && (op->nr == 0 || op->nr >= WALK_MODES))
 		return "unknown walk";
+	if ((op->kind == OP_STREAM || (op->kind == OP_WALK && op->nr == WALK_LIST)) &&
+	    (op->args[3] != ARG_OUT || op->args[4] != ARG_NUMBER || !op->a[4] || !inside(op->a[3], op->a[4], h->out)))
+		return "a path outside the output";
 	if (op->kind == OP_SERVE && op->nr >= SERVE_MODES)
 		return "unknown way to serve";
+	if (op->kind == OP_SERVE && op->nr == SERVE_CLIENT &&
+	    (op->args[4] != ARG_NUMBER || op->a[4] > MOST_KEYS || op->args[5] != ARG_NUMBER || op->a[5] > CLIENT_FLAGS ||
+	     (op->a[4] && (op->args[3] != ARG_DATA || !inside(op->a[3], op->a[4], h->data)))))
+		return "keys outside the data";
 	if (op->kind == OP_SPAWN &&
 	    (op->args[4] != ARG_NUMBER ||
 	     (op->a[4] && (op->args[3] != ARG_DATA || !inside(op->a[3], op->a[4], h->data)))))

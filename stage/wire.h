@@ -23,8 +23,10 @@ enum op_kind {
 	OP_SPAWN,     // a0 path, a1 argv, a2 envp, a3/a4 standard input and its length, a5 milliseconds. It writes to standard error only
 	OP_UNDO,      // undo what the run did so far, newest first; the result counts what would not go
 	OP_SERVE,     // nr serve_mode, a0 pidfd: hand signals on until that process ends; the result is its exit status.
-		      // a2 milliseconds after which it is killed, 0: never
+		      // a2 milliseconds after which it is killed, 0: never. What the other arguments are is said there
 	OP_WALK,      // nr walk_mode, a0 directory descriptor, a1 path
+	OP_STREAM,    // a0 directory descriptor, a1 descriptor of a stream of records (stage/stream.h), a2 how openat2 resolves,
+		      // a3/a4 output bytes and their size: the path of the last record, that of the end record at the end
 	OP_KINDS,
 };
 
@@ -32,6 +34,7 @@ enum walk_mode {
 	WALK_REMOVE = 1, // remove the tree a1 below a0
 	WALK_KILL,       // kill the processes that the cgroup.procs file a1 names
 	WALK_COPY,       // copy what is in directory a0 into the directory that descriptor a1 stands for
+	WALK_LIST,       // write what is in directory a0 to descriptor a1 as records, answers come from descriptor a2; a3/a4 as above
 	WALK_MODES,
 };
 
@@ -40,8 +43,31 @@ enum serve_mode {
 	SERVE_OUTPUT,	// what comes from the terminal a1 goes to standard output
 	SERVE_TERMINAL, // and standard input, in raw mode if it is a terminal, goes there
 	SERVE_REAPER,	// as a first process: reap whatever ends, and end with that process; does not return
+	SERVE_MONITOR,	// hold the terminal a1, or (a1 -1) the pipes a5, a5+1, a5+2 to standard input, output and error, for
+			// whoever connects to the socket a3; a4 is connected to the command that started it, -1: to none
+	SERVE_CLIENT,	// hand the standard streams to the monitor at the other end of the socket a1; a0 is its pidfd, -1: of a
+			// stranger. a3 and a4: keys that leave it, and how many; a5: client_flag. May result in client_end
 	SERVE_MODES,
 };
+
+enum client_flag {
+	CLIENT_INPUT = 1,    // standard input is handed on
+	CLIENT_OUTPUT = 2,   // output is asked for
+	CLIENT_SIGNALS = 4,  // signals are handed on; else they end the client
+	CLIENT_END = 8,	     // the end of standard input is told
+	CLIENT_WINDOW = 16,  // there is a terminal, as large as the caller's
+	CLIENT_REDRAW = 32,  // what is on it is to be shown anew
+	CLIENT_FLAGS = 63,
+};
+
+// What a client's service comes to if it is not the container's exit status.
+enum client_end {
+	CLIENT_LEFT = 256, // by the keys; the container goes on
+	CLIENT_LOST,	   // the monitor was killed
+	CLIENT_REFUSED,	   // it has told why
+};
+
+#define MOST_KEYS 16
 
 enum op_flag {
 	OP_WAKE = 1,  // another process awaits this op
@@ -68,7 +94,7 @@ enum reloc_kind {
 
 // From START on: what is done later with a container that RUN has made. These read what RUN reported, and write down nothing,
 // so that several may work on one plan.
-enum program_name { RUN, FAILED, RECOVER, RESUME, START, STATE, KILL, DELETE, PROGRAMS };
+enum program_name { RUN, FAILED, RECOVER, RESUME, START, STATE, KILL, DELETE, PAUSE, UNPAUSE, PS, LIST, PROGRAMS };
 
 struct program {
 	u32 first, count;

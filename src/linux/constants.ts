@@ -25,6 +25,8 @@ export function O_NOFOLLOW(arch: Arch): number {
   return arch === "arm64" ? 0o100000 : 0o400000;
 }
 
+/** renameat2(2) */
+export const RENAME_NOREPLACE = 1;
 export const RESOLVE_NO_XDEV = 0x01;
 export const RESOLVE_NO_MAGICLINKS = 0x02;
 export const RESOLVE_NO_SYMLINKS = 0x04;
@@ -93,9 +95,11 @@ export const CLOSE_RANGE_UNSHARE = 2;
 export const CLOSE_RANGE_CLOEXEC = 4;
 export const AF_UNIX = 1;
 export const SOCK_STREAM_CLOEXEC = 0x80001;
+export const SOCK_NONBLOCK = 0o4000;
 export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1;
 export const F_SETFL = 4;
+export const F_GETFD = 1;
 export const F_OFD_SETLK = 37;
 export const F_OFD_SETLKW = 38;
 export const F_ADD_SEALS = 1033;
@@ -122,6 +126,7 @@ export const S_IFDIR = 0o040000;
 
 export const AF_NETLINK = 16;
 export const SOCK_RAW_CLOEXEC = 3 | O_CLOEXEC;
+export const MSG_DONTWAIT = 0x40;
 
 /** ioctl_ns(2): the type of a namespace, as its CLONE_NEW flag. */
 export const NS_GET_NSTYPE = 0xb703;

@@ -1,5 +1,5 @@
 /** Names of signals, by number (signal(7), x86-64 and aarch64). */
-const NAMES =
+export const SIGNAL_NAMES =
   "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS".split(
     " ",
   );
@@ -10,7 +10,7 @@ const RTMIN = 34;
 export function signalNumber(text: string): number | undefined {
   if (/^\d+$/.test(text)) return Number(text) >= 1 && Number(text) <= LAST ? Number(text) : undefined;
   const name = text.toUpperCase().replace(/^SIG/, "");
-  const at = NAMES.indexOf(name);
+  const at = SIGNAL_NAMES.indexOf(name);
   if (at >= 0) return at + 1;
   const [, base, sign, offset = "0"] = /^RT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(name) ?? [];
   if (base === undefined || (sign !== undefined && (base === "MIN") === (sign === "-"))) return undefined;

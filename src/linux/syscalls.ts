@@ -95,6 +95,8 @@ const NUMBERS = {
   sendto: [44, 206],
   recvfrom: [45, 207],
   bind: [49, 200],
+  listen: [50, 201],
+  socketpair: [53, 199],
   seccomp: [317, 277],
   bpf: [321, 280],
   getrandom: [318, 278],

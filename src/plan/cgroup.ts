@@ -43,6 +43,8 @@ export interface Groups {
 export interface GroupsManner {
   /** The groups are of a caller's choosing: levels above are made where missing, an empty group is taken over, devices have rules. */
   readonly bundle?: boolean;
+  /** They are a scope of systemd's, that has made most of them; the process is there when it joins the rest. */
+  readonly scope?: boolean;
 }
 
 /** @param path below each hierarchy's mount point, as in linux.cgroupsPath */
@@ -50,7 +52,7 @@ export function planGroups(
   facts: HostFacts,
   resources: Resources,
   path: string,
-  { bundle = false }: GroupsManner = {},
+  { bundle = false, scope = false }: GroupsManner = {},
 ): Groups {
   const { v1, v2 } = facts.cgroups;
   const prepare: Op[] = [];
@@ -65,7 +67,9 @@ export function planGroups(
     files.push(`${directory}/tasks`);
     const isCpuset = hierarchy.controllers.includes("cpuset");
     for (const level of above) prepare.push(makeAbove(hierarchy.mount, level, isCpuset));
-    prepare.push(makeGroup(directory, hierarchy.controllers.join(), [open], bundle));
+    prepare.push(
+      makeGroup(directory, hierarchy.controllers.join(), [open], scope ? "there" : bundle ? "empty" : "new"),
+    );
     if (isCpuset) prepare.push(...inheritCpuset(hierarchy.mount + parentOf(path), directory));
     for (const controller of CONTROLLERS) {
       if (!hierarchy.controllers.includes(controller.name)) continue;
@@ -101,7 +105,7 @@ export function planGroups(
       kill.push(...killAll(directory));
       killSh = `echo 1 > ${directory}/cgroup.kill`;
     }
-    prepare.push(makeGroup(directory, "v2", [open], bundle));
+    prepare.push(makeGroup(directory, "v2", [open], scope ? "there" : bundle ? "empty" : "new"));
     for (const setting of settings) prepare.push(set(directory, setting));
     if (!taken.has("devices") && (bundle || resources.devices)) prepare.push(filterDevices(directory, open, resources));
   }
@@ -114,7 +118,7 @@ export function planGroups(
   }
   return {
     prepare,
-    into,
+    into: scope ? undefined : into,
     directory: group,
     killSh,
     join: tasks.length > 0 ? [joinGroups(tasks, path, files)] : [],
@@ -195,8 +199,13 @@ function filterDevices(directory: string, group: Instruction, resources: Resourc
   return onHost(told, [loaded, sys("bpf", [BPF_PROG_ATTACH, attach, attach.bytes.length]), sys("close", [loaded])]);
 }
 
-/** @param takeOver one that is there and empty is made anew; one with processes is somebody else's (EBUSY) */
-function makeGroup(directory: string, controllers: string, then: readonly Instruction[], takeOver: boolean): Op {
+/** @param may be "new" only; or "empty": made anew, one with processes is somebody else's (EBUSY); or "there" already, and ours */
+function makeGroup(
+  directory: string,
+  controllers: string,
+  then: readonly Instruction[],
+  may: "new" | "empty" | "there",
+): Op {
   const undo: Undo = {
     call: "rmdir",
     object: directory,
@@ -211,9 +220,9 @@ function makeGroup(directory: string, controllers: string, then: readonly Instru
     sh: `mkdir ${directory}`,
     undo,
   };
-  const make = () => sys("mkdirat", [AT_FDCWD, directory, 0o755]);
+  const make = () => sys("mkdirat", [AT_FDCWD, directory, 0o755], may === "there" ? { ok: ["EEXIST"] } : {});
   const remove = sys("unlinkat", [AT_FDCWD, directory, AT_REMOVEDIR]);
-  return onHost(told, [takeOver ? alt([make()], [remove, make()], ["EEXIST"]) : make(), ...then]);
+  return onHost(told, [may === "empty" ? alt([make()], [remove, make()], ["EEXIST"]) : make(), ...then]);
 }
 
 function set(directory: string, { file, value, what }: Setting): Op {

@@ -1,7 +1,8 @@
 /** What every container has, whoever runs it: groups, namespaces, root, files, and the process that becomes its program. */
 import type { HostFacts } from "../linux/facts.ts";
 import { type Config, hasNamespace, hasNewNamespace, joinedNamespace } from "../spec/config.ts";
-import { cgroupNamespace, type Groups, planGroups } from "./cgroup.ts";
+import { cgroupNamespace, planGroups } from "./cgroup.ts";
+import { awaits } from "./instructions.ts";
 import { enterCgroupNamespace, openNamespaces } from "./join.ts";
 import { overlayByName } from "./layersbyname.ts";
 import { raiseRlimits, setPriorities } from "./limits.ts";
@@ -19,10 +20,14 @@ import {
   undumpable,
   writeIdMaps,
 } from "./namespaces.ts";
+import { moveDevices, type NetDevice } from "./netdevices.ts";
 import { loopbackUp } from "./network.ts";
+import { inside } from "./op.ts";
 import type { Instruction, Op, Section } from "./plan.ts";
 import { type ProcessManner, planProcess } from "./process.ts";
+import { joinResctrl, prepareResctrl, type ResctrlGroups } from "./resctrl.ts";
 import { attachRoot, pivotRoot, planRoot, type RootSource, readOnlyRoot, spreadRoot } from "./rootfs.ts";
+import { type Scope, startScope } from "./scope.ts";
 import type { KeptFilter } from "./seccomp.ts";
 import { setSysctls } from "./sysctl.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
@@ -38,6 +43,12 @@ export interface ContainerInput {
   readonly seccomp?: KeptFilter | undefined;
   /** Types of limits above the caller's own hard ones. */
   readonly raisedLimits: readonly string[];
+  /** config.linux.netDevices, as they were found on the host. */
+  readonly netDevices?: readonly NetDevice[] | undefined;
+  /** The control groups are this scope of systemd's. */
+  readonly scope?: Scope | undefined;
+  /** config.linux.intelRdt, as it is for this container on this host. */
+  readonly resctrl?: ResctrlGroups | undefined;
   /** The config is of a bundle, not of the engine's making. */
   readonly bundle?: Bundle | undefined;
 }
@@ -62,7 +73,7 @@ export interface Manner {
 
 export interface ContainerOps {
   /** "Limits" and "Namespaces", by the stage, in this order; the child's own ops are in the latter. */
-  readonly groups: Groups;
+  readonly limits: readonly Op[];
   readonly namespaces: readonly Op[];
   /** "Root file system", by the stage. */
   readonly outside: readonly Op[];
@@ -82,13 +93,18 @@ export function planContainer(
 ): ContainerOps {
   const { config, bundle } = input;
   const { linux } = config;
-  const groups = planGroups(facts, linux.resources, linux.cgroupsPath, { bundle: bundle !== undefined });
+  const groups = planGroups(facts, linux.resources, linux.cgroupsPath, {
+    bundle: bundle !== undefined,
+    scope: input.scope !== undefined,
+  });
 
   // The child's program uses results of ops that come after clone3 outside, and the other way round; so its sections
   // are filled in when those are known.
   const body: Section[] = [];
   const join = openNamespaces(config, input.inodes);
-  const { kill: endLeftovers, killSh: endSh, into, directory: group } = groups;
+  const { killSh: endSh, into, directory: group } = groups;
+  // Whose scope it is, is known to the undo of its own start only.
+  const endLeftovers = input.scope ? [] : groups.kill;
   const child = cloneChild({ config, into, group, body, endLeftovers, endSh, stage: self, joined: join.descriptors });
   const maps = hasNewNamespace(config, "user")
     ? writeIdMaps(child, procfs, linux.uidMappings ?? [], linux.gidMappings ?? [])
@@ -111,6 +127,7 @@ export function planContainer(
     facts,
     root: root.mount,
     stage: self,
+    procfs,
     terminal,
     init: input.init,
     seccomp: input.seccomp,
@@ -121,17 +138,22 @@ export function planContainer(
   if (hasNamespace(config, "uts") && config.hostname) namespaces.push(setHostname(config.hostname));
   if (hasNamespace(config, "uts") && config.domainname) namespaces.push(setDomainname(config.domainname));
   if (hasNewNamespace(config, "network")) namespaces.push(loopbackUp());
+  const lastGroup = input.scope && groups.prepare.at(-1)?.does.at(-1);
+  if (lastGroup) namespaces.push(inside(WAITS, [awaits(lastGroup, self)]));
   namespaces.push(...groups.join);
   const cgroup = join.descriptors.get("cgroup");
   if (cgroup) namespaces.push(enterCgroupNamespace(cgroup, joinedNamespace(config, "cgroup") ?? ""));
   else if (hasNamespace(config, "cgroup")) namespaces.push(cgroupNamespace());
   if (ids) namespaces.push(becomeRoot(maps?.done, self));
+  const devices = moveDevices(input.netDevices ?? [], child, self);
+  const resctrl = input.resctrl && joinResctrl(input.resctrl, child, self);
   const clocks =
     linux.timeOffsets && hasNewNamespace(config, "time")
       ? ownClocks(linux.timeOffsets, child, procfs, self)
       : undefined;
   if (clocks) namespaces.push(...clocks.inside);
-  const protect = protectPaths(config, facts, root.mount);
+  namespaces.push(...devices.inside, ...(resctrl ? [resctrl.inside] : []));
+  const protect = protectPaths(config, facts, root.mount, mounts.kernel);
   const { rootfsPropagation } = linux;
   const spread =
     rootfsPropagation === "shared" || rootfsPropagation === "unbindable"
@@ -162,13 +184,16 @@ export function planContainer(
     ...raiseRlimits(config.process, input.raisedLimits, child.pid),
   ];
   return {
-    groups,
+    limits: [...(input.scope ? [] : groups.prepare), ...(input.resctrl ? prepareResctrl(input.resctrl) : [])],
     namespaces: [
       ...join.ops,
       ...child.ops,
+      ...(input.scope ? [startScope(input.scope, linux.resources, child), ...groups.prepare] : []),
       ...(maps ? [maps.op] : []),
       ...(clocks ? [clocks.outside] : []),
       ...priorities,
+      ...devices.outside,
+      ...(resctrl ? [resctrl.outside] : []),
     ],
     outside,
     child,
@@ -177,6 +202,12 @@ export function planContainer(
     listener: processOps.listener,
   };
 }
+
+const WAITS = {
+  call: "futex",
+  object: "the scope",
+  why: "systemd puts the process under the limits, before anything of the container runs.",
+};
 
 function lastInstruction(ops: readonly Op[]): Instruction {
   const last = ops.at(-1)?.does.at(-1);

@@ -21,7 +21,18 @@ import { readPid, sendTerminal, writePidFile } from "./handing.ts";
 import { runHooks, stateJson } from "./hooks.ts";
 import { awaits, expect, out, sys, unless, withPid } from "./instructions.ts";
 import { programsOf } from "./later.ts";
-import { become, KEPT_LOCK, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
+import {
+  become,
+  bringBackPlan,
+  KEPT_LOCK,
+  letGo,
+  lockPlan,
+  quietStart,
+  type RunPlace,
+  recovery,
+  sealStage,
+  serve,
+} from "./life.ts";
 import { listens, sendListener } from "./listener.ts";
 import { type Child, ownPidfd, ownProcfs } from "./namespaces.ts";
 import { inside, onHost, quote } from "./op.ts";
@@ -101,7 +112,7 @@ function createSections(input: CreateInput, facts: HostFacts) {
       phase: "Claim",
       ops: [lockOp, quietStart(), inBundle(bundle.directory), claim(input), gate.op, procOp, selfOp],
     },
-    { phase: "Limits", ops: made.groups.prepare },
+    { phase: "Limits", ops: made.limits },
     { phase: "Namespaces", ops: [...made.namespaces, known.op] },
     { phase: "Root file system", ops: made.outside },
     {
@@ -297,6 +308,7 @@ function failure({ place, directory }: CreateInput, moved: Instruction): Op[] {
       ),
     ]),
     onHost(undo, [{ do: "undo" }]),
+    bringBackPlan(place),
     onHost(tell, become(place, "failed")),
   ];
 }

@@ -23,11 +23,9 @@ import { stateFacts } from "./created.ts";
 import { readPid, sendTerminal, writePidFile } from "./handing.ts";
 import { awaits, expect, out, sys } from "./instructions.ts";
 import { FLAGS } from "./join.ts";
-import { noFailure } from "./later.ts";
 import {
   become,
-  KEPT_LOCK,
-  KEPT_MORE,
+  bringBackPlan,
   letGo,
   lockPlan,
   quietStart,
@@ -43,11 +41,13 @@ import { becomeRoot, type Child, cloneArgs, dieWithParent, ownPidfd, ownProcfs, 
 import { inside, onHost, onTheWay } from "./op.ts";
 import type { Clone, Instruction, Op, Plan, Section } from "./plan.ts";
 import { planProcess } from "./process.ts";
+import { joinResctrl } from "./resctrl.ts";
 import { setAffinity } from "./scheduling.ts";
+import { openPipe, programRuns } from "./started.ts";
 import type { Streams } from "./streams.ts";
 import { openTerminal } from "./terminal.ts";
 
-export interface ExecInput extends Pick<ContainerInput, "config" | "root" | "seccomp" | "raisedLimits"> {
+export interface ExecInput extends Pick<ContainerInput, "config" | "root" | "seccomp" | "raisedLimits" | "resctrl"> {
   /** Directory of the container. */
   readonly directory: string;
   readonly id: string;
@@ -76,7 +76,7 @@ export function planExec(input: ExecInput, facts: HostFacts): Plan {
     object: "vitrine-runtime failed",
     why: "The program says which step failed, and why.",
   };
-  const common = { failed: [onHost(tell, become(place, "failed"))], recover: recovery(place) };
+  const common = { failed: [bringBackPlan(place), onHost(tell, become(place, "failed"))], recover: recovery(place) };
   if (hasNamespace(config, "user")) return { run: sections, ...common };
   const seal = sealStage(input.stage, `${place.directory}/plan`, RESUME);
   return { run: [{ phase: "Claim", ops: [seal] }, ...sections], restart: seal, ...common };
@@ -113,11 +113,13 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
     object: "PR_SET_PDEATHSIG 0",
     why: "It lives as long as the container, not as long as the command.",
   };
+  const resctrl = input.resctrl && joinResctrl(input.resctrl, child, self);
   const processOps = planProcess({
     config,
     facts,
     root,
     stage: self,
+    procfs,
     terminal,
     init: false,
     seccomp: input.seccomp,
@@ -138,6 +140,7 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
         undumpable(),
         told.op,
         ...groups.join,
+        ...(resctrl ? [resctrl.inside] : []),
         ...(final === undefined ? [] : [inside(onCpus(final), [setAffinity(final, 0)])]),
         ...(hasNamespace(config, "user") ? [becomeRoot(undefined, self)] : []),
       ],
@@ -146,7 +149,7 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
     { phase: "Process", ops: processOps.ops },
   );
   const pipe = openPipe();
-  const kept = letGo(lock, child, processOps.detached, terminal, pipe.reads);
+  const kept = letGo(lock, child, processOps.detached, terminal, [pipe.reads]);
   const clean = { call: "unlinkat", object: "the plan", why: "Nothing of the command is left." };
   const end: Op[] = [onHost(clean, removePlan(place))];
   if (input.wait) {
@@ -164,6 +167,7 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
         ...child.ops,
         ...setPriorities(config.process, { ...child, joined: groups.join.at(-1)?.does.at(-1) }, procfs),
         ...raiseRlimits(config.process, input.raisedLimits, child.pid),
+        ...(resctrl ? [resctrl.outside] : []),
       ],
     },
     {
@@ -273,17 +277,4 @@ function cloneInto(
 function onCpus(list: string) {
   const why = "Asked for: the CPUs it runs on.";
   return { call: "sched_setaffinity", object: `CPUs ${list}`, why, sh: `taskset -c -p ${list} $$` };
-}
-
-/** Its writing end is closed by execve. */
-function openPipe(): { op: Op; reads: Instruction } {
-  const ends = out(8);
-  const reads = expect({ load: ends, at: 0, width: 4 }, 0n, 0n, "EIO");
-  const told = { call: "pipe2", object: "a pipe that execve closes", why: "Its end tells that the program runs." };
-  return { op: onHost(told, [sys("pipe2", [ends, O_CLOEXEC]), reads]), reads };
-}
-
-function programRuns(): Op {
-  const told = { call: "read", object: "the pipe", why: "It ends when the program runs, or has failed to." };
-  return onHost(told, [sys("read", [KEPT_MORE, out(8), 1]), ...noFailure(KEPT_LOCK)]);
 }

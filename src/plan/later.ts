@@ -1,11 +1,14 @@
 /** What is done with a container that stays when its `run` is over: by the results that are in its plan file. */
-import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_NONBLOCK, O_WRONLY, STATX_BASIC_STATS } from "../linux/constants.ts";
+import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK, O_WRONLY } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { type Config, hasNewNamespace } from "../spec/config.ts";
+import { groupDirectories } from "./cgroup.ts";
 import { type CreateInput, type Marks, type PidText, stateFacts } from "./created.ts";
+import { hold, letGoOn } from "./holding.ts";
 import { runHooks, runHooksAnyway, type Status, stateJson } from "./hooks.ts";
 import { alt, expect, out, pointer, struct, sys, text, u16, u32, u64, unless } from "./instructions.ts";
 import { lockPlan } from "./life.ts";
+import { type Freezer, freezerFile, isFrozen, lives } from "./liveness.ts";
 import { onHost, quote } from "./op.ts";
 import { type Data, GIVEN, type Instruction, type Op, type Plan } from "./plan.ts";
 
@@ -48,6 +51,10 @@ export function programsOf(input: CreateInput, facts: HostFacts, marks: Marks, p
       state: [printState(input, marks, pid, group)],
       kill: [...(hasNewNamespace(config, "pid") ? [] : [notAll()]), sendSignal(marks, group)],
       delete: [...simple(hooks.poststop), otherLock.op, hasEnded(marks), ...gone()],
+      pause: [hold(marks, group, facts, config)],
+      unpause: [letGoOn(marks, group, facts, config)],
+      ps: [printProcesses(facts, config)],
+      list: [printEntry(input, marks, pid, group)],
     },
   };
 }
@@ -104,22 +111,6 @@ export function noFailure(plan: Instruction | number): Instruction[] {
   ];
 }
 
-/** Succeeds if the process that was created lives; a zombie does not. Else ESRCH, ESTALE or ECHILD. */
-function lives({ pid, inode }: Marks): { does: Instruction[]; pidfd: Instruction } {
-  const pidfd = sys("pidfd_open", [pid, 0]);
-  const described = out(256);
-  const watch = struct([u32(pidfd), u16(1), u16(0)]); // struct pollfd, POLLIN
-  const ended = sys("ppoll", [watch, 1, struct([u64(0), u64(0)]), 0, 8]);
-  const does = [
-    pidfd,
-    sys("statx", [pidfd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, described]),
-    expect({ load: described, at: 32, width: 8 }, ALL, inode, "ESTALE"),
-    ended,
-    expect(ended, 0xffffffffn, 0n, "ECHILD"),
-  ];
-  return { does, pidfd };
-}
-
 function hasEnded(marks: Marks): Op {
   const { does, pidfd } = lives(marks);
   const told = {
@@ -139,28 +130,6 @@ function takeAway(): Op {
     sh: "rm -rf $WORK",
   };
   return onHost(told, [undo, expect(undo, 0xffffffffn, 0n, "EBUSY")]);
-}
-
-/** The file whose first byte tells a frozen group: "F" of v1's FROZEN or FREEZING, "1" on v2. */
-function freezerFile({ cgroups }: HostFacts, { linux }: Config): { file: string; frozen: string } | undefined {
-  const v1 = cgroups.v1.find((h) => h.controllers.includes("freezer"));
-  if (v1) return { file: `${v1.mount}${linux.cgroupsPath}/freezer.state`, frozen: "F" };
-  return cgroups.v2 && { file: `${cgroups.v2.mount}${linux.cgroupsPath}/cgroup.freeze`, frozen: "1" };
-}
-
-type Freezer = ReturnType<typeof freezerFile>;
-
-/** Fails with EAGAIN if the group is not frozen. */
-function isFrozen(group: NonNullable<Freezer>): Instruction[] {
-  const word = out(16);
-  const file = sys("openat", [AT_FDCWD, group.file, O_CLOEXEC]);
-  const first = BigInt(group.frozen.charCodeAt(0));
-  return [
-    file,
-    sys("read", [file, word, word.size]),
-    sys("close", [file]),
-    expect({ load: word, at: 0, width: 1 }, 0xffn, first, "EAGAIN"),
-  ];
 }
 
 /** A container that is paused before it was started would not start, and whoever starts it wait for ever. */
@@ -207,19 +176,77 @@ export function stateLines(input: CreateInput, status: Status): StateLines {
 }
 
 function printState(input: CreateInput, marks: Marks, pid: PidText, group: Freezer): Op {
-  const print = (status: Status): Instruction[] => {
-    const { before, after } = stateLines(input, status);
-    return [writeAll(status === "stopped" ? [text(`${before}0${after}`)] : [text(before), pid, text(after)])];
-  };
-  const waits = [sys("faccessat", [AT_FDCWD, `${input.directory}/start`, 0]), ...print("created")];
-  const goes = alt(waits, print("running"), ["ENOENT"]);
-  const alive = group ? alt([...isFrozen(group), ...print("paused")], [goes], ["EAGAIN", "ENOENT"]) : goes;
   const told = {
     call: "writev",
     object: "the state",
     why: "Whether its process lives, waits to be started, or is frozen: the kernel is asked, nothing is remembered.",
   };
-  return onHost(told, [alt([...lives(marks).does, alive], print("stopped"), ["ESRCH", "ESTALE", "ECHILD"])]);
+  const print = (status: Status): Instruction[] => {
+    const { before, after } = stateLines(input, status);
+    return [writeAll(withPidText([before, after], status === "stopped" ? undefined : pid))];
+  };
+  return onHost(told, byStatus(input, marks, group, print));
+}
+
+/** Two lines for `list`: the columns of its table, and an object of its JSON. */
+function printEntry(input: CreateInput, marks: Marks, pid: PidText, group: Freezer): Op {
+  const told = { call: "writev", object: "the entry", why: "One line of the table, and the same as JSON." };
+  const print = (status: Status): Instruction[] => {
+    const { columns, json } = entryLines(input, status);
+    const parts = [columns.before, `${columns.after}${json.before}`, json.after];
+    return [writeAll(withPidText(parts, status === "stopped" ? undefined : pid))];
+  };
+  const plain = !/[\t\n]/.test(`${input.bundle.directory}${input.owner}`);
+  return onHost(told, plain ? byStatus(input, marks, group, print) : [expect(GIVEN, 0n, 1n, "EINVAL")]);
+}
+
+/** What `list` shows: the pid stands between "before" and "after". */
+function entryLines(input: CreateInput, status: Status) {
+  const { config, id, bundle, created, owner } = input;
+  const first = { ociVersion: config.ociVersion, id };
+  const others = {
+    status,
+    bundle: bundle.directory,
+    rootfs: config.root.path,
+    created,
+    ...(config.annotations ? { annotations: config.annotations } : {}),
+    owner,
+  };
+  return {
+    columns: { before: `${id}\t`, after: `\t${status}\t${bundle.directory}\t${created}\t${owner}\n` },
+    json: { before: `${JSON.stringify(first).slice(0, -1)},"pid":`, after: `,${JSON.stringify(others).slice(1)}\n` },
+  };
+}
+
+function withPidText(parts: readonly string[], pid: PidText | undefined): (Data | PidText)[] {
+  return pid ? parts.flatMap((part, i) => (i > 0 ? [pid, text(part)] : [text(part)])) : [text(parts.join("0"))];
+}
+
+/** One of four, as the kernel has it. */
+function byStatus(
+  input: CreateInput,
+  marks: Marks,
+  group: Freezer,
+  print: (status: Status) => Instruction[],
+): Instruction[] {
+  const waits = [sys("faccessat", [AT_FDCWD, `${input.directory}/start`, 0]), ...print("created")];
+  const goes = alt(waits, print("running"), ["ENOENT"]);
+  const alive = group ? alt([...isFrozen(group), ...print("paused")], [goes], ["EAGAIN", "ENOENT"]) : goes;
+  return [alt([...lives(marks).does, alive], print("stopped"), ["ESRCH", "ESTALE", "ECHILD"])];
+}
+
+/** As many as have room: more are for who can read them in parts. */
+const PIDS_BYTES = 8192n;
+
+function printProcesses(facts: HostFacts, config: Config): Op {
+  const [first] = groupDirectories(facts, config.linux.cgroupsPath);
+  const told = { call: "read", object: "cgroup.procs", why: "Pids, a line each; none if the group has gone." };
+  if (!first) return onHost(told, [expect(GIVEN, 0n, 1n, "EOPNOTSUPP")]);
+  const pids = out(Number(PIDS_BYTES));
+  const file = sys("openat", [AT_FDCWD, `${first.directory}/cgroup.procs`, O_CLOEXEC]);
+  const size = sys("read", [file, pids, pids.size]);
+  const does = [file, size, expect(size, PIDS_BYTES, 0n, "EFBIG"), sys("write", [1, pids, size])];
+  return onHost(told, [unless(["ENOENT", "ENODEV"], does)]);
 }
 
 function writeAll(parts: readonly (Data | PidText)[]): Instruction {

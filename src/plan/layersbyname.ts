@@ -22,7 +22,7 @@ import { awaits, sys } from "./instructions.ts";
 import { cloneArgs, dieWithParent, privateMounts } from "./namespaces.ts";
 import { mounting, onHost } from "./op.ts";
 import type { Clone, Instruction, Op } from "./plan.ts";
-import { asOwner, type IdRange, layerSh, overlaySh, type RootMount, type RootSource, scratchSh } from "./rootfs.ts";
+import { asOwner, type IdRange, layerSh, overlayTold, type RootMount, type RootSource, scratchSh } from "./rootfs.ts";
 
 /** Of the writable directory, and of the overlay; layers have numbers. All options together have to fit into a page. */
 const WRITABLE = "rw";
@@ -38,16 +38,11 @@ export function overlayByName(
   const layers = source.layers.map((path, i) =>
     named(place.mount, path, String(i), "A layer of the image, read only.", ids, layerSh(path, i, ids)),
   );
-  const scratch = named(
-    place.mount,
-    source.scratch,
-    WRITABLE,
-    "What the container writes goes here; ids on disk start at 0.",
-    ids,
-    scratchSh(ids),
-  );
+  const why = "What the container writes goes here; ids on disk start at 0.";
+  const scratch =
+    source.scratch === undefined ? [] : [named(place.mount, source.scratch, WRITABLE, why, ids, scratchSh(ids))];
   const overlay = mountOverlay(place.mount, source, ids);
-  const ops = [dieWithParent(stage, mounting), privateMounts(mounting), place.op, ...layers, scratch, overlay.op];
+  const ops = [dieWithParent(stage, mounting), privateMounts(mounting), place.op, ...layers, ...scratch, overlay.op];
   const mounter: Clone = {
     do: "clone",
     args: cloneArgs(BigInt(CLONE_FILES | CLONE_NEWNS), SIGCHLD, undefined),
@@ -109,15 +104,10 @@ function mountOverlay(
   ids: IdRange | undefined,
 ): { op: Op; mount: Instruction } {
   const lower = source.layers.map((_, i) => i).join(":");
-  const options = `lowerdir=${lower},upperdir=${WRITABLE}/upper,workdir=${WRITABLE}/work${source.throwAway ? ",volatile" : ""}`;
+  const upper = source.scratch === undefined ? "" : `,upperdir=${WRITABLE}/upper,workdir=${WRITABLE}/work`;
+  const options = `lowerdir=${lower}${upper}${source.throwAway ? ",volatile" : ""}`;
   const owner = ids ? asOwner(ids) : { before: [], after: [] };
   const mount = cloneMount(OVERLAY);
-  const told = {
-    call: "mount",
-    object: `overlay of ${source.layers.join(":")} and ${source.scratch}/upper`,
-    why: "Layers below, a writable directory on top: the image stays as it is, however often it is used.",
-    sh: overlaySh(source),
-  };
   const does = [
     sys("mkdirat", [place, OVERLAY, 0o755]),
     sys("fchdir", [place]),
@@ -127,5 +117,5 @@ function mountOverlay(
     ...owner.after,
     mount,
   ];
-  return { op: mounting(told, does), mount };
+  return { op: mounting(overlayTold(source), does), mount };
 }

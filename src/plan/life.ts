@@ -4,6 +4,7 @@ import {
   AT_FDCWD,
   AT_REMOVEDIR,
   F_ADD_SEALS,
+  F_GETFD,
   F_OFD_SETLK,
   F_OFD_SETLKW,
   F_SEAL_GROW,
@@ -14,7 +15,10 @@ import {
   MFD_CLOEXEC,
   MFD_EXEC,
   O_CLOEXEC,
+  O_CREAT,
+  O_EXCL,
   O_RDWR,
+  O_WRONLY,
   SIG_SETMASK,
 } from "../linux/constants.ts";
 import { alt, awaits, bytes, expect, strings, struct, sys, u32, u64 } from "./instructions.ts";
@@ -74,16 +78,16 @@ const KEPT = 240;
 
 /** The descriptor that the lock has when the rest was let go. */
 export const KEPT_LOCK = KEPT;
-/** And the one that is kept besides. */
+/** And the first of those that are kept besides. */
 export const KEPT_MORE = KEPT + 4;
 
-/** @param more is kept as KEPT_MORE */
+/** @param more are kept as KEPT_MORE and above */
 export function letGo(
   lock: Instruction,
   child: Child,
   detached: Instruction,
   terminal: Terminal | undefined,
-  more?: Instruction,
+  more: readonly Instruction[] = [],
 ): Kept {
   const pidfd = sys("dup3", [child.pidfd, KEPT + 1, O_CLOEXEC]);
   const master = terminal && sys("dup3", [terminal.master, KEPT + 2, O_CLOEXEC]);
@@ -99,9 +103,9 @@ export function letGo(
     sys("dup3", [lock, KEPT, O_CLOEXEC]),
     pidfd,
     ...(master && slave ? [master, slave] : []),
-    ...(more ? [sys("dup3", [more, KEPT_MORE, O_CLOEXEC])] : []),
+    ...more.map((fd, i) => sys("dup3", [fd, KEPT_MORE + i, O_CLOEXEC])),
     sys("close_range", [3, KEPT - 1, 0]),
-    sys("close_range", [more ? KEPT_MORE + 1 : KEPT + (terminal ? 4 : 2), 0xffffffff, 0]),
+    sys("close_range", [more.length > 0 ? KEPT_MORE + more.length : KEPT + (terminal ? 4 : 2), 0xffffffff, 0]),
   ];
   return { op: onHost(told, does), pidfd, master };
 }
@@ -126,8 +130,11 @@ export interface Ending {
   readonly tell: boolean;
 }
 
-/** Undo, and exit with the container's status; a violent end is first told by the program, which then undoes. */
-export function end(place: RunPlace, status: Instruction, ending: Ending): Op[] {
+/**
+ * Undo, and exit with the container's status; a violent end is first told by the program, which then undoes.
+ * @param files others than the plan in the run's directory
+ */
+export function end(place: RunPlace, status: Instruction, ending: Ending, files: readonly string[] = []): Op[] {
   const tell = become(place, "ended");
   const violent = {
     call: "execve",
@@ -150,20 +157,47 @@ export function end(place: RunPlace, status: Instruction, ending: Ending): Op[] 
   const told = ending.tell ? tell : [alt([expect(status, 0x80n, 0n, "ECHILD")], tell)];
   return [
     onHost(violent, told),
-    onHost(clean, [alt([undo, expect(undo, 0xffffffffn, 0n, "EBUSY")], become(place, "ended")), ...removePlan(place)]),
+    onHost(clean, [
+      alt([undo, expect(undo, 0xffffffffn, 0n, "EBUSY")], become(place, "ended")),
+      ...removePlan(place, files),
+    ]),
     onHost(last, [sys("exit_group", [status])]),
   ];
+}
+
+/**
+ * A step that failed after the plan had gone from its place is told from the plan too: the lock is a descriptor of the file, and
+ * what was reported is in it.
+ */
+export function bringBackPlan(place: RunPlace): Op {
+  const file = sys("openat", [AT_FDCWD, `${place.directory}/plan`, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600]);
+  const told = {
+    call: "sendfile",
+    object: "the plan, if it has gone",
+    why: "The report of what failed is in it; the program that tells of the failure takes it away.",
+  };
+  return onHost(told, [
+    alt(
+      [
+        sys("fcntl", [KEPT_LOCK, F_GETFD]), // before that it was not taken away
+        sys("mkdirat", [AT_FDCWD, place.directory, 0o700], { ok: ["EEXIST"] }),
+        file,
+        sys("sendfile", [file, KEPT_LOCK, 0, 0x7fffffff]),
+      ],
+      [],
+    ),
+  ]);
 }
 
 /** What the stage does when an op failed: undo, then let the program tell. */
 export function afterFailure(place: RunPlace, more: readonly Instruction[] = []): Op[] {
   const undo = { call: "unlinkat", object: "what was done so far", why: "A failed run leaves nothing behind." };
   const tell = { call: "execve", object: "vitrine failed", why: "The program says which step failed, and why." };
-  return [onHost(undo, [{ do: "undo" }, ...more]), onHost(tell, become(place, "failed"))];
+  return [onHost(undo, [{ do: "undo" }, ...more]), bringBackPlan(place), onHost(tell, become(place, "failed"))];
 }
 
 /** What another command does when the stage was killed. Its child may still be dying, and holds the lock until then. */
-export function recovery(place: RunPlace): Op[] {
+export function recovery(place: Pick<RunPlace, "directory">, files: readonly string[] = []): Op[] {
   const undo: Instruction = { do: "undo" };
   const told = {
     call: "unlinkat",
@@ -172,14 +206,15 @@ export function recovery(place: RunPlace): Op[] {
   };
   return [
     lockPlan(place, "some").op,
-    onHost(told, [undo, expect(undo, 0xffffffffn, 0n, "EBUSY"), ...removePlan(place)]),
+    onHost(told, [undo, expect(undo, 0xffffffffn, 0n, "EBUSY"), ...removePlan(place, files)]),
   ];
 }
 
-export function removePlan(place: RunPlace): Instruction[] {
+/** @param files others in the run's directory; they go after the plan, without which nobody asks for them */
+export function removePlan({ directory }: Pick<RunPlace, "directory">, files: readonly string[] = []): Instruction[] {
   return [
-    sys("unlinkat", [AT_FDCWD, `${place.directory}/plan`, 0], { ok: ["ENOENT"] }),
-    sys("unlinkat", [AT_FDCWD, place.directory, AT_REMOVEDIR], { ok: ["ENOENT"] }),
+    ...["plan", ...files].map((name) => sys("unlinkat", [AT_FDCWD, `${directory}/${name}`, 0], { ok: ["ENOENT"] })),
+    sys("unlinkat", [AT_FDCWD, directory, AT_REMOVEDIR], { ok: ["ENOENT"] }),
   ];
 }
 

@@ -26,6 +26,7 @@ import { fillDev, hostNodes, isDevice } from "./devices.ts";
 import { attach, cloneMount, newFilesystem, type Parameter, setAttributes } from "./filesystem.ts";
 import { alt, expect, out, sys, unless } from "./instructions.ts";
 import { visiting } from "./join.ts";
+import { labelled } from "./labels.ts";
 import type { MountIds } from "./mountids.ts";
 import { attributeNames, mountOptions, propagationName } from "./mountoptions.ts";
 import { inside, onHost, quote } from "./op.ts";
@@ -37,7 +38,12 @@ export interface Mounts {
   /** Made by the stage, which has the rights on the host's files. */
   readonly outside: readonly Op[];
   readonly inside: readonly Op[];
+  /** Descriptor of what is mounted. */
+  readonly mount?: Instruction;
 }
+
+/** Descriptors of what is mounted on /proc and /sys: paths in there are then resolved from them, for a root may be changed by others meanwhile. */
+export type KernelMounts = ReadonlyMap<string, Instruction>;
 
 /** Where a config came from that is not of the engine's making. */
 export interface Bundle {
@@ -64,7 +70,8 @@ const SHOWS: Readonly<Record<string, NamespaceType>> = {
   cgroup: "cgroup",
 };
 
-export function planMounts(context: MountsInput): Mounts {
+export function planMounts(context: MountsInput): Mounts & { readonly kernel: KernelMounts } {
+  const kernel = new Map<string, Instruction>();
   const outside: Op[] = [];
   const within: Op[] = [];
   const { mounts } = context.config;
@@ -74,11 +81,14 @@ export function planMounts(context: MountsInput): Mounts {
     within.push(...planned.inside);
   };
   for (const [i, mount] of mounts.entries()) {
-    add(planMount(mount, context));
+    const planned = planMount(mount, context);
+    add(planned);
+    const name = split(mount.destination).join("/");
+    if (planned.mount && (name === "proc" || name === "sys")) kernel.set(name, planned.mount);
     if (i === last && context.bundle) add(planDevices(context));
   }
   if (last < 0 && context.bundle) add(planDevices(context));
-  return { outside, inside: within };
+  return { outside, inside: within, kernel };
 }
 
 function planMount(mount: Mount, context: MountsInput): Mounts {
@@ -96,14 +106,16 @@ function planMount(mount: Mount, context: MountsInput): Mounts {
   const foreign = !own || (context.joined.has(shows ?? "mount") && hasNewNamespace(config, "user"));
   if (foreign && ids) return madeOutside(mount, context);
   const { parameters, set } = mountOptions(mount.options);
-  const made = newFilesystem(mount.type, mount.source ?? mount.type, parameters, set);
+  const labels = labelled(context.config, mount.type, parameters);
+  const made = newFilesystem(mount.type, mount.source ?? mount.type, labels, set);
   const at = place(mount, context);
   // The engine's own tmpfs lie on /dev, made before; one that the user asked for may be anywhere.
   const check = context.bundle ? notProc(mount, at.fd) : mount.type === "tmpfs" ? notKernelFiles(at.fd) : [];
   const like = mount.type === "tmpfs" ? likeCovered(mount, made.mount, context) : [];
   const does = [...made.does, ...like, ...at.does, ...check, attach(made.mount, at.fd)];
   const ops = [inside(tell(mount), does)];
-  if (context.bundle || mount.type !== "tmpfs" || mount.destination !== "/dev") return { outside: [], inside: ops };
+  if (context.bundle || mount.type !== "tmpfs" || mount.destination !== "/dev")
+    return { outside: [], inside: ops, mount: made.mount };
   const { op, nodes } = hostNodes();
   return { outside: [op], inside: [...ops, fillDev(context.root, made.mount, nodes, context.facts.arch)] };
 }
@@ -144,7 +156,8 @@ function place(mount: Mount, { root, facts }: MountsInput) {
 /** The namespace is the host's, so only a process with rights over it may mount its file system: the stage, outside. */
 function madeOutside(mount: Mount, context: MountsInput): Mounts {
   const { parameters, set } = mountOptions(mount.options);
-  const made = newFilesystem(mount.type, mount.source ?? mount.type, parameters, set);
+  const labels = labelled(context.config, mount.type, parameters);
+  const made = newFilesystem(mount.type, mount.source ?? mount.type, labels, set);
   const at = place(mount, context);
   const told = tell(mount);
   const shows = SHOWS[mount.type];
@@ -173,6 +186,7 @@ function madeOutside(mount: Mount, context: MountsInput): Mounts {
         attach(made.mount, at.fd),
       ]),
     ],
+    mount: made.mount,
   };
 }
 
@@ -217,6 +231,7 @@ function bind(mount: Mount, context: MountsInput, check: typeof notKernelFiles =
         [...at.does, ...check(at.fd), attach(tree, at.fd)],
       ),
     ],
+    mount: tree,
   };
 }
 
@@ -255,6 +270,7 @@ function bindAsSaid(mount: Mount, context: MountsInput): Mounts {
         [...at.does, ...notProc(mount, at.fd), attach(tree, at.fd)],
       ),
     ],
+    mount: tree,
   };
 }
 
@@ -351,7 +367,12 @@ function ownGroups(mount: Mount, context: MountsInput): Op[] {
       ]),
     ];
   }
-  const base = newFilesystem("tmpfs", "tmpfs", [["mode", "755"]], set & ~MOUNT_ATTR_RDONLY);
+  const base = newFilesystem(
+    "tmpfs",
+    "tmpfs",
+    labelled(context.config, "tmpfs", [["mode", "755"]]),
+    set & ~MOUNT_ATTR_RDONLY,
+  );
   const does: Instruction[] = [...base.does, ...at.does, attach(base.mount, at.fd)];
   const hierarchies: [string, string, Parameter[]][] = v1.map((h) => [
     h.mount.slice(h.mount.lastIndexOf("/") + 1),
@@ -429,7 +450,12 @@ function boundGroups(mount: Mount, context: MountsInput): Mounts {
   const at = place(mount, context);
   const told = { ...tell(mount), why: "The limits it sits under." };
   if (single) return { outside, inside: only ? [inside(told, [...at.does, attach(only.tree, at.fd)])] : [] };
-  const base = newFilesystem("tmpfs", "tmpfs", [["mode", "755"]], set & ~MOUNT_ATTR_RDONLY);
+  const base = newFilesystem(
+    "tmpfs",
+    "tmpfs",
+    labelled(context.config, "tmpfs", [["mode", "755"]]),
+    set & ~MOUNT_ATTR_RDONLY,
+  );
   const does: Instruction[] = [...base.does, ...at.does, attach(base.mount, at.fd)];
   for (const { name, tree } of trees) {
     const directory = sys("openat", [base.mount, name, O_PATH | O_DIRECTORY(facts.arch)]);
@@ -442,8 +468,13 @@ function boundGroups(mount: Mount, context: MountsInput): Mounts {
 }
 
 /** Before pivot_root: parts of /proc and /sys that are one kernel for all, read-only or covered. */
-export function protectPaths(config: Config, facts: HostFacts, root: Instruction): Op[] {
+export function protectPaths(config: Config, facts: HostFacts, root: Instruction, kernel: KernelMounts): Op[] {
   const ops: Op[] = [];
+  const open = (path: string) => {
+    const [first = "", ...rest] = split(path);
+    const mount = rest.includes("..") ? undefined : kernel.get(first);
+    return mount ? openInRoot(mount, rest.join("/"), O_PATH) : openInRoot(root, path, O_PATH);
+  };
   const { readonlyPaths, maskedPaths } = config.linux;
   if (readonlyPaths.length > 0)
     ops.push(
@@ -455,7 +486,7 @@ export function protectPaths(config: Config, facts: HostFacts, root: Instruction
           sh: `for p in ${readonlyPaths.map(quote).join(" ")}; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done`,
         },
         readonlyPaths.map((path) => {
-          const at = openInRoot(root, path, O_PATH);
+          const at = open(path);
           const tree = cloneMount("", { at, recursive: true });
           const set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
           return unless(["ENOENT"], [at, tree, setAttributes(tree, { set, recursive: true }), attach(tree, at)]);
@@ -469,15 +500,15 @@ export function protectPaths(config: Config, facts: HostFacts, root: Instruction
   const hollow = newFilesystem(
     "tmpfs",
     "tmpfs",
-    [
+    labelled(config, "tmpfs", [
       ["size", "0"],
       ["nr_inodes", "2"],
-    ],
+    ]),
     nothing,
   );
   const base = sys("openat", [AT_FDCWD, "/proc", O_PATH | O_CLOEXEC]);
   const masks = maskedPaths.map((path) => {
-    const at = openInRoot(root, path, O_PATH);
+    const at = open(path);
     const file = cloneMount("", { at: nullNode });
     const directory = cloneMount("", { at: hollow.mount });
     // A file does not go onto a directory: then it is one.

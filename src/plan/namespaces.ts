@@ -34,7 +34,7 @@ export function ownProcfs(): { op: Op; procfs: Instruction } {
 }
 
 /** The stage's own pidfd: the child watches it, so that it never waits for a parent that is gone. */
-export function ownPidfd(): { op: Op; pidfd: Instruction } {
+export function ownPidfd(by: typeof onHost = onHost): { op: Op; pidfd: Instruction } {
   const pid = sys("getpid", []);
   const pidfd = sys("pidfd_open", [pid, 0]);
   const told = {
@@ -42,7 +42,7 @@ export function ownPidfd(): { op: Op; pidfd: Instruction } {
     object: "the stage itself",
     why: "The container's process can see through this whether the stage still lives.",
   };
-  return { op: onHost(told, [pid, pidfd]), pidfd };
+  return { op: by(told, [pid, pidfd]), pidfd };
 }
 
 export interface Child {

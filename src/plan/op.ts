@@ -33,6 +33,16 @@ export function holding(told: Told, does: readonly Instruction[]): Op {
   return { ...told, where: "holder", does };
 }
 
+/** An op of the process whose root is the tree that it writes or reads. */
+export function unpacking(told: Told, does: readonly Instruction[]): Op {
+  return { ...told, where: "unpacker", does };
+}
+
+/** An op of the command that was called, where a monitor holds the container. */
+export function byCaller(told: Told, does: readonly Instruction[]): Op {
+  return { ...told, where: "caller", does };
+}
+
 /** A word for bash: quoted where it has to be, and always on one line. */
 export function quote(word: string): string {
   if (/^[\w@%+=:,./-]+$/.test(word)) return word;

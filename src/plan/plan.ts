@@ -37,11 +37,13 @@ export interface Undo {
  * "host": the stage, outside. "container": its child, which becomes the container's first process. "joiner": where
  * namespaces are joined, the process that enters them, makes that child, and ends. "guardian": waits to give the
  * caller's terminal its mode back. "mounter": before Linux 6.13, makes the overlay in a mount namespace of its own, and ends.
- * "holder": is in a new user namespace until its maps are written, and ends.
+ * "holder": is in a new user namespace until its maps are written, and ends. "unpacker": writes or reads a tree of files, which is
+ * its root, and ends. "caller": where a monitor holds the container ("host" is then the monitor), the command that was called.
  */
-export type Where = "host" | "container" | "joiner" | "guardian" | "mounter" | "holder";
+export type Where = "host" | "caller" | "container" | "joiner" | "guardian" | "mounter" | "holder" | "unpacker";
 
 export type Phase =
+  | "Fetch"
   | "Claim"
   | "Image"
   | "Limits"
@@ -69,11 +71,11 @@ export interface Plan {
   readonly later?: Readonly<Record<Later, readonly Op[]>>;
 }
 
-export type Later = "start" | "state" | "kill" | "delete";
+export type Later = "start" | "state" | "kill" | "delete" | "pause" | "unpause" | "ps" | "list";
 
 // The stage's instruction set. Each of them is argued in docs/decisions/0002-stage-instructions.md.
 
-export type Instruction = Sys | Clone | Alt | Expect | Await | Spawn | Walk | UndoAll | Serve;
+export type Instruction = Sys | Clone | Alt | Expect | Await | Spawn | Walk | Stream | UndoAll | Serve;
 
 /** A raw system call. Its result can be an argument of later instructions. */
 export interface Sys {
@@ -134,7 +136,8 @@ export interface Spawn {
 /**
  * Bulk work. "remove": the tree at `path` below `dir` is gone, however deep it is. "kill": the processes that the
  * cgroup.procs file at `path` names are gone. "copy": what is in the directory `dir` is in the directory `to` too, with its
- * modes and owners; devices and sockets are left out.
+ * modes and owners; devices and sockets are left out. "list": what is in the directory `dir` goes to the descriptor `to` as
+ * records (src/stage/records.ts); answers to them come from `from`.
  */
 export type Walk =
   | {
@@ -144,7 +147,27 @@ export type Walk =
       readonly path: string;
       readonly ok?: readonly Errno[] | undefined;
     }
-  | { readonly do: "walk"; readonly mode: "copy"; readonly dir: Arg; readonly to: Arg };
+  | { readonly do: "walk"; readonly mode: "copy"; readonly dir: Arg; readonly to: Arg }
+  | {
+      readonly do: "walk";
+      readonly mode: "list";
+      readonly dir: Arg;
+      readonly to: Arg;
+      readonly from: Arg;
+      /** Gets the path that it came to. */
+      readonly path: Out;
+    };
+
+/** Files from the descriptor `from`, as records (src/stage/records.ts), go below the directory `dir`. The result counts the records. */
+export interface Stream {
+  readonly do: "stream";
+  readonly dir: Arg;
+  readonly from: Arg;
+  /** How the directories of paths are looked up: RESOLVE_* of openat2(2). */
+  readonly resolve: number;
+  /** Gets the path that it came to, and at the end that of the last record, which tells the caller's own. */
+  readonly path: Out;
+}
 
 /** Undo what the run did so far, newest first. The result counts what would not go. */
 export interface UndoAll {
@@ -154,17 +177,34 @@ export interface UndoAll {
 /** Hand signals on to a process until it ends. The result is its exit status: 0 to 255, 128+n for signal n. */
 export interface Serve {
   readonly do: "serve";
-  readonly pidfd: Instruction;
+  /** For "client": the monitor's, if it is a child; then its own status counts. */
+  readonly pidfd: Instruction | -1;
   /**
    * "signals": the standard streams are the container's own. "output": what comes from the terminal `master` goes to
    * standard output. "terminal": and standard input goes there. "reaper": as a first process, reap whatever ends, and end
-   * with that process.
+   * with that process. "monitor": hold the terminal `master`, or the three pipes from `pipes` on, for whoever connects to
+   * `door`, and for the command at the other end of `connection`. "client": hand the standard streams to the monitor at the
+   * other end of `master`; the result may also be LEFT, LOST or REFUSED.
    */
-  readonly mode: "signals" | "output" | "terminal" | "reaper";
+  readonly mode: "signals" | "output" | "terminal" | "reaper" | "monitor" | "client";
   readonly master?: Instruction | undefined;
   /** After so long it is killed; 0: never. */
   readonly timeoutMs?: number;
+  readonly door?: Instruction;
+  /** Descriptors. */
+  readonly connection?: number;
+  readonly pipes?: number;
+  /** Keys that leave the container alone, and CLIENT flags. */
+  readonly keys?: readonly number[];
+  readonly flags?: number;
 }
+
+/** What a client does: enum client_flag in stage/wire.h. */
+export const CLIENT = { input: 1, output: 2, signals: 4, end: 8, window: 16, redraw: 32 } as const;
+/** Results of a client's service that are no exit statuses: the keys were typed; the monitor was killed; it has told why not. */
+export const LEFT = 256;
+export const LOST = 257;
+export const REFUSED = 258;
 
 /** Numbers are numbers; a string is its NUL-terminated bytes' address; an instruction is its result; `GIVEN` is on the stage's command line. */
 export type Arg = number | bigint | string | Data | Out | Instruction | typeof GIVEN;

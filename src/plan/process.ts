@@ -24,6 +24,7 @@ import {
 import type { HostFacts } from "../linux/facts.ts";
 import type { Config, Linux, Process } from "../spec/config.ts";
 import { alt, bytes, expect, strings, struct, sys, u32, u64, unless } from "./instructions.ts";
+import { labelProgram } from "./labels.ts";
 import { setRlimits } from "./limits.ts";
 import { listens } from "./listener.ts";
 import { setMemoryPolicy } from "./memorypolicy.ts";
@@ -50,6 +51,8 @@ export interface ProcessManner {
   readonly sharedKeyring?: boolean;
   /** A working directory that is not there is an error. */
   readonly existingDirectory?: boolean;
+  /** Standard input, output and error, where they are not the caller's and no terminal. */
+  readonly streams?: readonly Instruction[] | undefined;
   /** When its descriptors are its own, and all but these are to go. */
   readonly kept?: readonly Instruction[];
   /** When nothing is left to be done but to start the program. */
@@ -62,6 +65,8 @@ export interface ProcessInput {
   readonly root: Instruction;
   /** The stage's pidfd. */
   readonly stage: Instruction;
+  /** The stage's private procfs. */
+  readonly procfs: Instruction;
   readonly terminal: Terminal | undefined;
   /** A first process that reaps stands before the program. */
   readonly init: boolean;
@@ -79,6 +84,7 @@ export function planProcess(input: ProcessInput): ProcessOps {
   const listener = listens(config.linux.seccomp) ? filter[0]?.does[0] : undefined;
   const ops: Op[] = [
     session(terminal, manner.sharedKeyring === true),
+    ...labelProgram(process, input.procfs),
     ...(config.linux.personality ? [executionDomain(config.linux.personality)] : []),
     ...(config.linux.memoryPolicy ? [setMemoryPolicy(config.linux.memoryPolicy)] : []),
     ...boundingSet(process, facts),
@@ -98,6 +104,7 @@ export function planProcess(input: ProcessInput): ProcessOps {
   if (!early && listener) ops.push(...filter);
   ops.push(separate);
   if (terminal) ops.push(standardStreams(terminal.slave));
+  if (manner.streams) ops.push(ownStreams(manner.streams));
   if (manner.kept) ops.push(keepOnly(manner.kept, manner.preserved ?? 0));
   ops.push(...setRlimits(process));
   if (manner.ready) ops.push(findProgram(process), ...manner.ready);
@@ -257,6 +264,18 @@ function ownDescriptors(preserved: number): Op {
     sh: "for fd in $(ls /proc/self/fd); do close $fd; done",
   };
   return inside(told, [sys("close_range", [3 + preserved, 0xffffffff, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC])]);
+}
+
+function ownStreams(streams: readonly Instruction[]): Op {
+  const told = {
+    call: "dup3",
+    object: "the monitor's pipes as 0, 1 and 2",
+    why: "Standard streams are the monitor's: nothing of the caller's stays open in the container.",
+  };
+  return inside(
+    told,
+    streams.map((stream, fd) => sys("dup3", [stream, fd, 0])),
+  );
 }
 
 /** Above every descriptor that a plan comes to, below the lowest limit in use (256). */

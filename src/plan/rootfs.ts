@@ -26,8 +26,8 @@ export type RootSource =
       readonly kind: "overlay";
       /** Directories, topmost first; never written to. */
       readonly layers: readonly string[];
-      /** A directory of the container's own; gets "upper" and "work". */
-      readonly scratch: string;
+      /** A directory of the container's own; gets "upper" and "work". Without one the overlay is read-only, and has two layers or more. */
+      readonly scratch?: string | undefined;
       /** What is written is thrown away at the end: nothing needs to reach the disk. */
       readonly throwAway: boolean;
     }
@@ -83,35 +83,19 @@ function overlay(source: RootSource & { kind: "overlay" }, facts: HostFacts, ids
     ops.push(tree(path, "A layer of the image, read only.", layer, ids, layerSh(path, i, ids)));
     return layer;
   });
-  const scratch = cloneMount(source.scratch);
-  const flags = O_PATH | O_DIRECTORY(facts.arch) | O_CLOEXEC;
-  const upper = sys("openat", [scratch, "upper", flags]);
-  const work = sys("openat", [scratch, "work", flags]);
-  ops.push(
-    tree(source.scratch, "What the container writes goes here; ids on disk start at 0.", scratch, ids, scratchSh(ids), [
-      upper,
-      work,
-    ]),
-  );
-
-  const parameters: Parameter[] = [
-    ...layers.map((fd): Parameter => ["lowerdir+", fd]),
-    ["upperdir", upper],
-    ["workdir", work],
-  ];
+  const parameters: Parameter[] = layers.map((fd) => ["lowerdir+", fd]);
+  if (source.scratch !== undefined) {
+    const scratch = cloneMount(source.scratch);
+    const flags = O_PATH | O_DIRECTORY(facts.arch) | O_CLOEXEC;
+    const upper = sys("openat", [scratch, "upper", flags]);
+    const work = sys("openat", [scratch, "work", flags]);
+    const why = "What the container writes goes here; ids on disk start at 0.";
+    ops.push(tree(source.scratch, why, scratch, ids, scratchSh(ids), [upper, work]));
+    parameters.push(["upperdir", upper], ["workdir", work]);
+  }
   if (source.throwAway) parameters.push(["volatile"]);
   const made = newFilesystem("overlay", "overlay", parameters, MOUNT_ATTR_NODEV, ids ? asOwner(ids) : undefined);
-  ops.push(
-    onHost(
-      {
-        call: "mount",
-        object: `overlay of ${source.layers.join(":")} and ${source.scratch}/upper`,
-        why: "Layers below, a writable directory on top: the image stays as it is, however often it is used.",
-        sh: overlaySh(source),
-      },
-      made.does,
-    ),
-  );
+  ops.push(onHost(overlayTold(source), made.does));
   return { ops, mount: made.mount };
 }
 
@@ -119,9 +103,22 @@ export function layerSh(path: string, i: number, ids: IdRange | undefined): stri
   return `mount --bind ${ids ? "-o X-mount.idmap=/proc/$PID/ns/user " : ""}${quote(path)} $MOUNTS/layer${i}`;
 }
 
-export function overlaySh({ layers, throwAway }: RootSource & { kind: "overlay" }): string {
+export function overlayTold(source: RootSource & { kind: "overlay" }) {
+  const { layers, scratch } = source;
+  const call = "mount";
+  const sh = overlaySh(source);
+  if (scratch === undefined) {
+    const why = "Layer upon layer, as a container would see them; nothing can be written.";
+    return { call, object: `overlay of ${layers.join(":")}`, why, sh };
+  }
+  const why = "Layers below, a writable directory on top: the image stays as it is, however often it is used.";
+  return { call, object: `overlay of ${layers.join(":")} and ${scratch}/upper`, why, sh };
+}
+
+function overlaySh({ layers, scratch, throwAway }: RootSource & { kind: "overlay" }): string {
   const lower = layers.map((_, i) => `$MOUNTS/layer${i}`).join(":");
-  const options = `lowerdir=${lower},upperdir=$SCRATCH/upper,workdir=$SCRATCH/work${throwAway ? ",volatile" : ""}`;
+  const upper = scratch === undefined ? "" : ",upperdir=$SCRATCH/upper,workdir=$SCRATCH/work";
+  const options = `lowerdir=${lower}${upper}${throwAway ? ",volatile" : ""}`;
   return `mount -t overlay -o nodev,${options} overlay $MOUNTS/root`;
 }
 
@@ -246,7 +243,7 @@ export function claimName(file: string, id: string, release: boolean): Op {
 
 /** The container's directory as scratch, with "upper" and "work"; removed at the end if `throwAway`. */
 export function makeScratch(source: RootSource, directory: string, throwAway: boolean): Op[] {
-  if (source.kind !== "overlay") return [];
+  if (source.kind !== "overlay" || source.scratch === undefined) return [];
   const paths = [directory, `${source.scratch}/upper`, `${source.scratch}/work`];
   const make = paths.map((path) => {
     const mode = path.endsWith("/upper") || path.endsWith("/work") ? 0o755 : 0o700;

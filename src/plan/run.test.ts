@@ -17,6 +17,8 @@ import { allOps, type Data, type Instruction, type Link, type Op, type Out, type
 import { planRun } from "./run.ts";
 
 interface Case {
+  /** A monitor holds it. */
+  readonly monitored?: boolean;
   readonly file: string;
   readonly options: Partial<RunOptions>;
   readonly facts: HostFacts;
@@ -50,7 +52,8 @@ const CASES: readonly Case[] = [
     joins: joinsOf(["network", "net"], ["pid", "pid"], ["user", "user"], ["cgroup", "cgroup"]),
   },
   { file: "layers-by-name", options: {}, facts: OLDER },
-  { file: "terminal", options: { tty: true, interactive: true }, facts: HYBRID, user: BOB },
+  { file: "terminal", options: { tty: true, interactive: true }, facts: HYBRID, user: BOB, monitored: true },
+  { file: "detached", options: { detach: true, interactive: true }, facts: V2_ONLY, monitored: true },
   {
     file: "read-only-binds",
     options: {
@@ -90,9 +93,16 @@ const MORE: readonly Case[] = [
   { file: "layers by name, host's user namespace", options: { userns: "host" }, facts: OLDER },
   {
     file: "layers by name, joined",
+    monitored: true,
     options: { network: "container:web", tty: true, interactive: true },
     facts: OLDER,
     joins: joinsOf(["network", "net"], ["user", "user"]),
+  },
+  {
+    file: "detached, host ids",
+    options: { detach: true, tty: true, userns: "host", rm: false },
+    facts: V1_ONLY,
+    monitored: true,
   },
   { file: "terminal, output only", options: { tty: true, userns: "host" }, facts: V2_ONLY },
   { file: "arm64", options: { volumes: ["/a:/b"] }, facts: { ...HYBRID, arch: "arm64" } },
@@ -161,7 +171,7 @@ function needs(i: Instruction): Instruction[] {
     case "await":
       return [i.peer];
     case "serve":
-      return [i.pidfd];
+      return [i.pidfd, i.master, i.door].flatMap(of);
     case "walk":
       return of(i.dir);
     default:
@@ -193,7 +203,11 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
     const outer = plan.run.flatMap((section) => section.ops);
     for (const op of ops)
       expect(
-        child.includes(op) ? ["container"] : outer.includes(op) ? ["host"] : ["joiner", "guardian", "mounter"],
+        child.includes(op)
+          ? ["container"]
+          : outer.includes(op)
+            ? [op === plan.restart || !one.monitored ? "host" : "caller"]
+            : ["joiner", "guardian", "mounter", ...(one.monitored ? ["host"] : [])],
       ).toContain(op.where);
   });
 
@@ -253,7 +267,7 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
     };
     const all: Process[] = [];
     const clones = flat(ops.flatMap((op) => op.does)).filter((i) => i.do === "clone");
-    for (const where of ["host", "guardian", "joiner", "mounter", "container"] as const) {
+    for (const where of ["caller", "host", "guardian", "joiner", "mounter", "container"] as const) {
       const mine: Process = { does: flat(ops.filter((op) => op.where === where).flatMap((op) => op.does)), before: [] };
       const maker = clones.find((c) => c.body.some((section) => section.ops.some((op) => op.where === where)));
       const parent = all.find((p) => maker !== undefined && p.does.includes(maker));

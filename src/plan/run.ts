@@ -2,11 +2,27 @@
 import type { HostFacts } from "../linux/facts.ts";
 import { hasNamespace } from "../spec/config.ts";
 import { type CidFile, writeCidFile } from "./cidfile.ts";
+import { endClient, serveClient } from "./client.ts";
 import { type ContainerInput, planContainer } from "./container.ts";
+import { awaits, sys } from "./instructions.ts";
 import { afterFailure, end, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
+import {
+  beginMonitor,
+  cloneMonitor,
+  connectMonitor,
+  endWithCommand,
+  MONITOR_FILES,
+  type Monitoring,
+  openPipes,
+  type Pair,
+  printId,
+  serveMonitor,
+} from "./monitor.ts";
 import { ownPidfd, ownProcfs } from "./namespaces.ts";
-import type { Plan, Section } from "./plan.ts";
+import { byCaller } from "./op.ts";
+import type { Instruction, Op, Plan, Section } from "./plan.ts";
 import { claimName, makeScratch } from "./rootfs.ts";
+import { openPipe, programRuns } from "./started.ts";
 import type { Streams } from "./streams.ts";
 import { dismissGuardian, guardTerminal } from "./terminal.ts";
 
@@ -27,17 +43,24 @@ export interface RunInput extends ContainerInput {
   readonly timeoutMs: number;
   /** A file that its id is written to. */
   readonly cidfile?: string | undefined;
+  /** Held by a monitor, and not by the command. */
+  readonly monitor?: Monitoring | undefined;
 }
+
+/** Docker shows so much of an id. */
+const SHORT_ID = 12;
 
 /** Number of the stage's program "resume": see stage/wire.h. */
 const RESUME = 3;
 
 export function planRun(input: RunInput, facts: HostFacts): Plan {
   const cidfile = input.cidfile === undefined ? undefined : writeCidFile(input.cidfile, input.id);
-  const sections = runSections(input, facts, cidfile);
+  const sections = input.monitor
+    ? monitoredSections(input, input.monitor, facts, cidfile)
+    : runSections(input, facts, cidfile);
   const common = {
     failed: afterFailure(input.place, cidfile ? [cidfile.takeBack] : []),
-    recover: recovery(input.place),
+    recover: recovery(input.place, input.monitor ? MONITOR_FILES : []),
   };
   if (hasNamespace(input.config, "user")) return { run: sections, ...common };
   const seal = sealStage(input.stage, `${input.place.directory}/plan`, RESUME);
@@ -49,28 +72,121 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
   const { op: lockOp, lock } = lockPlan(place);
   const { op: procOp, procfs } = ownProcfs();
   const { op: selfOp, pidfd: self } = ownPidfd();
-  const { groups, namespaces, outside, child, terminal, detached } = planContainer(input, facts, { procfs, self }, {});
-  const guard = terminal && input.streams.input && input.streams.terminal ? guardTerminal(self, lock) : undefined;
+  const { limits, namespaces, outside, child, terminal, detached } = planContainer(input, facts, { procfs, self }, {});
   const kept = letGo(lock, child, detached, terminal);
-  const { op: serveOp, status } = serve(kept, input.streams.input, input.timeoutMs);
-  const calm = guard ? [dismissGuardian(guard.guardian)] : [];
+  // A terminal with input has a monitor.
+  const { op: serveOp, status } = serve(kept, false, input.timeoutMs);
+  return [
+    {
+      phase: "Claim",
+      ops: [lockOp, quietStart(), ...claims(input, cidfile), procOp, selfOp],
+    },
+    { phase: "Limits", ops: limits },
+    { phase: "Namespaces", ops: namespaces },
+    { phase: "Root file system", ops: outside },
+    { phase: "Life and end", ops: [kept.op, serveOp, ...end(place, status, { tell: input.tell })] },
+  ];
+}
+
+function claims(input: RunInput, cidfile: CidFile | undefined): Op[] {
+  return [
+    claimName(input.nameFile, input.id, !input.keep),
+    ...(cidfile ? [cidfile.op] : []),
+    ...makeScratch(input.root, input.directory, !input.keep),
+  ];
+}
+
+/** The same by a monitor: the command makes it, and then is its first client, or ends. */
+function monitoredSections(
+  input: RunInput,
+  monitor: Monitoring,
+  facts: HostFacts,
+  cidfile: CidFile | undefined,
+): Section[] {
+  const { place, streams, config } = input;
+  const shortId = input.id.slice(0, SHORT_ID);
+  const { op: lockOp, lock } = lockPlan(place);
+  const { op: commandOp, pidfd: command } = ownPidfd(byCaller);
+  const guard =
+    !monitor.detached && streams.input && streams.terminal ? guardTerminal(command, lock, byCaller) : undefined;
+  const pair = monitor.detached ? undefined : connectMonitor();
+  const body: Section[] = []; // filled in below: what the command awaits is in it
+  const made = cloneMonitor(place.directory, body, lock, pair);
+  const { kept, ops, alone, sections } = heldByMonitor(input, monitor, facts, { lock, command, pair, cidfile });
+  body.push(...sections, { phase: "Life and end", ops: [kept.op, ...ops] });
+  const ready = { call: "futex", object: "the monitor", why: "The container runs, or it is told here why not." };
+  const rest: Op[] = [byCaller(ready, [awaits(alone, made.pidfd)])];
+  if (pair) {
+    const client = {
+      shortId,
+      keys: monitor.keys,
+      signals: monitor.signals,
+      streams,
+      terminal: config.process.terminal === true,
+    };
+    const { op: serveOp, status } = serveClient(client, pair.ours, made.pidfd);
+    rest.push(serveOp, ...(guard ? [dismissGuardian(guard.guardian, byCaller)] : []), ...endClient(status, shortId));
+  } else {
+    const last = { call: "exit_group", object: "0", why: "The container goes on without the command." };
+    rest.push(printId(input.id), byCaller(last, [sys("exit_group", [0])]));
+  }
   return [
     {
       phase: "Claim",
       ops: [
-        lockOp,
-        quietStart(),
-        claimName(input.nameFile, input.id, !input.keep),
-        ...(cidfile ? [cidfile.op] : []),
-        ...makeScratch(input.root, input.directory, !input.keep),
-        procOp,
-        selfOp,
+        { ...lockOp, where: "caller" },
+        { ...quietStart(), where: "caller" },
+        commandOp,
         ...(guard ? [guard.op] : []),
+        ...(pair ? [pair.op] : []),
+        made.op,
       ],
     },
-    { phase: "Limits", ops: groups.prepare },
+    { phase: "Life and end", ops: rest },
+  ];
+}
+
+/** What the monitor does. */
+function heldByMonitor(
+  input: RunInput,
+  monitor: Monitoring,
+  facts: HostFacts,
+  from: { lock: Instruction; command: Instruction; pair: Pair | undefined; cidfile: CidFile | undefined },
+) {
+  const { place, config, timeoutMs } = input;
+  const { op: procOp, procfs } = ownProcfs();
+  const { op: selfOp, pidfd: self } = ownPidfd();
+  const pipes = config.process.terminal ? undefined : openPipes(monitor.input);
+  const start = openPipe();
+  const { limits, namespaces, outside, child, terminal, detached } = planContainer(
+    input,
+    facts,
+    { procfs, self },
+    pipes ? { process: () => ({ streams: pipes.inner }) } : {},
+  );
+  const kept = letGo(from.lock, child, detached, terminal, [
+    start.reads,
+    ...(from.pair ? [from.pair.monitors] : []),
+    ...(pipes?.outer ?? []),
+  ]);
+  const { ops, status, alone } = serveMonitor(place.directory, kept, monitor, timeoutMs);
+  const sections: Section[] = [
+    {
+      phase: "Claim",
+      ops: [
+        ...beginMonitor(from.command, from.pair),
+        ...claims(input, from.cidfile),
+        procOp,
+        selfOp,
+        start.op,
+        ...(pipes ? [pipes.op] : []),
+      ],
+    },
+    { phase: "Limits", ops: limits },
     { phase: "Namespaces", ops: namespaces },
     { phase: "Root file system", ops: outside },
-    { phase: "Life and end", ops: [kept.op, serveOp, ...calm, ...end(place, status, { tell: input.tell })] },
+    { phase: "Life and end", ops: [endWithCommand(from.command)] },
   ];
+  const last = end(place, status, { tell: input.tell }, MONITOR_FILES);
+  return { kept, ops: [programRuns(), ...ops, ...last], alone, sections };
 }

@@ -94,7 +94,11 @@ export function standardStreams(slave: Instruction): Op {
  * A process that waits for the stage to be killed, and then gives the caller's terminal its mode back. It leaves a mode
  * alone that somebody else has set since: only one without echo, line editing and output processing is the stage's.
  */
-export function guardTerminal(stage: Instruction, lock: Instruction): { op: Op; guardian: Instruction } {
+export function guardTerminal(
+  stage: Instruction,
+  lock: Instruction,
+  by: typeof onHost = onHost,
+): { op: Op; guardian: Instruction } {
   const saved = out(64);
   const now = out(64);
   const raw = { load: now, width: 4 } as const;
@@ -125,11 +129,11 @@ export function guardTerminal(stage: Instruction, lock: Instruction): { op: Op; 
     object: "a guardian of the caller's terminal",
     why: "The terminal is put into raw mode, and must come back from it whatever happens.",
   };
-  return { op: onHost(told, [sys("ioctl", [0, TCGETS, saved]), guardian]), guardian };
+  return { op: by(told, [sys("ioctl", [0, TCGETS, saved]), guardian]), guardian };
 }
 
 /** The stage has given the terminal its mode back. */
-export function dismissGuardian(guardian: Instruction): Op {
+export function dismissGuardian(guardian: Instruction, by: typeof onHost = onHost): Op {
   const told = { call: "kill", object: "the guardian of the caller's terminal", why: "It has nothing left to guard." };
-  return onHost(told, [sys("kill", [guardian, SIGKILL]), sys("wait4", [guardian, 0, WALL, 0])]);
+  return by(told, [sys("kill", [guardian, SIGKILL]), sys("wait4", [guardian, 0, WALL, 0])]);
 }

@@ -31,20 +31,26 @@ export interface TextFile {
   readonly length: Instruction;
 }
 
-export function readTextFile(root: string, path: string, arch: Arch): TextFile {
+/** @param root a directory's path, or the descriptor of one that ops before have opened */
+export function readTextFile(root: string | Instruction, path: string, arch: Arch): TextFile {
   const content = out(LARGEST_TEXT);
-  const directory = sys("openat", [AT_FDCWD, root, O_PATH | O_DIRECTORY(arch) | O_CLOEXEC]);
+  const opened = typeof root === "string" ? open(root, arch) : [];
+  const directory = typeof root === "string" ? (opened[0] as Instruction) : root;
   const seen = openInRoot(directory, path, O_PATH);
   const file = openInRoot(directory, path, O_NONBLOCK | O_NOCTTY);
   const length = sys("read", [file, content, LARGEST_TEXT]);
   const told = {
     call: "read",
-    object: `${path} in ${root}`,
+    object: typeof root === "string" ? `${path} in ${root}` : `${path} in the image`,
     why: "Names of users and groups are those of the container; the file is looked at before it is opened.",
-    sh: `cat ${root}${path}`,
+    sh: typeof root === "string" ? `cat ${root}${path}` : `cat $MOUNTS/root${path}`,
   };
   const body = [seen, ...isSmallFile(seen), file, ...isSmallFile(file), length];
-  return { op: onHost(told, [directory, unless(["ENOENT"], body)]), content, length };
+  return { op: onHost(told, [...opened, unless(["ENOENT"], body)]), content, length };
+}
+
+function open(root: string, arch: Arch): Instruction[] {
+  return [sys("openat", [AT_FDCWD, root, O_PATH | O_DIRECTORY(arch) | O_CLOEXEC])];
 }
 
 /** Sends a regular file below `root` to the stage's standard output. */

@@ -81,8 +81,11 @@ function decode(file: Uint8Array): Decoded {
     number,
     number,
   ];
-  const programs = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => ({ first: u32(32 + 8 * i), count: u32(36 + 8 * i) }));
-  const relocsAt = 96 + 96 * count;
+  const programs = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map((i) => ({
+    first: u32(32 + 8 * i),
+    count: u32(36 + 8 * i),
+  }));
+  const relocsAt = 128 + 96 * count;
   const dataAt = Math.ceil((relocsAt + 12 * relocCount) / 8) * 8;
   must(size === dataAt + dataSize, "sizes do not add up");
   must(report >= size && report % 4096 === 0, "the report has a place of its own");
@@ -104,7 +107,7 @@ function decode(file: Uint8Array): Decoded {
     return { at: target, of, kind, width, pad };
   });
   const ops = Array.from({ length: count }, (_, i): DecodedOp => {
-    const at = 96 + 96 * i;
+    const at = 128 + 96 * i;
     const flags = file[at + 1] as number;
     const kind = KINDS[file[at] as number] ?? "?";
     must(KINDS.includes(kind) && kind !== "OP_KINDS", `kind of op ${i}`);
@@ -319,7 +322,9 @@ function operands(i: Instruction, number: (i: Instruction) => number): [Operand[
   if (i.do === "alt") return [[], i.on];
   if (i.do === "expect") return [[i.value, i.mask, i.is, ERRNO[i.errno]]];
   if (i.do === "await") return [[number(i.done), i.peer]];
+  if (i.do === "walk" && i.mode === "list") return [[i.dir, i.to, i.from, i.path, i.path.size]];
   if (i.do === "walk") return i.mode === "copy" ? [[i.dir, i.to]] : [[i.dir, i.path], i.ok];
+  if (i.do === "stream") return [[i.dir, i.from, i.resolve, i.path, i.path.size]];
   if (i.do === "serve") return [[i.pidfd, i.master ?? -1, i.timeoutMs ?? 0]];
   if (i.do === "spawn") return [[i.path, strings(i.argv), strings(i.env), i.stdin, i.stdin.bytes.length, i.timeoutMs]];
   return [[]];
@@ -402,6 +407,12 @@ class Inventor {
       case 2:
         return expects({ ...loaded(), at: this.#below(3) }, 0xffffffffffffffffn, 7n, "ENODEV");
       case 3:
+        if (this.#below(4) === 0) {
+          const [dir, to, from] = [this.#arg(), this.#arg(), this.#arg()];
+          return this.#below(2)
+            ? { do: "walk", mode: "list", dir, to, from, path: this.#out() }
+            : { do: "stream", dir, from, resolve: this.#below(32), path: this.#out() };
+        }
         return this.#below(2)
           ? { do: "walk", mode: "remove", dir: this.#arg(), path: this.#text(), ok: on() }
           : { do: "walk", mode: "copy", dir: this.#arg(), to: this.#one(this.#made) };
@@ -541,14 +552,14 @@ describe("by hand", () => {
     // biome-ignore format: one field a line
     const head = [
       ...new TextEncoder().encode("vitrine1"),
-      195, 0, 0, 0, // size
+      227, 0, 0, 0, // size
       1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, // ops, relocs, data
       0, 16, 0, 0, 0, 0, 0, 0, // report, out
       0, 0, 0, 0, 1, 0, 0, 0, // run
       1, 0, 0, 0, 0, 0, 0, 0, // failed
       1, 0, 0, 0, 0, 0, 0, 0, // recover
       0, 0, 0, 0, 0, 0, 0, 0, // resume
-      ...[1, 2, 3, 4].flatMap(() => [1, 0, 0, 0, 0, 0, 0, 0]), // start, state, kill, delete
+      ...[1, 2, 3, 4, 5, 6, 7, 8].flatMap(() => [1, 0, 0, 0, 0, 0, 0, 0]), // start to list
       1, 2, 0, 0, 0, 1, 0, 0, // OP_SYS, OP_RETRY, kinds of arguments
       3, 0, 0, 0, // close
       ...new Array(24).fill(0), // size, first, undo, undo_count, reloc, reloc_count
@@ -561,18 +572,32 @@ describe("by hand", () => {
       ...new Array(16).fill(0),
       0x61, 0x62, 0,
     ];
-    expect([...file.subarray(0, 195)]).toEqual(head);
+    expect([...file.subarray(0, 227)]).toEqual(head);
     expect(file).toHaveLength(4096 + 16 + 24);
   });
 
   test("call numbers are those of the architecture", () => {
     const nr = (arch: "x64" | "arm64") =>
-      new DataView(encode(planOf([host([sys("mount", [])])]), arch).file.buffer).getUint32(104, true);
+      new DataView(encode(planOf([host([sys("mount", [])])]), arch).file.buffer).getUint32(136, true);
     expect([nr("x64"), nr("arm64")]).toEqual([165, 40]);
   });
 
   test("programs are numbered as the stage numbers them", () => {
-    expect(PROGRAMS).toEqual(["RUN", "FAILED", "RECOVER", "RESUME", "START", "STATE", "KILL", "DELETE", "PROGRAMS"]);
+    expect(PROGRAMS).toEqual([
+      "RUN",
+      "FAILED",
+      "RECOVER",
+      "RESUME",
+      "START",
+      "STATE",
+      "KILL",
+      "DELETE",
+      "PAUSE",
+      "UNPAUSE",
+      "PS",
+      "LIST",
+      "PROGRAMS",
+    ]);
     for (const [name, number] of Object.entries(PROGRAM)) expect(PROGRAMS[number]).toBe(name.toUpperCase());
   });
 
@@ -584,7 +609,7 @@ describe("by hand", () => {
       { first: 4, count: 0 },
       { first: 4, count: 0 },
       { first: 3, count: 1 },
-      ...[1, 2, 3, 4].map(() => ({ first: 4, count: 0 })),
+      ...[1, 2, 3, 4, 5, 6, 7, 8].map(() => ({ first: 4, count: 0 })),
     ]);
   });
 

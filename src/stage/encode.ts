@@ -2,21 +2,45 @@
 import type { Arch } from "../linux/arch.ts";
 import { ERRNO, type Errno } from "../linux/errno.ts";
 import { syscallNumber } from "../linux/syscalls.ts";
-import { strings } from "../plan/instructions.ts";
-import type { Arg, Data, Instruction, Op, Out, Plan, Section } from "../plan/plan.ts";
+import { bytes, strings } from "../plan/instructions.ts";
+import type { Arg, Data, Instruction, Op, Out, Plan, Section, Serve } from "../plan/plan.ts";
 import { HEADER_SIZE, OP_SIZE, PAGE, RECORD_SIZE, RELOC_SIZE, REPORT_HEAD } from "./layout.ts";
 
 /** The stage's programs, by the number it takes on its command line. */
-export const PROGRAM = { run: 0, failed: 1, recover: 2, resume: 3, start: 4, state: 5, kill: 6, delete: 7 } as const;
+export const PROGRAM = {
+  run: 0,
+  failed: 1,
+  recover: 2,
+  resume: 3,
+  start: 4,
+  state: 5,
+  kill: 6,
+  delete: 7,
+  pause: 8,
+  unpause: 9,
+  ps: 10,
+  list: 11,
+} as const;
 
-const LATER = ["start", "state", "kill", "delete"] as const;
+const LATER = ["start", "state", "kill", "delete", "pause", "unpause", "ps", "list"] as const;
 
-const KIND = { sys: 1, clone: 2, alt: 3, expect: 4, await: 5, spawn: 6, undo: 7, serve: 8, walk: 9 } as const;
+const KIND = {
+  sys: 1,
+  clone: 2,
+  alt: 3,
+  expect: 4,
+  await: 5,
+  spawn: 6,
+  undo: 7,
+  serve: 8,
+  walk: 9,
+  stream: 10,
+} as const;
 const ARG = { number: 0, data: 1, result: 2, out: 3, given: 4 } as const;
 const RELOC = { data: 1, out: 2, value: 3, decimal: 4 } as const;
 const FLAG = { wake: 1, retry: 2 } as const;
-const SERVE = { signals: 0, output: 1, terminal: 2, reaper: 3 } as const;
-const WALK = { remove: 1, kill: 2, copy: 3 } as const;
+const SERVE = { signals: 0, output: 1, terminal: 2, reaper: 3, monitor: 4, client: 5 } as const;
+const WALK = { remove: 1, kill: 2, copy: 3, list: 4 } as const;
 
 /** What became of each instruction of an encoded plan. */
 export interface Layout {
@@ -213,9 +237,12 @@ class PlanEncoder {
         return [0, [i.path, strings(i.argv), strings(i.env), i.stdin, i.stdin.bytes.length, i.timeoutMs]];
       }
       case "walk":
+        if (i.mode === "list") return [WALK.list, [i.dir, i.to, i.from, i.path, i.path.size]];
         return i.mode === "copy" ? [WALK.copy, [i.dir, i.to]] : [WALK[i.mode], [i.dir, i.path], i.ok];
+      case "stream":
+        return [0, [i.dir, i.from, i.resolve, i.path, i.path.size]];
       case "serve":
-        return [SERVE[i.mode], [i.pidfd, i.master ?? -1, i.timeoutMs ?? 0]];
+        return [SERVE[i.mode], [i.pidfd, i.master ?? -1, i.timeoutMs ?? 0, ...serveOperands(i)]];
       case "undo":
         return [0, NOTHING];
     }
@@ -315,6 +342,11 @@ class PlanEncoder {
     this.#dataEnd = at + length;
     return at;
   }
+}
+
+function serveOperands({ mode, door, connection, pipes, keys = [], flags = 0 }: Serve): Arg[] {
+  if (mode === "monitor") return [door ?? -1, connection ?? -1, pipes ?? -1];
+  return mode === "client" ? [keys.length > 0 ? bytes(Uint8Array.from(keys)) : 0, keys.length, flags] : [];
 }
 
 /** An address inside data or output. */

@@ -1,5 +1,6 @@
 /** Plans carried out by the stage as a child. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { constants } from "node:os";
 import { PROGRAM } from "./encode.ts";
 
 export interface Outcome {
@@ -31,4 +32,42 @@ export function runStage(
   });
   if (child.error) throw child.error;
   return { status: child.status ?? 128, stderr: child.stderr.toString(), stdout: child.stdout ?? new Uint8Array() };
+}
+
+/** A stage that is at work, and what goes to and fro. */
+export interface Working {
+  /** To its standard input; resolves when the chunk may be used for something else. Rejects with EPIPE if the stage has ended. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** No more comes. */
+  close(): void;
+  readonly output: AsyncIterable<Uint8Array>;
+  readonly ended: Promise<Omit<Outcome, "stdout">>;
+  kill(): void;
+}
+
+/** Begins to run a program of a plan file. What it writes has to be read. */
+export function startStage(stage: string, plan: string): Working {
+  const child = spawn(stage, [plan, String(PROGRAM.run), "0"], { stdio: ["pipe", "pipe", "pipe"], env: {} });
+  const { stdin, stdout } = child;
+  let stderr = "";
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  stdin.on("error", () => {}); // each write is told of its own
+  return {
+    write: (chunk) =>
+      new Promise((resolve, reject) => {
+        stdin.write(chunk, (error) => (error ? reject(error) : resolve()));
+      }),
+    close: () => stdin.end(),
+    output: stdout,
+    ended: new Promise((resolve, reject) => {
+      child.on("error", reject);
+      // Not "close": a child of the stage may hold its streams a little longer, and nobody has to read them to their end.
+      child.on("exit", (code, signal) =>
+        resolve({ status: code ?? 128 + (signal ? constants.signals[signal] : 0), stderr }),
+      );
+    }),
+    kill: () => child.kill("SIGKILL"),
+  };
 }

@@ -33,8 +33,7 @@ flags="-std=gnu11 -g -O1 -Wall -Wextra -Werror -DSTAGE_HOSTED -fno-builtin -fsan
 	-fno-sanitize-recover=all ${FUZZ_FLAGS:-}"
 clang $flags -Istage test/fuzz/decode.c stage/wire.c -o "$work/decode"
 clang $flags -Wno-unused-function -DMUTATOR_ONLY -I"$work/stage" test/fuzz/execute.c test/fuzz/decode.c \
-	"$work"/stage/wire.c "$work"/stage/ops.c "$work"/stage/clone.c "$work"/stage/files.c "$work"/stage/monitor.c "$work"/stage/terminal.c \
-	"$work"/stage/spawn.c -o "$work/execute"
+	$(ls "$work"/stage/*.c | grep -v '/stage\.c$') -o "$work/execute"
 
 for target in ${FUZZ_TARGETS:-decode execute}; do
 	mkdir -p "$work/$target.corpus"

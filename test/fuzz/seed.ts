@@ -85,6 +85,9 @@ function run(changes: Partial<RunOptions>, host: HostFacts): Plan {
     init: options.init,
     timeoutMs: 0,
     raisedLimits: [],
+    ...(options.detach || (options.tty && options.interactive)
+      ? { monitor: { detached: options.detach, input: options.interactive, keys: [16, 17], signals: true } }
+      : {}),
   };
   return planRun(input, host);
 }
@@ -172,6 +175,8 @@ const PLANS: Record<string, Plan> = {
   "run-v2": run({}, facts(V2)),
   "run-v1": run({ memory: "64m", cpus: "1.5", rm: false, volumes: ["/srv:/mnt:ro"], tmpfs: ["/tmp"] }, facts(V1)),
   "run-hybrid": run({ readOnly: true, capAdd: ["SYS_ADMIN"] }, facts({ ...V1, v2: V2.v2 })),
+  "run-terminal": run({ tty: true, interactive: true }, facts(V2)),
+  "run-detached": run({ detach: true }, facts(V1)),
   "run-host": run({ userns: "host", pid: "host", cgroupns: "host", network: "host", rwRootfs: true }, facts(V1)),
 };
 

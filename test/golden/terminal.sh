@@ -5,6 +5,7 @@
 # - No session keyring of its own: that takes keyctl of keyutils, which is not on board.
 # - What the container writes has, on disk, the ids of its range; vitrine's start at 0.
 # - -t: no terminal of its own. The program has the caller's streams as they are, and no /dev/console.
+# - No monitor: the container ends with this script, which waits for it, and nobody attaches to it.
 # - No seccomp filter: every system call is allowed.
 
 # The functions: src/explain/bash.ts
@@ -17,12 +18,12 @@ inside_1() {
 
   # Namespaces
 
-  # 19. prctl PR_SET_PDEATHSIG SIGKILL
+  # 25. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 19 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 25 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(setpriv --pdeathsig KILL)
 
-  # step 20: prctl PR_SET_DUMPABLE 0: no on-board tool does this
+  # step 26: prctl PR_SET_DUMPABLE 0: no on-board tool does this
   # Nobody may trace this process, read its memory or take its descriptors before it is the container's program.
   exec "${CHAIN[@]}" bash -c inside_2
 }
@@ -30,35 +31,35 @@ inside_1() {
 inside_2() {
   begin
 
-  # 21. mount / recursively private
+  # 27. mount / recursively private
   # No mount made in here is seen outside, and none made outside arrives in here.
-  step 21 'mount / recursively private'
+  step 27 'mount / recursively private'
   mount --make-rprivate /
 
-  # 22. sethostname 0123456789ab
+  # 28. sethostname 0123456789ab
   # A name of its own in a UTS namespace of its own; the host keeps its name.
-  step 22 'sethostname 0123456789ab'
+  step 28 'sethostname 0123456789ab'
   hostname 0123456789ab
 
-  # 23. sendto RTM_NEWLINK lo up
+  # 29. sendto RTM_NEWLINK lo up
   # The new network namespace has only a loopback device, and that is down.
-  step 23 'sendto RTM_NEWLINK lo up'
+  step 29 'sendto RTM_NEWLINK lo up'
   ip link set lo up
 
-  # 24. write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  # 30. write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
   # The process puts itself under the limits, before anything of the container runs.
-  step 24 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
-  ask 24
+  step 30 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+  ask 30
 
-  # 25. unshare the cgroup namespace
+  # 31. unshare the cgroup namespace
   # From here on the container sees its own groups as the roots, and nothing above them.
-  step 25 'unshare the cgroup namespace'
+  step 31 'unshare the cgroup namespace'
   CHAIN+=(unshare --cgroup)
 
-  # 26. setresuid 0 of the user namespace
+  # 32. setresuid 0 of the user namespace
   # Until its ids are mapped the process is nobody; now it is root of its own namespace only.
-  step 26 'setresuid 0 of the user namespace'
-  hear 51
+  step 32 'setresuid 0 of the user namespace'
+  hear 57
   CHAIN+=(setpriv --reuid 0 --regid 0 --clear-groups)
   exec "${CHAIN[@]}" bash -c inside_3
 }
@@ -68,27 +69,27 @@ inside_3() {
 
   # Root file system
 
-  # 27. move_mount the root file system onto /
+  # 33. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
-  step 27 'move_mount the root file system onto /'
-  hear 55
+  step 33 'move_mount the root file system onto /'
+  hear 61
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
 
-  # 28. mount proc on /proc
+  # 34. mount proc on /proc
   # A procfs of this PID namespace: without it ps would show (and kill would reach) other processes.
-  step 28 'mount proc on /proc'
+  step 34 'mount proc on /proc'
   mount -t proc -o nosuid,noexec,nodev proc $ROOT/proc
 
-  # 29. mount tmpfs on /dev
+  # 35. mount tmpfs on /dev
   # Memory, gone with the container.
-  step 29 'mount tmpfs on /dev'
+  step 35 'mount tmpfs on /dev'
   mount -t tmpfs -o nosuid,strictatime,mode=755,size=65536k tmpfs $ROOT/dev
 
-  # 30. move_mount /dev/{null,zero,full,random,urandom,tty}
+  # 36. move_mount /dev/{null,zero,full,random,urandom,tty}
   # The nodes and the usual links; no disk, no memory, no terminal of the host.
-  step 30 'move_mount /dev/{null,zero,full,random,urandom,tty}'
+  step 36 'move_mount /dev/{null,zero,full,random,urandom,tty}'
   for n in null zero full random urandom tty; do mount --move $MOUNTS/dev-$n $ROOT/dev/$n; done
   ln -s /proc/self/fd $ROOT/dev/fd
   ln -s /proc/self/fd/0 $ROOT/dev/stdin
@@ -97,19 +98,19 @@ inside_3() {
   ln -s pts/ptmx $ROOT/dev/ptmx
   ln -s /proc/kcore $ROOT/dev/core
 
-  # 31. mount devpts on /dev/pts
+  # 37. mount devpts on /dev/pts
   # Pseudo terminals of its own: none of the host's can be opened.
-  step 31 'mount devpts on /dev/pts'
+  step 37 'mount devpts on /dev/pts'
   mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5 devpts $ROOT/dev/pts
 
-  # 32. mount sysfs on /sys
+  # 38. mount sysfs on /sys
   # Devices and kernel objects to look at, not to change.
-  step 32 'mount sysfs on /sys'
+  step 38 'mount sysfs on /sys'
   mount -t sysfs -o nosuid,noexec,nodev,ro sysfs $ROOT/sys
 
-  # 33. mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup
+  # 39. mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup
   # The limits it sits under, to look at, not to change.
-  step 33 'mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup'
+  step 39 'mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup'
   mount -t tmpfs -o nosuid,noexec,nodev,relatime,mode=755 tmpfs $ROOT/sys/fs/cgroup
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,cpuset cgroup $ROOT/sys/fs/cgroup/cpuset
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,cpu,cpuacct cgroup $ROOT/sys/fs/cgroup/cpu,cpuacct
@@ -119,87 +120,87 @@ inside_3() {
   mount -t cgroup2 -o nosuid,noexec,nodev,relatime,ro cgroup $ROOT/sys/fs/cgroup/unified
   mount -o remount,bind,nosuid,noexec,nodev,relatime,ro $ROOT/sys/fs/cgroup
 
-  # 34. mount mqueue on /dev/mqueue
+  # 40. mount mqueue on /dev/mqueue
   # POSIX message queues of this IPC namespace.
-  step 34 'mount mqueue on /dev/mqueue'
+  step 40 'mount mqueue on /dev/mqueue'
   mount -t mqueue -o nosuid,noexec,nodev mqueue $ROOT/dev/mqueue
 
-  # 35. mount tmpfs on /dev/shm
+  # 41. mount tmpfs on /dev/shm
   # Memory, gone with the container.
-  step 35 'mount tmpfs on /dev/shm'
+  step 41 'mount tmpfs on /dev/shm'
   mount -t tmpfs -o nosuid,noexec,nodev,mode=1777,size=65536k shm $ROOT/dev/shm
 
-  # step 36: openat /dev/pts/ptmx: no on-board tool does this
+  # step 42: openat /dev/pts/ptmx: no on-board tool does this
   # A terminal of its own: the caller's is out of reach, and no key can be typed into it from inside.
 
-  # 37. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
+  # 43. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
   # These belong to the one kernel that all share; writing there would reach the host.
-  step 37 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
+  step 43 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
   for p in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done
 
-  # 38. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
+  # 44. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
   # These tell about the host, or reach it: each is covered by nothing at all.
-  step 38 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
+  step 44 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
   for p in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware; do if [ -d "$ROOT$p" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0,nr_inodes=2 tmpfs "$ROOT$p"; elif [ -e "$ROOT$p" ]; then mount --bind $ROOT/dev/null "$ROOT$p"; fi; done
 
-  # 39. pivot_root . .
+  # 45. pivot_root . .
   # Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.
-  step 39 'pivot_root . .'
+  step 45 'pivot_root . .'
   # Asked for at the very end: after it there are none of the host's tools.
 
   # Process
 
-  # 40. setsid a session and keyring of its own
+  # 46. setsid a session and keyring of its own
   # The terminal is the session's; none of the caller's keys, and no terminal of the caller.
-  step 40 'setsid a session and keyring of its own'
+  step 46 'setsid a session and keyring of its own'
   CHAIN+=(setsid)
 
-  # 41. prctl PR_CAPBSET_DROP of 29 capabilities
+  # 47. prctl PR_CAPBSET_DROP of 29 capabilities
   # No program started in here can ever get dac_read_search, linux_immutable, net_broadcast, net_admin, net_raw, ipc_lock, ipc_owner, sys_module, sys_rawio, sys_ptrace, sys_pacct, sys_admin, sys_boot, sys_nice, sys_resource, sys_time, sys_tty_config, mknod, lease, audit_control, mac_override, mac_admin, syslog, wake_alarm, block_suspend, audit_read, perfmon, bpf, checkpoint_restore.
-  step 41 'prctl PR_CAPBSET_DROP of 29 capabilities'
+  step 47 'prctl PR_CAPBSET_DROP of 29 capabilities'
   CHAIN+=(setpriv --bounding-set -dac_read_search,-linux_immutable,-net_broadcast,-net_admin,-net_raw,-ipc_lock,-ipc_owner,-sys_module,-sys_rawio,-sys_ptrace,-sys_pacct,-sys_admin,-sys_boot,-sys_nice,-sys_resource,-sys_time,-sys_tty_config,-mknod,-lease,-audit_control,-mac_override,-mac_admin,-syslog,-wake_alarm,-block_suspend,-audit_read,-perfmon,-bpf,-checkpoint_restore)
 
-  # 42. fchdir /
+  # 48. fchdir /
   # The working directory, made where it is missing.
-  step 42 'fchdir /'
+  step 48 'fchdir /'
   cd $ROOT/
 
-  # 43. setresuid uid 1000, gid 100, groups 10,998
+  # 49. setresuid uid 1000, gid 100, groups 10,998
   # The user that the container's program runs as.
-  step 43 'setresuid uid 1000, gid 100, groups 10,998'
+  step 49 'setresuid uid 1000, gid 100, groups 10,998'
   umask 022
   CHAIN+=(--reuid 1000 --regid 100 --groups 10,998)
 
-  # 44. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
+  # 50. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
   # The few rights of root that are left to it; inheritable and ambient ones are empty.
-  step 44 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
+  step 50 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
   CHAIN+=(--inh-caps=-all --ambient-caps=-all)
 
-  # 45. prctl PR_SET_NO_NEW_PRIVS
+  # 51. prctl PR_SET_NO_NEW_PRIVS
   # A set-user-ID program inside gives nobody more rights.
-  step 45 'prctl PR_SET_NO_NEW_PRIVS'
+  step 51 'prctl PR_SET_NO_NEW_PRIVS'
   CHAIN+=(--no-new-privs)
 
-  # 46. prctl PR_SET_PDEATHSIG SIGKILL
+  # 52. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 46 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 52 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(--pdeathsig KILL)
 
-  # 47. close_range 3 and above
+  # 53. close_range 3 and above
   # Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.
-  step 47 'close_range 3 and above'
+  step 53 'close_range 3 and above'
   for fd in $(ls /proc/self/fd); do close $fd; done
 
-  # step 48: dup3 the terminal as 0, 1 and 2: no on-board tool does this
+  # step 54: dup3 the terminal as 0, 1 and 2: no on-board tool does this
   # Standard streams are the container's terminal; the stage copies between it and the caller's streams.
 
-  # step 49: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
+  # step 55: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
   # From here on the kernel refuses system calls that the profile does not allow, to this process and all it starts.
 
-  # 50. execve true
+  # 56. execve true
   # The program itself. From here on nothing of the engine is inside.
-  step 50 'execve true'
-  END=$'echo 39 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
+  step 56 'execve true'
+  END=$'echo 45 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
   CHAIN+=(env -i --default-signal=INT,QUIT --)
   CHAIN+=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
   CHAIN+=(TERM=xterm)
@@ -212,8 +213,8 @@ export -f first step failed hear ask begin announce close mount mount_inside cd 
 
 # -------- Outside, when the container's process asks for it
 
-for_inside_24() {
-  step 24 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+for_inside_30() {
+  step 30 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
   echo $PID > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
   echo $PID > /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
   echo $PID > /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
@@ -221,8 +222,8 @@ for_inside_24() {
   echo $PID > /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
 }
 
-for_inside_39() {
-  step 39 'pivot_root . .'
+for_inside_45() {
+  step 45 'pivot_root . .'
   nsenter -t $PID -m sh -c 'cd $ROOT && pivot_root . .'
   nsenter -t $PID -m umount -l /
 }
@@ -238,146 +239,185 @@ for_inside_39() {
 # step 2: rt_sigprocmask all signals blocked: no on-board tool does this
 # Signals that arrive meanwhile wait, and are then handed to the container.
 
-# 3. symlinkat the name calm_heron_3f2a
+# step 3: pidfd_open the stage itself: no on-board tool does this
+# The container's process can see through this whether the stage still lives.
+
+# step 4: clone3 a guardian of the caller's terminal: no on-board tool does this
+# The terminal is put into raw mode, and must come back from it whatever happens.
+
+# step 5: ppoll the stage itself: no on-board tool does this
+# If it is killed, nobody else would give the caller's terminal its normal mode back.
+
+# step 6: socketpair the command and the monitor: no on-board tool does this
+# Over it go keys, output and signals, as with everybody who attaches later.
+
+# step 7: clone3 the monitor: no on-board tool does this
+# The container's parent and the keeper of its terminal or pipes: it goes on when this command has ended.
+
+# step 8: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
+# If the command ends before the container runs, all of it ends.
+
+# step 9: setsid a session of the monitor's own: no on-board tool does this
+# No terminal's keys or hang-up reach it, and no logout ends it with the session.
+
+# 10. symlinkat the name calm_heron_3f2a
 # A link to the id, made whole or not at all, and only by one: the name is taken, or it is ours.
-step 3 'symlinkat the name calm_heron_3f2a'
+step 10 'symlinkat the name calm_heron_3f2a'
 mkdir -p /var/lib/vitrine/names && ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /var/lib/vitrine/names/calm_heron_3f2a
 undo 'rm -f /var/lib/vitrine/names/calm_heron_3f2a'
 
-# 4. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 11. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # Room for what the container writes.
-step 4 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 11 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir -p $SCRATCH/upper $SCRATCH/work
 undo 'rm -rf $SCRATCH'
 
-# step 5: fsmount a private procfs: no on-board tool does this
+# step 12: fsmount a private procfs: no on-board tool does this
 # The id maps are written through a procfs that nobody else can reach or cover.
 
-# step 6: pidfd_open the stage itself: no on-board tool does this
+# step 13: pidfd_open the stage itself: no on-board tool does this
 # The container's process can see through this whether the stage still lives.
 
-# step 7: clone3 a guardian of the caller's terminal: no on-board tool does this
-# The terminal is put into raw mode, and must come back from it whatever happens.
-
-# step 8: ppoll the stage itself: no on-board tool does this
-# If it is killed, nobody else would give the caller's terminal its normal mode back.
+# step 14: pipe2 a pipe that execve closes: no on-board tool does this
+# Its end tells that the program runs.
 
 # Limits
 
-# 9. mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 15. mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (cpuset), so that this container can be limited, measured and ended as a whole.
-step 9 'mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 15 'mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 10. write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
+# 16. write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
 # A new cpuset is empty, and an empty one takes no process: it gets its parent's.
-step 10 'write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus'
+step 16 'write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus'
 cat /sys/fs/cgroup/cpuset/cpuset.cpus > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
 
-# 11. write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
+# 17. write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
 # A new cpuset is empty, and an empty one takes no process: it gets its parent's.
-step 11 'write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems'
+step 17 'write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems'
 cat /sys/fs/cgroup/cpuset/cpuset.mems > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
 
-# 12. mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 18. mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (cpu,cpuacct), so that this container can be limited, measured and ended as a whole.
-step 12 'mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 18 'mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 13. mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 19. mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (memory), so that this container can be limited, measured and ended as a whole.
-step 13 'mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 19 'mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 14. mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 20. mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (pids), so that this container can be limited, measured and ended as a whole.
-step 14 'mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 20 'mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 15. write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
+# 21. write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 # Limit: at most 2048 processes.
-step 15 'write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
+step 21 'write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
 echo 2048 > /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 
-# 16. mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 22. mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (name=systemd), so that this container can be limited, measured and ended as a whole.
-step 16 'mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 22 'mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 17. mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 23. mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (v2), so that this container can be limited, measured and ended as a whole.
-step 17 'mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 23 'mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
 # Namespaces
 
-# 18. clone3 a process with its own mount, pid, network, ipc, uts, user
+# 24. clone3 a process with its own mount, pid, network, ipc, uts, user
 # The process that becomes the container's first one, in namespaces of its own: what it cannot name it cannot touch.
-step 18 'clone3 a process with its own mount, pid, network, ipc, uts, user'
+step 24 'clone3 a process with its own mount, pid, network, ipc, uts, user'
 CHAIN+=(unshare --mount --pid --net --ipc --uts --user --keep-caps)
 start
 echo $PID > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.procs
 tell go
 undo 'echo 1 > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.kill'
 
-# 51. write uid_map and gid_map "0 1879113728 65536"
+# 57. write uid_map and gid_map "0 1879113728 65536"
 # Root inside is an ordinary, unused id outside: what breaks out has no rights on the host.
-step 51 'write uid_map and gid_map "0 1879113728 65536"'
+step 57 'write uid_map and gid_map "0 1879113728 65536"'
 echo '0 1879113728 65536' > /proc/$PID/uid_map; echo '0 1879113728 65536' > /proc/$PID/gid_map
-tell 51
+tell 57
 
 # Root file system
 
-# 52. open_tree /srv/root
+# 58. open_tree /srv/root
 # A layer of the image, read only. Id-mapped: nothing is chowned.
-step 52 'open_tree /srv/root'
+step 58 'open_tree /srv/root'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user /srv/root $MOUNTS/layer0
 
-# 53. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 59. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # What the container writes goes here; ids on disk start at 0. Id-mapped: nothing is chowned.
-step 53 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 59 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 chown 1879113728:1879113728 $SCRATCH/upper $SCRATCH/work
 
-# 54. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# 60. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
 # Layers below, a writable directory on top: the image stays as it is, however often it is used.
-step 54 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+step 60 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
 mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work,volatile overlay $MOUNTS/root
 
-# 55. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 61. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 55 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 61 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
-tell 55
+tell 61
 
 # Life and end
 
-# step 56: close_range all but the lock, the pidfd and the terminal: no on-board tool does this
-# The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
-attend 39
+# step 62: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
+# If the command ends before the container runs, all of it ends.
 
-# 57. waitid the container
-# Keys, output, window size and signals are handed on; its exit status becomes ours.
-step 57 'waitid the container'
+# step 63: close_range all but the lock, the pidfd and the terminal: no on-board tool does this
+# The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
+attend 45
+
+# step 64: read the pipe: no on-board tool does this
+# It ends when the program runs, or has failed to.
+
+# step 65: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
+# Who attaches, stops or waits for the container comes this way; the directory is root's alone.
+
+# step 66: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
+# The container runs. Who holds it is written down, and the command may end; its standard error is kept while it is there.
+
+# 67. waitid the container
+# Output goes to whoever is attached, what they type and their signals to the container.
+step 67 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 58: kill the guardian of the caller's terminal: no on-board tool does this
-# It has nothing left to guard.
-
-# step 59: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 68: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 60. unlinkat what the run left
+# 69. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 60 'unlinkat what the run left'
+step 69 'unlinkat what the run left'
 rm -rf $WORK
 
-# 61. exit_group the container's status
+# 70. exit_group the container's status
 # The command ends as the container did.
-step 61 'exit_group the container'\''s status'
+step 70 'exit_group the container'\''s status'
 exit $STATUS
+
+# step 71: futex the monitor: no on-board tool does this
+# The container runs, or it is told here why not.
+
+# step 72: ppoll the monitor: no on-board tool does this
+# Keys, output, window size and signals are handed on; the container's exit status becomes ours, unless it is left alone.
+
+# step 73: kill the guardian of the caller's terminal: no on-board tool does this
+# It has nothing left to guard.
+
+# step 74: exit_group the container's status: no on-board tool does this
+# The command ends as the container did, or quietly if the container goes on without it.

@@ -1,0 +1,136 @@
+/** The command at a monitored container: `run -it` from the beginning, `attach` later. */
+import {
+  AF_UNIX,
+  F_SETFL,
+  O_NONBLOCK,
+  O_RDWR,
+  PR_SET_PDEATHSIG,
+  SIGKILL,
+  SOCK_STREAM_CLOEXEC,
+} from "../linux/constants.ts";
+import { alt, bytes, expect, sys, text } from "./instructions.ts";
+import { afterFailure, lockPlan, quietStart, type RunPlace, recovery, removePlan } from "./life.ts";
+import { socketAddress } from "./monitor.ts";
+import { ownPidfd } from "./namespaces.ts";
+import { byCaller } from "./op.ts";
+import { CLIENT, type Instruction, LEFT, LOST, type Op, type Plan, REFUSED } from "./plan.ts";
+import type { Streams } from "./streams.ts";
+import { dismissGuardian, guardTerminal } from "./terminal.ts";
+
+const ALL = 0xffffffffffffffffn;
+
+export interface ClientInput {
+  readonly shortId: string;
+  readonly keys: readonly number[];
+  /** Signals are handed on. */
+  readonly signals: boolean;
+  readonly streams: Streams;
+  /** The container has a terminal. */
+  readonly terminal: boolean;
+}
+
+/** @param monitor its pidfd, if it is a child of this process */
+export function serveClient(
+  { keys, signals, streams, terminal }: ClientInput,
+  socket: Instruction,
+  monitor: Instruction | undefined,
+): { op: Op; status: Instruction } {
+  const flags =
+    (streams.input ? CLIENT.input : 0) |
+    CLIENT.output |
+    (signals ? CLIENT.signals : 0) |
+    (monitor ? CLIENT.end : 0) |
+    (terminal ? CLIENT.window : 0) |
+    (terminal && !monitor ? CLIENT.redraw : 0);
+  const status: Instruction = { do: "serve", mode: "client", pidfd: monitor ?? -1, master: socket, keys, flags };
+  const told = {
+    call: "ppoll",
+    object: "the monitor",
+    why: "Keys, output, window size and signals are handed on; the container's exit status becomes ours, unless it is left alone.",
+  };
+  return { op: byCaller(told, [status]), status };
+}
+
+/** @param before what has to be done in any case */
+export function endClient(status: Instruction, shortId: string, before: () => readonly Instruction[] = () => []): Op[] {
+  const left = `\nvitrine: left alone; vitrine attach ${shortId} comes back\n`;
+  const lost = `\nvitrine: the monitor of this container was killed, and the container with it\n`;
+  const told = {
+    call: "exit_group",
+    object: "the container's status",
+    why: "The command ends as the container did, or quietly if the container goes on without it.",
+  };
+  const otherwise = (result: number, words: string, code: number) => {
+    const line = text(words);
+    const say = alt(words === "" ? [] : [sys("write", [2, line, line.bytes.length])], []);
+    return alt(
+      [expect(status, ALL, BigInt(result), "EAGAIN"), ...before(), say, sys("exit_group", [code])],
+      [],
+      ["EAGAIN"],
+    );
+  };
+  return [
+    byCaller(told, [
+      otherwise(LEFT, left, 0),
+      otherwise(LOST, lost, 137),
+      otherwise(REFUSED, "", 125),
+      ...before(),
+      sys("exit_group", [status]),
+    ]),
+  ];
+}
+
+/** Connects to the monitor of a run. A socket's address is short: it is looked for from within the directory. */
+function connect(directory: string): { does: Instruction[]; socket: Instruction } {
+  const socket = sys("socket", [AF_UNIX, SOCK_STREAM_CLOEXEC, 0]);
+  const address = socketAddress();
+  const does = [sys("chdir", [directory]), socket, sys("connect", [socket, address, address.bytes.length])];
+  return { does, socket };
+}
+
+/** `attach`. @param run directory of the container's run  @param place the command's own */
+export function planAttach(input: ClientInput, run: string, place: RunPlace): Plan {
+  const { op: lockOp, lock } = lockPlan(place);
+  const { op: selfOp, pidfd: self } = ownPidfd(byCaller);
+  const guard = input.streams.input && input.streams.terminal ? guardTerminal(self, lock, byCaller) : undefined;
+  const { does, socket } = connect(run);
+  const gone = text(`vitrine: container ${input.shortId} has just ended\n`);
+  const told = { call: "connect", object: `${run}/attach`, why: "Here the container's monitor listens." };
+  const noMore = alt(does, [sys("write", [2, gone, gone.bytes.length]), ...removePlan(place), sys("exit_group", [1])]);
+  const { op, status } = serveClient(input, socket, undefined);
+  const calm = guard ? [dismissGuardian(guard.guardian, byCaller)] : [];
+  const ops = [
+    { ...lockOp, where: "caller" as const },
+    { ...quietStart(), where: "caller" as const },
+    selfOp,
+    ...(guard ? [guard.op] : []),
+    byCaller(told, [noMore, sys("fcntl", [socket, F_SETFL, O_RDWR | O_NONBLOCK]), sys("chdir", ["/"])]),
+    op,
+    ...calm,
+    ...endClient(status, input.shortId, () => removePlan(place)),
+  ];
+  return { run: [{ phase: "Life and end", ops }], failed: afterFailure(place), recover: recovery(place) };
+}
+
+/** One frame to the monitor of a run: see stage/frame.h. */
+export function planSignal(run: string, signal: number): Op[] {
+  const { does, socket } = connect(run);
+  const frame = bytes(new Uint8Array([6, 0, 0, 0, 0, 0, 0, 1, signal]));
+  const told = {
+    call: "write",
+    object: `signal ${signal} to ${run}/attach`,
+    why: "The monitor has the container's pidfd: no stranger is hit.",
+  };
+  return [byCaller(told, [...does, sys("write", [socket, frame, frame.bytes.length]), sys("close", [socket])])];
+}
+
+/** Waits for the exit status, which is the result of the last op's instruction; LOST if the monitor was killed. */
+export function planWait(run: string): { ops: Op[]; status: Instruction } {
+  const { does, socket } = connect(run);
+  const told = { call: "connect", object: `${run}/attach`, why: "The container's monitor tells its exit status." };
+  const end = { call: "ppoll", object: "the monitor", why: "Until the container has ended and all is taken away." };
+  const status: Instruction = { do: "serve", mode: "client", pidfd: -1, master: socket, keys: [], flags: 0 };
+  // Whoever waits for this process may be killed.
+  const die = sys("prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  return { ops: [byCaller(told, [die, ...does]), byCaller(end, [status])], status };
+}
