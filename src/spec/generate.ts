@@ -37,9 +37,15 @@ export interface Generated {
 
 /** The part of an image's config that a run needs. */
 export interface ImageConfig {
+  /** Stands before the command. */
+  readonly entrypoint?: readonly string[];
   readonly command: readonly string[];
   readonly env: readonly string[];
   readonly workdir?: string | undefined;
+  /** As for --user. */
+  readonly user?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly stopSignal?: string;
 }
 
 /** Ids in each container's user namespace. */
@@ -68,7 +74,7 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
   const gidMappings = own("user") ? mapping : from.joins.gidMappings;
   const seccomp = seccompOf(security, privileged, from.seccomp, { ...facts, capabilities });
   const sysctl = parseSysctls(options.sysctls, own);
-  const annotations = annotationsOf(options);
+  const annotations = annotationsOf(options, from.image);
   const cwd = options.workdir ?? from.image.workdir ?? "/";
   if (!cwd.startsWith("/")) throw invalid(`--workdir "${cwd}": not an absolute path`);
   return {
@@ -142,16 +148,13 @@ function seccompOf(
   return profile;
 }
 
-/** Docker's rule: an entry point of the user's own takes the image's command away. */
+/** Docker's rule: an entry point of the user's own takes the image's command away too. */
 function commandOf({ command, entrypoint }: RunOptions, image: ImageConfig): string[] {
+  const own = entrypoint === "" ? [] : [entrypoint ?? ""];
   const args =
-    entrypoint === undefined || entrypoint === ""
-      ? command.length > 0
-        ? command
-        : entrypoint === ""
-          ? []
-          : [...image.command]
-      : [entrypoint, ...command];
+    entrypoint === undefined
+      ? [...(image.entrypoint ?? []), ...(command.length > 0 ? command : image.command)]
+      : [...own, ...command];
   if (args.length === 0) throw invalid("no command to run", "give one after the image, or after --rootfs DIR");
   if (args[0] === "") throw invalid("the command is an empty string");
   return args;

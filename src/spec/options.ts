@@ -2,6 +2,10 @@
 export interface RunOptions {
   /** An image reference ("host:bash,ls", "rootfs:DIR"), or undefined with `rootfs`. */
   image?: string | undefined;
+  /** "missing" if it is not said, "always", "never". */
+  pull?: string | undefined;
+  /** "linux/arm64" */
+  platform?: string | undefined;
   /** A directory that is the root file system. */
   rootfs?: string | undefined;
   /** Write into `rootfs` itself instead of a layer above it. */
@@ -74,6 +78,12 @@ export interface RunOptions {
   tty: boolean;
   /** Standard input goes to that terminal. */
   interactive: boolean;
+  /** It goes on without the command. */
+  detach: boolean;
+  /** "ctrl-p,ctrl-q"; "" for none. */
+  detachKeys?: string | undefined;
+  /** With a terminal: the command's signals are handed on. */
+  sigProxy: boolean;
   /** A first process that reaps orphans. */
   init: boolean;
   network: string;
@@ -108,6 +118,8 @@ export const DEFAULT_RUN: RunOptions = {
   rm: false,
   tty: false,
   interactive: false,
+  detach: false,
+  sigProxy: true,
   init: false,
   network: "none",
   pid: "",

@@ -45,8 +45,11 @@ export function timeOffsetsOf({ timeOffsets }: RunOptions): Linux["timeOffsets"]
 }
 
 /** What a container is told of its end with, and how long it may take: kept for whoever stops it. */
-export function annotationsOf(options: RunOptions): Record<string, string> {
-  const result: Record<string, string> = {};
+export function annotationsOf(
+  options: RunOptions,
+  image: { readonly labels?: Readonly<Record<string, string>>; readonly stopSignal?: string } = {},
+): Record<string, string> {
+  const result: Record<string, string> = { ...image.labels };
   const asked = { "--label": options.labels, "--annotation": options.annotations };
   for (const [flag, entries] of Object.entries(asked))
     for (const text of entries) {
@@ -55,10 +58,11 @@ export function annotationsOf(options: RunOptions): Record<string, string> {
       if (name === "") throw invalid(`${flag} "${text}": has no name`);
       result[name] = at < 0 ? "" : text.slice(at + 1);
     }
-  if (options.stopSignal !== undefined) {
-    if (signalNumber(options.stopSignal) === undefined)
-      throw invalid(`--stop-signal "${options.stopSignal}": no signal is called that`, "as SIGTERM, or a number");
-    result["org.opencontainers.image.stopSignal"] = options.stopSignal;
+  const stopSignal = options.stopSignal ?? image.stopSignal;
+  if (stopSignal !== undefined) {
+    if (signalNumber(stopSignal) === undefined)
+      throw invalid(`--stop-signal "${stopSignal}": no signal is called that`, "as SIGTERM, or a number");
+    result["org.opencontainers.image.stopSignal"] = stopSignal;
   }
   if (options.stopTimeout !== undefined)
     result["dev.vitrine.stopTimeout"] = String(parseWhole(options.stopTimeout, "--stop-timeout", -1, 2_147_483));
