@@ -10,7 +10,7 @@ CFLAGS_STAGE := $(CFLAGS_COMMON) -O2 -ffreestanding -fno-builtin -fno-stack-prot
 # multiple of every page size.
 ENGINE_AT := 65536
 FRONT_SOURCES := $(wildcard front/*.c)
-FRONT_HEADERS := $(wildcard front/*.h) stage/sys.h
+FRONT_HEADERS := $(wildcard front/*.h) front/generated/texts.h stage/sys.h
 CFLAGS_FRONT := $(CFLAGS_STAGE) -fpie -Wl,-z,noseparate-code,-Ttext-segment=0x400000000 -DENGINE_AT=$(ENGINE_AT)
 BUN := node_modules/.bin/bun
 BUN_BUILD := $(BUN) build --compile --bytecode --splitting --format=esm --no-compile-autoload-dotenv --no-compile-autoload-bunfig --minify \
@@ -33,6 +33,9 @@ dist/vitrine-stage: $(STAGE_SOURCES) $(STAGE_HEADERS)
 
 src/stage/generated/identity.ts: dist/vitrine-stage build/generate-stage.ts $(SOURCES) | node_modules
 	$(BUN) build/generate-stage.ts dist/vitrine-stage
+
+front/generated/texts.h: build/generate-texts.ts $(SOURCES) src/stage/generated/identity.ts | node_modules
+	$(BUN) build/generate-texts.ts
 
 dist/vitrine-front: $(FRONT_SOURCES) $(FRONT_HEADERS) Makefile
 	@build/need.sh
@@ -91,4 +94,4 @@ dist/vitrine-asan: $(STAGE_SOURCES) $(STAGE_HEADERS) $(SOURCES) build/asan.sh di
 
 .PHONY: clean
 clean:
-	rm -rf dist src/stage/generated
+	rm -rf dist src/stage/generated front/generated

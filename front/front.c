@@ -16,6 +16,8 @@ enum { CANNOT_START = 125 };
 
 // JavaScriptCore starts faster without its compilers, and a run is over before they would help. Only a variable can say so.
 #define OURS "BUN_JSC_useJIT=0"
+// With this one it does not say so, and hands it on to nobody: a command that goes on for long starts itself again (src/cli/compilers.ts).
+#define WITH_COMPILERS "VITRINE_COMPILERS=1"
 
 // How names begin that steer what runs before our first line. In any case of letters, as mimalloc reads its own.
 static const char STEERING[][16] = {
@@ -118,18 +120,24 @@ static char *copy(char *to, const char *from)
 static char **write_environment(const struct start *s, char **to)
 {
 	char *room = room_for_held(s);
+	int compilers = 0;
 
-	*to++ = (char *)OURS;
 	for (u64 i = 0; i < s->envc; i++) {
 		char *variable = s->envp[i];
 		if (begins(variable, HELD))
 			continue;
+		if (begins(variable, WITH_COMPILERS)) {
+			compilers = 1;
+			continue;
+		}
 		*to++ = variable;
 		if (!steers(variable))
 			continue;
 		to[-1] = room;
 		room = copy(copy(room, HELD), variable) + 1;
 	}
+	if (!compilers)
+		*to++ = (char *)OURS;
 	*to++ = 0;
 	return to;
 }

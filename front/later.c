@@ -1,23 +1,26 @@
-// The short way of the OCI command line: `start`, `state`, `kill` and `delete` are programs of the container's plan, which lies
-// in its directory. If the stage can do one as it is, the engine need not start. Whatever is not plain goes the long way, which
+// The short way of the OCI command line: `start`, `state`, `kill`, `delete`, `pause`, `resume`, `ps` and `list` are programs of
+// the container's plan, which lies in its directory. If the stage can do one as it is, the engine need not start. Whatever is not plain goes the long way, which
 // begins anew and tells what is wrong. See docs/decisions/0012-later-programs.md.
-#include "front.h"
+#include "generated/texts.h"
+#include "later.h"
 
-enum { PATH_BYTES = 4096, VFORK_FLAG = 0x4000, CHILD_SIGNAL = 17 };
+enum { VFORK_FLAG = 0x4000, CHILD_SIGNAL = 17, CLOSE_ON_EXEC = 02000000 };
 
-static const char *const COMMANDS[] = { "start", "state", "kill", "delete" }; // from the stage's program START on
-#define FIRST_PROGRAM 4
-#define KILL_PROGRAM 6
-#define DELETE_PROGRAM 7
+static const struct {
+	const char *name;
+	u32 program;
+} COMMANDS[] = {
+	{ "start", START }, { "state", STATE }, { "kill", KILL }, { "delete", DELETE }, { "pause", PAUSE }, { "resume", UNPAUSE },
+};
 
-static int equal(const char *a, const char *b)
+int equal(const char *a, const char *b)
 {
 	while (*a && *a == *b)
 		a++, b++;
 	return *a == *b;
 }
 
-static const char *behind(const char *word, const char *prefix)
+const char *behind(const char *word, const char *prefix)
 {
 	while (*prefix && *word == *prefix)
 		word++, prefix++;
@@ -33,7 +36,7 @@ static int is_runtime(const char *name)
 }
 
 // An id as src/runtime/id.ts has it: one name in a directory.
-static int is_id(const char *s)
+int is_id(const char *s)
 {
 	if (!*s || equal(s, ".") || equal(s, ".."))
 		return 0;
@@ -44,16 +47,19 @@ static int is_id(const char *s)
 	return 1;
 }
 
-// The commonest ones; others take the long way.
+// Names as they are, numbers, and TERM if there is none; other spellings take the long way.
 static const char *signal_number(const char *s)
 {
+	static char digits[3];
 	const char *name = behind(s, "SIG");
-
-	if (equal(name ? name : s, "TERM"))
-		return "15";
-	if (equal(name ? name : s, "KILL"))
-		return "9";
 	u64 n = 0;
+
+	for (u64 i = 0; i < sizeof(SIGNALS) / sizeof(*SIGNALS); i++)
+		if (equal(name ? name : s, SIGNALS[i])) {
+			digits[0] = (char)('0' + (i + 1) / 10);
+			digits[1] = (char)('0' + (i + 1) % 10);
+			return digits;
+		}
 	for (const char *c = s; *c; c++) {
 		if (*c < '0' || *c > '9' || c - s > 1)
 			return 0;
@@ -92,34 +98,57 @@ static const char *value_of(char **argv, u64 *i, const char *flag)
 	return argv[*i - 1];
 }
 
-static void run_stage(const char *stage, const char *plan, u32 program, const char *given)
+void print(const char *text, u64 bytes)
 {
-	char number[2] = { (char)('0' + program), 0 };
-	const char *argv[] = { "vitrine-stage", plan, number, given, 0 }, *none[] = { 0 };
-	int status = 0;
+	for (i64 n; bytes > 0; text += n, bytes -= (u64)n)
+		if ((n = sys(__NR_write, 1, text, bytes)) < 0)
+			leave(1);
+}
 
+i64 run_stage(const char *root, const char *id, u32 program, const char *given, char *take, u64 room)
+{
+	static char plan[PATH_BYTES], stage[PATH_BYTES];
+	char number[3] = { (char)('0' + program / 10), (char)('0' + program % 10), 0 };
+	const char *argv[] = { "vitrine-stage", plan, number, given, 0 }, *none[] = { 0 };
+	int status = 0, ends[2] = { -1, -1 };
+	i64 got = 1;
+	u64 taken = 0;
+
+	if (!join(plan, root, id, "/plan") || !join(stage, root, id, "/stage"))
+		return -1;
+	if (take && sys(__NR_pipe2, ends, CLOSE_ON_EXEC) < 0)
+		return -1;
 	i64 pid = sys(__NR_clone, VFORK_FLAG | CHILD_SIGNAL, 0, 0, 0, 0);
 	if (pid == 0) {
+		if (take)
+			sys(__NR_dup3, ends[1], 1, 0);
 		sys(__NR_execve, stage, argv, none);
 		leave(127);
 	}
+	if (take) {
+		sys(__NR_close, ends[1]);
+		while (taken < room && (got = sys(__NR_read, ends[0], take + taken, room - taken)) != 0)
+			if (got > 0)
+				taken += (u64)got;
+			else if (got != -E_INTR)
+				break;
+		sys(__NR_close, ends[0]);
+	}
 	if (pid < 0)
-		return;
+		return -1;
 	while (sys(__NR_wait4, pid, &status, 0, 0) == -E_INTR)
 		;
-	if (status == 0)
-		leave(0);
+	return status == 0 && got >= 0 && taken < room + !take ? (i64)taken : -1;
 }
 
 void try_later(u64 argc, char **argv)
 {
-	static char plan[PATH_BYTES], stage[PATH_BYTES];
 	const char *root = "/run/vitrine-runtime", *value;
 	u64 i = 1;
 
-	if (argc < 3 || !is_runtime(argv[0]))
+	if (argc < 2 || !is_runtime(argv[0]))
 		return;
-	while (i < argc && argv[i][0] == '-') {
+	while (i < argc && argv[i][0] == '-' && !equal(argv[i], "--version") && !equal(argv[i], "-v")) {
 		if ((value = value_of(argv, &i, "--root")))
 			root = value;
 		else if (!value_of(argv, &i, "--log") && !value_of(argv, &i, "--log-format")) {
@@ -128,18 +157,26 @@ void try_later(u64 argc, char **argv)
 			i++;
 		}
 	}
+	char **words = argv + i;
 	u64 left = argc - i;
-	u32 program = FIRST_PROGRAM;
-	for (; program < FIRST_PROGRAM + 4; program++)
-		if (left && equal(argv[i], COMMANDS[program - FIRST_PROGRAM]))
-			break;
-	int kills = program == KILL_PROGRAM;
-	// What has ended is deleted by force as without.
-	if (program == DELETE_PROGRAM && left == 3 && (equal(argv[i + 1], "--force") || equal(argv[i + 1], "-f")))
-		i++, left--;
-	if (program == FIRST_PROGRAM + 4 || left < 2 || left > (kills ? 3 : 2) || !*root || !is_id(argv[i + 1]))
+	u32 program = 0;
+
+	if (left == 0 || !*root)
 		return;
-	const char *given = kills ? signal_number(left == 3 ? argv[i + 2] : "TERM") : "0";
-	if (given && join(plan, root, argv[i + 1], "/plan") && join(stage, root, argv[i + 1], "/stage"))
-		run_stage(stage, plan, program, given);
+	try_texts(left, words);
+	if (equal(words[0], "ps"))
+		try_ps(left, words, root, argv + argc + 1);
+	if (equal(words[0], "list"))
+		try_list(left, words, root);
+	for (u64 c = 0; c < sizeof(COMMANDS) / sizeof(*COMMANDS); c++)
+		if (equal(words[0], COMMANDS[c].name))
+			program = COMMANDS[c].program;
+	// What has ended is deleted by force as without.
+	if (program == DELETE && left == 3 && (equal(words[1], "--force") || equal(words[1], "-f")))
+		words++, left--;
+	if (!program || left < 2 || left > (program == KILL ? 3 : 2) || !is_id(words[1]))
+		return;
+	const char *given = program == KILL ? signal_number(left == 3 ? words[2] : "TERM") : "0";
+	if (given && run_stage(root, words[1], program, given, 0, 0) == 0)
+		leave(0);
 }

@@ -6,6 +6,8 @@ export type ErrorCode =
   | "CONFLICT"
   | "UNSUPPORTED"
   | "LIMIT_UNAVAILABLE"
+  | "UNAUTHORIZED"
+  | "UNAVAILABLE"
   | "STEP_FAILED"
   | "CANNOT_INVOKE"
   | "COMMAND_NOT_FOUND"

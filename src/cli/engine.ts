@@ -4,7 +4,7 @@ import { VitrineError } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
 import { complain } from "./complain.ts";
-import { COMMANDS } from "./engine/commands.ts";
+import { findCommand } from "./engine/dispatch.ts";
 import { type Flag, type Parsed, parseFlags, UnknownFlag } from "./flags.ts";
 import { printError, printOut } from "./output.ts";
 
@@ -24,7 +24,7 @@ export async function main(args: readonly string[], began: bigint): Promise<numb
     const { flags, rest } = parseFlags(args, GLOBAL, true);
     debug = flags.get("debug") === true;
     if (flags.get("version")) return print(`vitrine ${VERSION}\n`);
-    const [name, ...others] = rest;
+    const [name] = rest;
     if (flags.get("help") || name === undefined || name === "help") {
       const { overview } = await import("./help.ts");
       const text = await overview(GLOBAL);
@@ -32,11 +32,16 @@ export async function main(args: readonly string[], began: bigint): Promise<numb
       printError(text);
       return 125;
     }
-    const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (!entry)
-      throw new VitrineError("USAGE", `"${name}" is not a vitrine command`, { hint: "vitrine --help lists them" });
-    const { command } = await entry.load();
-    const parsed = await parseFlagsOf(command, others);
+    const found = findCommand(rest);
+    if (found.kind === "group") {
+      const { groupHelp } = await import("./help.ts");
+      const text = await groupHelp(found.group);
+      if (found.asked) return print(text);
+      printError(text);
+      return 125;
+    }
+    const { command } = await found.entry.load();
+    const parsed = await parseFlagsOf(command, found.rest);
     if (parsed.flags.get("help")) {
       const { commandHelp } = await import("./help.ts");
       return print(commandHelp(command));

@@ -1,15 +1,22 @@
 import type { Command } from "./command.ts";
-import { COMMANDS } from "./engine/commands.ts";
+import { type Entry, GROUPS } from "./engine/commands.ts";
+import { commandsOf, topCommands } from "./engine/dispatch.ts";
 import type { Flag } from "./flags.ts";
 
 export async function overview(global: readonly Flag[]): Promise<string> {
+  const groups = Object.entries(GROUPS).filter(([name]) => commandsOf(name).length > 0);
+  const more = groups.length > 0 ? `\nGroups of commands:\n${table(groups)}` : "";
+  return `vitrine: containers that one can see into\n\nUsage: vitrine [OPTIONS] COMMAND\n\nCommands:\n${await summaries(topCommands())}${more}\nOptions:\n${flagTable(global)}\nvitrine COMMAND --help tells more.\n`;
+}
+
+export async function groupHelp(group: string): Promise<string> {
+  return `${GROUPS[group]}\n\nUsage: vitrine ${group} COMMAND\n\nCommands:\n${await summaries(commandsOf(group))}\nvitrine ${group} COMMAND --help tells more.\n`;
+}
+
+async function summaries(commands: readonly (readonly [string, Entry])[]): Promise<string> {
   const rows: [string, string][] = [];
-  for (const [name, entry] of Object.entries(COMMANDS)) {
-    if (entry.internal) continue;
-    const { command } = await entry.load();
-    rows.push([name, command.summary]);
-  }
-  return `vitrine: containers that one can see into\n\nUsage: vitrine [OPTIONS] COMMAND\n\nCommands:\n${table(rows)}\nOptions:\n${flagTable(global)}\nvitrine COMMAND --help tells more.\n`;
+  for (const [name, entry] of commands) rows.push([name, (await entry.load()).command.summary]);
+  return table(rows);
 }
 
 export function commandHelp(command: Command): string {

@@ -1,7 +1,6 @@
 /** The command line of an OCI runtime, as runc has it: vitrine-runtime [OPTIONS] COMMAND … */
 import { DEFAULT_ROOT, DEFAULT_STATE } from "../container/paths.ts";
 import { VitrineError } from "../errors.ts";
-import { VERSION } from "../version.ts";
 import { type Flag, parseFlags } from "./flags.ts";
 import type { OciCommand } from "./oci/command.ts";
 import { COMMANDS } from "./oci/commands.ts";
@@ -15,7 +14,7 @@ const GLOBAL: readonly Flag[] = [
   { name: "log", kind: "string", value: "FILE", help: "errors and warnings go there too" },
   { name: "log-format", kind: "string", value: "FORMAT", help: "text or json" },
   { name: "debug", kind: "bool", help: "log more, and show where errors come from" },
-  { name: "systemd-cgroup", kind: "bool", help: "refused where systemd does not manage the groups" },
+  { name: "systemd-cgroup", kind: "bool", help: "cgroupsPath is SLICE:PREFIX:NAME, a scope of systemd's" },
   { name: "rootless", kind: "string", value: "WHEN", help: "true, false or auto" },
   { name: "criu", kind: "string", value: "PATH", help: "the criu program (for checkpoint and restore)" },
   { name: "help", short: "h", kind: "bool", help: "show this help" },
@@ -32,7 +31,7 @@ export async function main(args: readonly string[]): Promise<number> {
       const value = flags.get(name);
       return typeof value === "string" && value !== "" ? value : undefined;
     };
-    if (flags.get("version")) return print(`vitrine-runtime version ${VERSION}\nspec: 1.3.0\n`);
+    if (flags.get("version")) return print((await import("./oci/version.ts")).versionText());
     const [name, ...others] = rest;
     if (flags.get("help") || name === undefined || name === "help") {
       const { ociOverview } = await import("./oci/help.ts");

@@ -11,3 +11,10 @@ export function startTime(pid: number): string | undefined {
     return undefined;
   }
 }
+
+/** Pid and start time in the text of a /proc/PID/stat; undefined if it is not whole. */
+export function processIn(stat: string): { pid: number; start: string } | undefined {
+  const start = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  const pid = Number.parseInt(stat, 10);
+  return start === undefined || !(pid > 0) ? undefined : { pid, start };
+}

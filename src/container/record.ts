@@ -5,6 +5,8 @@ import type { Identity } from "./identity.ts";
 /** What a plan is made from, and what is to be known of the container: kept behind the plan of each run. */
 export interface RunShape {
   readonly image: string;
+  /** Of the image in the store, if it is one. */
+  readonly imageId?: string;
   readonly keep: boolean;
   readonly timeline: boolean;
   readonly input: RunInput;
@@ -29,6 +31,10 @@ export interface ContainerRecord {
   readonly id: string;
   readonly name: string;
   readonly image: string;
+  /** Of the image in the store, if it was made of one. */
+  readonly imageId?: string;
+  /** Directories that its root file system lies on; missing if they are its own. */
+  readonly layers?: readonly string[];
   readonly command: readonly string[];
   /** Milliseconds since 1970. */
   readonly created: number;

@@ -1,8 +1,8 @@
 /** A run: one plan in the hands of one stage. Its directory's name tells who owns it, so that one readdir finds what a kill left. */
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { type Identity, runDirectory } from "./identity.ts";
 import { type Paths, runsDirectory } from "./paths.ts";
-import { startTime } from "./process.ts";
+import { processIn, startTime } from "./process.ts";
 
 export interface Run {
   readonly id: string;
@@ -57,14 +57,35 @@ export function listRuns(paths: Paths): Run[] {
   return runs;
 }
 
+/** Who holds a run: the process that its directory is named after, or its monitor, once that holds it alone. */
+export function holderOf(run: Run): Pick<Run, "pid" | "start"> {
+  return readMonitor(run.directory) ?? run;
+}
+
+/** What the monitor wrote down of itself: /proc/PID/stat. */
+function readMonitor(directory: string): Pick<Run, "pid" | "start"> | undefined {
+  try {
+    return processIn(readFileSync(`${directory}/monitor`, "latin1"));
+  } catch {
+    return undefined;
+  }
+}
+
 export function isAlive(run: Run): boolean {
-  return startTime(run.pid) === run.start;
+  const { pid, start } = holderOf(run);
+  return startTime(pid) === start;
 }
 
 /** Quick and a little too kind: a pid that was given to another process counts as alive. */
 export function mayBeAlive(run: Run): boolean {
+  if (isThere(run.pid)) return true;
+  const monitor = readMonitor(run.directory);
+  return monitor !== undefined && isThere(monitor.pid);
+}
+
+function isThere(pid: number): boolean {
   try {
-    return process.kill(run.pid, 0);
+    return process.kill(pid, 0);
   } catch {
     return false;
   }

@@ -1,6 +1,7 @@
 /** What to do about a failed step: the common causes, in words. */
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
+import type { FailedStep } from "../container/failure.ts";
 import type { ErrorCode } from "../errors.ts";
 import { ERRNO } from "../linux/errno.ts";
 import type { ContainerInput } from "../plan/container.ts";
@@ -8,7 +9,6 @@ import { candidates } from "../plan/process.ts";
 import type { Layout } from "../stage/encode.ts";
 import type { Report } from "../stage/report.ts";
 import type { Engine } from "./context.ts";
-import type { FailedStep } from "./failure.ts";
 import { whyNotExecutable } from "./missing.ts";
 
 /** What the plan was made from. */

@@ -29,6 +29,7 @@ export function finishRun(engine: Engine, directory: string): End {
   const exitCode = Number(report.records[served]?.result ?? 125n);
   const group = record.input.config.linux.cgroupsPath;
   const oom = metMemoryLimit(record.facts, group) ? kernelLines(group) : undefined;
+  settle(engine, record, exitCode, oom !== undefined); // while there is a run: without one, others note what they can guess
   const before = process.hrtime.bigint();
   const { status, stderr } = runStage(engine.stage.path, planFile(directory), "recover");
   const undoTook = process.hrtime.bigint() - before;
@@ -37,7 +38,6 @@ export function finishRun(engine: Engine, directory: string): End {
       hint: "vitrine gc tries again",
     });
   dropRun(directory);
-  settle(engine, record, exitCode, oom !== undefined);
   return { exitCode, journal, oom, undoTook };
 }
 

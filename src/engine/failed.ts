@@ -1,5 +1,6 @@
 /** A run in which an op failed: the stage has undone it; here it is told, and the rest of its files go. */
 import { existsSync } from "node:fs";
+import { describeStep, failedStep } from "../container/failure.ts";
 import { readJournal } from "../container/journal.ts";
 import { dropRun, planFile } from "../container/runs.ts";
 import { dropTemplates } from "../container/template.ts";
@@ -7,7 +8,6 @@ import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
 import { diagnose } from "./diagnose.ts";
 import { forgetFacts } from "./facts.ts";
-import { describeStep, failedStep } from "./failure.ts";
 import { removeFiles } from "./remove.ts";
 
 export function tellFailure(engine: Engine, directory: string): VitrineError {

@@ -1,7 +1,8 @@
 /** "container:NAME" and "ns:FILE": which namespaces those are, and whose ids are in there. */
 import { readFileSync, statfsSync, statSync } from "node:fs";
 import { readRunRecord } from "../container/journal.ts";
-import { isAlive, listRuns } from "../container/runs.ts";
+import { carryOut } from "../container/plans.ts";
+import { holderOf, isAlive, listRuns } from "../container/runs.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import { NSFS_MAGIC } from "../linux/constants.ts";
 import { NAMESPACE_FILES } from "../linux/namespacefiles.ts";
@@ -11,7 +12,6 @@ import { CHOICES, type Joins } from "../spec/joins.ts";
 import type { RunOptions } from "../spec/options.ts";
 import type { Engine } from "./context.ts";
 import { findContainer } from "./find.ts";
-import { carryOut } from "./plans.ts";
 
 interface Target {
   readonly label: string;
@@ -79,7 +79,7 @@ async function containerTarget(engine: Engine, nameOrId: string): Promise<Target
   if (!run || !isAlive(run))
     throw new VitrineError("CONFLICT", `container ${name} is not running, and has no namespaces to join`);
   const config = readRunRecord(run.directory)?.input.config;
-  const pid = childOf(run.pid);
+  const pid = childOf(holderOf(run).pid);
   if (!config || pid === undefined)
     throw new VitrineError("CONFLICT", `container ${name} is only just starting, or ending`, { hint: "try again" });
   return {

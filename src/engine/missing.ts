@@ -1,9 +1,10 @@
 /** ENOENT for a program that is there: its interpreter is not (ARTICLE A1). Files are read by the stage, inside the root. */
+
+import { readOut } from "../container/plans.ts";
 import { VitrineError } from "../errors.ts";
 import { type ElfFile, parseElf, parseShebang } from "../linux/elf.ts";
 import { readToStdout } from "../plan/textfile.ts";
 import type { Engine } from "./context.ts";
-import { readOut } from "./plans.ts";
 
 /** Undefined if there is no such file in any layer, or if nothing is found missing. */
 export function whyNotExecutable(engine: Engine, layers: readonly string[], path: string): string | undefined {

@@ -16,6 +16,6 @@ export function planAnew(engine: Engine, request: Request, key: string): Templat
 }
 
 /** A value of a seccomp rule may be beyond what a number holds; the plan holds it compiled. */
-function exact(_: string, value: unknown): unknown {
+export function exact(_: string, value: unknown): unknown {
   return typeof value === "bigint" ? Number(value) : value;
 }

@@ -3,12 +3,12 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, release } from "node:os";
 import { readCgroupLayout } from "../cgroup/layout.ts";
 import type { Paths } from "../container/paths.ts";
+import { carryOut } from "../container/plans.ts";
 import { currentArch } from "../linux/arch.ts";
 import { AT_FDCWD, FSCONFIG_SET_FD, FSOPEN_CLOEXEC, O_CLOEXEC, O_PATH } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { sys } from "../plan/instructions.ts";
 import { onHost } from "../plan/op.ts";
-import { carryOut } from "./plans.ts";
 
 export function probe(paths: Paths, stage: string, boot: string): HostFacts {
   const lastCapability = Number(readFileSync("/proc/sys/kernel/cap_last_cap", "latin1"));

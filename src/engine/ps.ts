@@ -25,11 +25,13 @@ function runningRecord(directory: string): ContainerRecord | undefined {
   try {
     const record = readRunRecord(directory);
     if (!record) return undefined;
-    const { identity, image, created, input } = record;
+    const { identity, image, imageId, created, input } = record;
+    const layers = input.root.kind === "overlay" ? input.root.layers : [];
     return {
       id: identity.id,
       name: identity.name,
       image,
+      ...(imageId === undefined ? {} : { imageId, layers }),
       created,
       command: input.config.process.args,
       status: "running",

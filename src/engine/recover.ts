@@ -24,10 +24,11 @@ export function recover(engine: Engine, run: Run): void {
   if (status === 0) dropRun(run.directory);
 }
 
-/** Notes the end of a container that stays. */
+/** Notes the end of a container that stays, if nobody has done so. */
 export function settle(engine: Engine, { keep, identity }: RunRecord, exitCode: number, oomKilled = false): void {
   const record = keep ? readRecord(engine.paths, identity.id) : undefined;
-  if (record) writeRecord(engine.paths, { ...record, status: "exited", exitCode, finished: Date.now(), oomKilled });
+  if (record?.status === "running")
+    writeRecord(engine.paths, { ...record, status: "exited", exitCode, finished: Date.now(), oomKilled });
 }
 
 /** After a reboot, or a kill in a bad moment, containers have no run: the one that stays has ended, the other's files go. */

@@ -1,9 +1,9 @@
 /** Files of containers that have ended: taken away by the stage, because what is in them is the container's. */
 import { containerDirectory, nameFile } from "../container/paths.ts";
+import { carryOut } from "../container/plans.ts";
 import { nameOwner } from "../container/store.ts";
 import { planRemoval } from "../plan/removal.ts";
 import type { Engine } from "./context.ts";
-import { carryOut } from "./plans.ts";
 
 /** @param name freed if it is this container's */
 export function removeFiles(engine: Engine, id: string, name: string | undefined): void {

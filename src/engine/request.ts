@@ -1,8 +1,7 @@
 /** What a user asked for, held against the host: images found, sources of mounts there, ids looked up. The whole of what a plan depends on. */
-import { lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { lstatSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { invalid, VitrineError } from "../errors.ts";
-import { parseReference } from "../image/reference.ts";
 import type { ImageSource } from "../image/source.ts";
 import type { Op } from "../plan/plan.ts";
 import type { Rlimit } from "../spec/config.ts";
@@ -12,6 +11,7 @@ import { type ResolvedUser, ROOT } from "../spec/user.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
 import { heldCapabilities } from "./held.ts";
+import { type Fetch, sourceOfRun } from "./source.ts";
 
 export interface Request {
   /** Mount sources are absolute. */
@@ -38,12 +38,16 @@ export interface Request {
   readonly before: readonly Op[];
 }
 
-/** @param dry change nothing: an image that is not assembled yet stays so */
+/**
+ * @param dry change nothing: an image that is not assembled yet stays so
+ * @param fetch gets an image that is not in the store
+ */
 export async function resolveRequest(
   engine: Engine,
   asked: RunOptions,
   timeline: boolean,
   dry: boolean,
+  fetch?: Fetch,
 ): Promise<Request> {
   const options: RunOptions = {
     ...asked,
@@ -52,11 +56,12 @@ export async function resolveRequest(
     devices: asked.devices.map((text) => deviceOf(text, asked)),
     cidfile: asked.cidfile === undefined ? undefined : newFile(asked.cidfile, "--cidfile"),
   };
-  const { image, label, before } = await imageOf(engine, options, dry);
+  const { image, label, before } = await sourceOfRun(engine, options, dry, fetch);
+  const wanted = { ...options, user: options.user ?? image.config.user };
   const user =
-    options.user === undefined && options.groupAdd.length === 0
+    wanted.user === undefined && wanted.groupAdd.length === 0
       ? ROOT
-      : await lookUp(engine, options, image, before.length === 0);
+      : (await import("./user.ts")).resolveIn(engine, wanted, image, before.length === 0);
   const joins = CHOICES.some(([flag]) => options[flag].includes(":"))
     ? await (await import("./joins.ts")).resolveJoins(engine, options)
     : NO_JOINS;
@@ -93,56 +98,12 @@ export function keyOf(engine: Engine, { options, ...rest }: Request): string {
 }
 
 /** Without node:tty, which a warm start does not load. */
-function isTerminal(fd: number): boolean {
+export function isTerminal(fd: number): boolean {
   try {
     return /^\/dev\/(pts\/\d+|tty\w*|console|hvc\d+)$/.test(readlinkSync(`/proc/self/fd/${fd}`));
   } catch {
     return false; // closed
   }
-}
-
-async function lookUp(
-  engine: Engine,
-  options: RunOptions,
-  image: ImageSource,
-  assembled: boolean,
-): Promise<ResolvedUser> {
-  const { resolveIn } = await import("./user.ts");
-  return resolveIn(engine, options, image, assembled);
-}
-
-interface Found {
-  readonly image: ImageSource;
-  readonly label: string;
-  readonly before: readonly Op[];
-}
-
-async function imageOf({ paths, stage }: Engine, options: RunOptions, dry: boolean): Promise<Found> {
-  if (options.rootfs !== undefined)
-    return { image: directoryImage(options.rootfs, "--rootfs"), label: `rootfs:${options.rootfs}`, before: [] };
-  if (options.rwRootfs) throw invalid("--rw-rootfs: goes with --rootfs DIR only");
-  if (options.image === undefined)
-    throw new VitrineError("USAGE", "no image", { hint: "vitrine run IMAGE [CMD…], or vitrine run --rootfs DIR CMD…" });
-  const label = options.image;
-  const reference = parseReference(label);
-  if (reference.kind === "rootfs") return { image: directoryImage(reference.directory, "image"), label, before: [] };
-  const { knownHostImage } = await import("../image/hostindex.ts");
-  const known = knownHostImage(paths, reference.programs);
-  if (known) return { image: known, label, before: [] };
-  const { assembleHostImage } = await import("../image/host.ts");
-  const { image, ops, commit } = assembleHostImage(paths, reference.programs);
-  if (dry) return { image, label, before: ops };
-  const { carryOut } = await import("./plans.ts");
-  carryOut(stage.path, paths, ops);
-  commit();
-  return { image, label, before: [] };
-}
-
-function directoryImage(path: string, what: string): ImageSource {
-  const stat = path === "" ? undefined : statSync(path, { throwIfNoEntry: false });
-  if (!stat) throw new VitrineError("NOT_FOUND", `${what} "${path}": no such directory`);
-  if (!stat.isDirectory()) throw invalid(`${what} "${path}": not a directory`);
-  return { layers: [realpathSync(path)], config: { command: [], env: [] } };
 }
 
 /** A source that is not there is an error: docker makes a directory, and a misspelt path then goes unseen. */

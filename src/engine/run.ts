@@ -1,23 +1,26 @@
 /** `run` in the foreground: from options to a plan file, and then this process becomes the stage. */
-import { lstatSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { type Identity, newIdentity } from "../container/identity.ts";
 import { checkName } from "../container/name.ts";
 import { nameFile } from "../container/paths.ts";
 import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import { readTemplate, stamp, stampText, type Template } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
+import { imageFile } from "../image/paths.ts";
 import type { Op, Plan } from "../plan/plan.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { becomeStage } from "../stage/become.ts";
 import type { Engine } from "./context.ts";
 import { collect } from "./gc.ts";
 import { keyOf, resolveRequest } from "./request.ts";
+import type { Fetch } from "./source.ts";
 
 /**
  * Runs a container in the foreground. Does not return: this process goes on as the stage and ends as the container does.
  * @param timeline tell how long each step took, when it is over
  * @param began process.hrtime() when the command began
  * @param warn is told what was not done as asked
+ * @param fetch gets an image that is not in the store
  */
 export async function runForeground(
   engine: Engine,
@@ -25,11 +28,12 @@ export async function runForeground(
   timeline: boolean,
   began: bigint,
   warn: (text: string) => void,
+  fetch?: Fetch,
 ): Promise<never> {
   const { paths } = engine;
   await collect(engine); // first: it may free the name
   const name = options.name === undefined ? undefined : freeName(engine, options.name);
-  const request = await resolveRequest(engine, options, timeline, false);
+  const request = await resolveRequest(engine, options, timeline, false, fetch);
   for (const warning of request.warnings) warn(warning);
   const key = keyOf(engine, request);
   const template = readTemplate(paths, key) ?? (await import("./planning.ts")).planAnew(engine, request, key);
@@ -39,11 +43,19 @@ export async function runForeground(
     const moment = { created: Date.now(), prepared: Number(process.hrtime.bigint() - began) };
     if (!options.rm) await createRecord(engine, template, identity, moment.created);
     writePlan(directory, stamp(template, identity, moment));
+    if (request.image.id !== undefined) checkStillThere(engine, request.image.id, request.label);
   } catch (error) {
     dropRun(directory);
+    if (!options.rm) (await import("./remove.ts")).removeFiles(engine, identity.id, undefined);
     throw error;
   }
   becomeStage(engine.stage.path, planFile(directory));
+}
+
+/** Whoever removes an image takes it away first and then looks for runs of it; here the plan comes first: one sees the other. */
+function checkStillThere({ paths }: Engine, id: string, label: string): void {
+  if (!existsSync(imageFile(paths, id)))
+    throw new VitrineError("NOT_FOUND", `image "${label}" was removed a moment ago`, { hint: "pull it again" });
 }
 
 /** The plan of a run that does not take place; nothing is changed. */
@@ -66,11 +78,12 @@ function freeName({ paths }: Engine, text: string): string {
 
 async function createRecord({ paths }: Engine, template: Template, identity: Identity, created: number): Promise<void> {
   const { createContainer } = await import("../container/store.ts");
-  const { image, input } = JSON.parse(stampText(template.record, identity));
+  const { image, imageId, input } = JSON.parse(stampText(template.record, identity));
   const record = {
     id: identity.id,
     name: identity.name,
     image,
+    ...(imageId === undefined ? {} : { imageId, layers: input.root.layers }),
     command: input.config.process.args,
     created,
     status: "running" as const,

@@ -5,10 +5,12 @@ import type { RunShape } from "../container/record.ts";
 import { SHORT_ID_LENGTH } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
 import { missingControllers } from "../plan/cgroup.ts";
+import type { Monitoring } from "../plan/monitor.ts";
 import type { RootSource } from "../plan/rootfs.ts";
 import type { RunInput } from "../plan/run.ts";
 import { keptFilter } from "../plan/seccomp.ts";
 import type { Resources } from "../spec/config.ts";
+import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../spec/detachkeys.ts";
 import { generateConfig } from "../spec/generate.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { timeoutOf } from "../spec/process.ts";
@@ -58,9 +60,29 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     seccomp: config.linux.seccomp && keptFilter(config.linux.seccomp, facts.arch),
     raisedLimits: request.raisedLimits,
     timeoutMs: timeoutOf(options),
+    monitor: monitoringOf(options),
     ...(options.cidfile === undefined ? {} : { cidfile: options.cidfile }),
   };
-  return { image: label, keep: !options.rm, timeline, input, facts, build: BUILD };
+  const kept = { keep: !options.rm, timeline, input, facts, build: BUILD };
+  return { image: label, ...(image.id === undefined ? {} : { imageId: image.id }), ...kept };
+}
+
+/** A container that goes on without the command, or may do so: -d, and -it with its keys. */
+function monitoringOf({ detach, detachKeys, interactive, tty, sigProxy }: RunOptions): Monitoring | undefined {
+  if (!detach && !(tty && interactive)) {
+    if (detachKeys !== undefined) parseDetachKeys(detachKeys);
+    if (!sigProxy)
+      throw new VitrineError(
+        "UNSUPPORTED",
+        "--sig-proxy=false: without -it the command itself is the container's parent",
+        {
+          hint: "setsid(1) before vitrine keeps the signals of its terminal away",
+        },
+      );
+    return undefined;
+  }
+  const keys = parseDetachKeys(detachKeys ?? DEFAULT_DETACH_KEYS);
+  return { detached: detach, input: interactive, keys: detach ? [] : keys, signals: sigProxy };
 }
 
 /** A limit that no controller of this host can give is an error; our own default is left out instead. */

@@ -81,7 +81,13 @@ function explainInstruction(i: Instruction, numbers: ReadonlyMap<Instruction, nu
     case "spawn":
       return { do: i.do, call: i.path, args: [...i.argv] };
     case "walk":
-      return { do: i.do, call: i.mode, args: [i.mode === "copy" ? argument(i.to, numbers) : i.path] };
+      return {
+        do: i.do,
+        call: i.mode,
+        args: [i.mode === "copy" || i.mode === "list" ? argument(i.to, numbers) : i.path],
+      };
+    case "stream":
+      return { do: i.do, args: [argument(i.dir, numbers), argument(i.from, numbers)] };
     case "await":
       return { do: i.do, args: [`step ${numbers.get(i.done)}`] };
     case "expect":

@@ -57,6 +57,8 @@ function notes(plan: Plan, all: readonly Step[]): string[] {
     result.push("- -t: no terminal of its own. The program has the caller's streams as they are, and no /dev/console.");
   if (has((op) => inside(op) && op.does.some((i) => i.do === "clone")))
     result.push("- --init: nobody reaps. The program itself is the first process.");
+  if (has((op) => op.where === "caller"))
+    result.push("- No monitor: the container ends with this script, which waits for it, and nobody attaches to it.");
   if (has((op) => op.call === "seccomp")) result.push("- No seccomp filter: every system call is allowed.");
   if (plan.restart)
     result.push(

@@ -4,10 +4,12 @@ import { steps } from "./outline.ts";
 
 const WHERE: Readonly<Record<Where, string>> = {
   host: "outside",
+  caller: "in the command",
   joiner: "in a process on the way",
   guardian: "in the guardian",
   mounter: "in a process that mounts",
   holder: "in a process that holds a namespace",
+  unpacker: "in a process of its own",
   container: "in the container's process",
 };
 

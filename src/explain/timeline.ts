@@ -25,12 +25,15 @@ export interface StepTime {
 /** Times of every step that was begun, in the plan's order. */
 export function stepTimes(layout: Layout, report: Report): StepTime[] {
   const times = new Map<Op, { first: bigint; last: bigint; waited: bigint; finished: boolean }>();
+  const monitored = layout.instructions.some((p) => p.op.where === "caller");
   const ends: Record<Where, bigint> = {
-    host: report.start,
+    host: monitored ? 0n : report.start,
+    caller: report.start,
     joiner: 0n,
     guardian: 0n,
     mounter: 0n,
     holder: 0n,
+    unpacker: 0n,
     container: 0n,
   };
   for (let i = 0; i < layout.runCount; i++) {
@@ -69,10 +72,12 @@ function birth(where: Where, layout: Layout, report: Report): bigint {
 
 const WHO: Readonly<Record<Where, string>> = {
   host: "outside",
+  caller: "command",
   joiner: "joiner ",
   guardian: "guard  ",
   mounter: "mounter",
   holder: "holder ",
+  unpacker: "tree   ",
   container: "inside ",
 };
 

@@ -4,29 +4,44 @@ import { resolve } from "node:path";
 import { VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { missingControllers } from "../plan/cgroup.ts";
+import type { Scope } from "../plan/scope.ts";
 import { checkConfig, parseConfig } from "../spec/checkconfig.ts";
 import type { Config } from "../spec/config.ts";
 import { configHost } from "./caller.ts";
-import { refuseMissing } from "./missing.ts";
+import { checkLabels } from "./labels.ts";
+import type { scopeOf } from "./scope.ts";
 
 export interface Bundle {
   readonly directory: string;
   /** The root's path is absolute; the groups' one begins with a slash. */
   readonly config: Config;
+  /** Where systemd manages the groups. */
+  readonly scope: Scope | undefined;
   readonly warnings: readonly string[];
 }
 
+/** Who manages the groups: systemd, if there is a `scopeOf`. */
+export interface Managed {
+  /** Of the container. */
+  readonly directory: string;
+  readonly scopeOf?: typeof scopeOf | undefined;
+}
+
 /** @throws NOT_FOUND, INVALID with the JSON path of what is wrong, LIMIT_UNAVAILABLE */
-export function readBundle(path: string, id: string, facts: HostFacts): Bundle {
+export function readBundle(path: string, id: string, facts: HostFacts, managed: Managed): Bundle {
   const directory = directoryOf(path);
   const checked = checkConfig(parseConfig(readConfig(directory)), configHost(facts));
   const { process } = checked.config;
   if (!process)
     throw new VitrineError("INVALID", "$.process: nothing to run", { hint: "a container is created for a process" });
   const root = rootOf(resolve(directory, checked.config.root.path));
-  const linux = { ...checked.config.linux, cgroupsPath: groupsPath(checked.config.linux.cgroupsPath, id) };
+  const asked = checked.config.linux.cgroupsPath;
+  const { scope, path: groups } = managed.scopeOf
+    ? managed.scopeOf(asked, id, managed.directory)
+    : { scope: undefined, path: groupsPath(asked, id) };
+  const linux = { ...checked.config.linux, cgroupsPath: groups };
   const config: Config = { ...checked.config, process, root: { ...checked.config.root, path: root }, linux };
-  refuseMissing(config);
+  checkLabels(process, "$.process", linux.mountLabel);
   const [lacking] = missingControllers(facts, linux.resources);
   if (lacking !== undefined)
     throw new VitrineError(
@@ -34,7 +49,7 @@ export function readBundle(path: string, id: string, facts: HostFacts): Bundle {
       `$.linux.resources: this host cannot limit ${lacking}: no cgroup hierarchy has that controller`,
       { hint: "see /proc/cgroups; it may have to be enabled on the kernel's command line" },
     );
-  return { directory, config, warnings: checked.warnings };
+  return { directory, config, scope, warnings: checked.warnings };
 }
 
 function directoryOf(path: string): string {
@@ -65,7 +80,7 @@ function groupsPath(path: string, id: string): string {
   if (path === "") return `/${id}`;
   if (/^[^/]*:[^/]*:[^/]*$/.test(path))
     throw new VitrineError("UNSUPPORTED", `$.linux.cgroupsPath: "${path}" is a unit of systemd's`, {
-      hint: "have the caller manage groups by cgroupfs",
+      hint: "have the caller manage groups by cgroupfs, or add --systemd-cgroup",
     });
   const names = path.split("/").filter((name) => name !== "" && name !== ".");
   if (names.includes("..") || names.length === 0)

@@ -25,6 +25,8 @@ export interface CreateOptions {
   readonly consoleSocket: string | undefined;
   readonly preserveFds: number;
   readonly noNewKeyring: boolean;
+  /** The groups are a scope of systemd's. */
+  readonly systemdCgroup?: boolean;
   /** Undefined: created only. */
   readonly run?: { readonly detach: boolean; readonly keep: boolean } | undefined;
 }
@@ -63,7 +65,10 @@ export async function prepareCreate(
     throw new VitrineError("CONFLICT", `container with given ID already exists: ${id}`, {
       hint: "delete it, or take another id",
     });
-  const bundle = readBundle(options.bundle, id, facts);
+  const bundle = readBundle(options.bundle, id, facts, {
+    directory,
+    scopeOf: options.systemdCgroup ? (await import("./scope.ts")).scopeOf : undefined,
+  });
   for (const warning of bundle.warnings) warn(warning);
   const { config } = bundle;
   checkTerminal(config, options);
@@ -77,6 +82,7 @@ export async function prepareCreate(
       place: { directory: run, program: engine.program, arguments: runtime.global, env: [] },
       stage: engine.stage,
       bundle: { directory: bundle.directory },
+      scope: bundle.scope,
       created: new Date().toISOString(),
       owner: "",
       pidFile: options.pidFile === undefined ? undefined : resolve(options.pidFile),
@@ -88,6 +94,7 @@ export async function prepareCreate(
       raisedLimits: raisedLimits(config),
       ...(config.linux.seccomp ? { seccomp: await compiled(config, engine) } : {}),
       ...(options.run ? { run: manner(options.run) } : {}),
+      ...(await hostParts(runtime, config, id)),
     };
     const plan = planCreate(input, facts);
     const { file, layout } = encode(plan, facts.arch);
@@ -145,6 +152,18 @@ export function raisedLimits({ process }: Config): string[] {
   const hard = hardLimits();
   const above = (a: number | bigint, b: number) => b >= 0 && (a < 0 || a > b);
   return process.rlimits.filter((r) => above(r.hard, hard[r.type] ?? -1)).map((r) => r.type);
+}
+
+/** Properties that few bundles have, and that depend on what is on this host. */
+async function hostParts(runtime: Runtime, { linux }: Config, id: string): Promise<Partial<CreateInput>> {
+  const { netDevices, intelRdt } = linux;
+  const parts: { -readonly [K in keyof CreateInput]?: CreateInput[K] } = {};
+  if (netDevices) parts.netDevices = (await import("./netdevices.ts")).findDevices(runtime, netDevices);
+  if (intelRdt) {
+    const { resctrlGroups, resctrlMount } = await import("./resctrl.ts");
+    parts.resctrl = resctrlGroups(intelRdt, id, resctrlMount());
+  }
+  return parts;
 }
 
 async function compiled({ linux }: Config, { facts }: Runtime["engine"]) {

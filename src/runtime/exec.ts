@@ -15,7 +15,7 @@ import { handOver } from "./become.ts";
 import { type Container, findContainer } from "./container.ts";
 import type { Runtime } from "./context.ts";
 import { isTerminal, type Prepared, preservedDescriptors, raisedLimits } from "./create.ts";
-import { refuseMissingOf } from "./missing.ts";
+import { checkLabels } from "./labels.ts";
 import { withTrailer } from "./trailer.ts";
 
 export interface ExecOptions {
@@ -66,7 +66,7 @@ export async function prepareExec(runtime: Runtime, options: ExecOptions, identi
   checkStatus(container, options.ignorePaused);
   const { input: created, facts } = container.record;
   const process = processOf(created.config.process, options);
-  refuseMissingOf(process, "$");
+  checkLabels(process, "$");
   checkTerminal(process, options);
   const directory = claimRun(engine.paths, identity);
   try {
@@ -76,6 +76,7 @@ export async function prepareExec(runtime: Runtime, options: ExecOptions, identi
       root: created.root,
       ...(created.seccomp ? { seccomp: created.seccomp } : {}),
       raisedLimits: raisedLimits(config),
+      resctrl: created.resctrl,
       directory: container.directory,
       id: created.id,
       bundle: created.bundle,

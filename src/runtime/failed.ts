@@ -1,9 +1,9 @@
 /** What failed, in words that callers of runc know too. */
 import { existsSync, readFileSync } from "node:fs";
+import { describeStep, type FailedStep, failedStep } from "../container/failure.ts";
 import { dropRun, planFile } from "../container/runs.ts";
 import { diagnose } from "../engine/diagnose.ts";
 import { forgetFacts } from "../engine/facts.ts";
-import { describeStep, type FailedStep, failedStep } from "../engine/failure.ts";
 import { VitrineError } from "../errors.ts";
 import { ERRNO } from "../linux/errno.ts";
 import { planCreate } from "../plan/create.ts";

@@ -1,7 +1,6 @@
 /** `features`: what of config.json this runtime knows and does. https://github.com/opencontainers/runtime-spec/blob/main/features.md */
 import { CONTROLLERS } from "../cgroup/controllers.ts";
 import { CAPABILITIES, capabilityName } from "../linux/capabilities.ts";
-import type { HostFacts } from "../linux/facts.ts";
 import { knownMountOptions } from "../plan/mountoptions.ts";
 import { HOOK_KINDS, MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES, NAMESPACE_TYPES } from "../spec/config.ts";
 import { OCI_VERSION, OLDEST_OCI_VERSION } from "../spec/ociversion.ts";
@@ -39,24 +38,10 @@ export interface Features {
   potentiallyUnsafeConfigAnnotations: string[];
 }
 
-export interface FeaturesHost extends Pick<HostFacts, "kernel" | "lastCapability"> {
-  /** Whether the kernel has these security modules switched on. */
-  readonly apparmor: boolean;
-  readonly selinux: boolean;
-}
+export const featuresText = () => `${JSON.stringify(features(), null, 4)}\n`;
 
-/** Properties that planners carry out: the test of this file plans with and without each. */
-export const CARRIED_OUT = {
-  apparmorProfile: false,
-  selinuxLabel: false,
-  intelRdt: false,
-  memoryPolicy: true,
-  mountMappings: true,
-  netDevices: false,
-} as const;
-
-export function features(host: FeaturesHost): Features {
-  const bits = CAPABILITIES.map((_, bit) => bit).filter((bit) => bit <= host.lastCapability);
+/** Nothing of it depends on the host: see features-linux.md. A kernel that this runtime needs (5.19) has all seccomp flags. */
+export function features(): Features {
   return {
     ociVersionMin: OLDEST_OCI_VERSION,
     ociVersionMax: OCI_VERSION,
@@ -64,11 +49,11 @@ export function features(host: FeaturesHost): Features {
     mountOptions: knownMountOptions(),
     linux: {
       namespaces: [...NAMESPACE_TYPES].sort(),
-      capabilities: bits.map(capabilityName),
+      capabilities: CAPABILITIES.map((_, bit) => capabilityName(bit)),
       cgroup: {
         v1: true,
         v2: true,
-        systemd: false,
+        systemd: true,
         systemdUser: false,
         rdma: CONTROLLERS.some(({ name }) => name === "rdma"),
       },
@@ -78,28 +63,16 @@ export function features(host: FeaturesHost): Features {
         operators: [...SECCOMP_OPS].sort(),
         archs: [...SECCOMP_ARCHES].sort(),
         knownFlags: [...SECCOMP_FLAGS].sort(),
-        supportedFlags: SECCOMP_FLAGS.filter((flag) => atLeast(host.kernel, SINCE[flag] ?? [0, 0])).sort(),
+        supportedFlags: [...SECCOMP_FLAGS].sort(),
       },
-      apparmor: { enabled: CARRIED_OUT.apparmorProfile && host.apparmor },
-      selinux: { enabled: CARRIED_OUT.selinuxLabel && host.selinux },
-      intelRdt: { enabled: CARRIED_OUT.intelRdt, schemata: CARRIED_OUT.intelRdt, monitoring: CARRIED_OUT.intelRdt },
-      ...(CARRIED_OUT.memoryPolicy
-        ? { memoryPolicy: { modes: [...MEMORY_POLICY_MODES].sort(), flags: [...MEMORY_POLICY_FLAGS].sort() } }
-        : {}),
-      mountExtensions: { idmap: { enabled: CARRIED_OUT.mountMappings } },
-      netDevices: { enabled: CARRIED_OUT.netDevices },
+      apparmor: { enabled: true },
+      selinux: { enabled: true },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
+      memoryPolicy: { modes: [...MEMORY_POLICY_MODES].sort(), flags: [...MEMORY_POLICY_FLAGS].sort() },
+      mountExtensions: { idmap: { enabled: true } },
+      netDevices: { enabled: true },
     },
     annotations: { "dev.vitrine.version": VERSION },
     potentiallyUnsafeConfigAnnotations: [],
   };
-}
-
-/** Flags that are younger than the oldest kernel this runs on: seccomp(2). */
-const SINCE: Readonly<Record<string, readonly [major: number, minor: number]>> = {
-  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: [5, 19],
-};
-
-function atLeast(kernel: string, [wanted, below]: readonly [number, number]): boolean {
-  const [major = 0, minor = 0] = kernel.split(/[.-]/).map(Number);
-  return major > wanted || (major === wanted && minor >= below);
 }

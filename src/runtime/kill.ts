@@ -1,6 +1,7 @@
 /** `kill`: a signal to a container's first process, or to all of them. */
+
+import { carryOut } from "../container/plans.ts";
 import { planFile } from "../container/runs.ts";
-import { carryOut } from "../engine/plans.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import { signalNumber } from "../linux/signals.ts";
 import { planFreeze } from "../plan/freezer.ts";

@@ -1,6 +1,6 @@
 /** `pause` and `resume`: all processes of a container are held by the freezer of its groups. */
 import { readFileSync } from "node:fs";
-import { carryOut } from "../engine/plans.ts";
+import { carryOut } from "../container/plans.ts";
 import { VitrineError } from "../errors.ts";
 import { freezerOf, planFreeze } from "../plan/freezer.ts";
 import { findContainer } from "./container.ts";

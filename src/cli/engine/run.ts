@@ -14,6 +14,19 @@ export const command: Command = {
   summary: "Run a command in a new container",
   stopAtArgument: true,
   flags: [
+    {
+      name: "pull",
+      kind: "string",
+      value: "missing|always|never",
+      help: "get the image from its registry; if missing, if not given",
+    },
+    {
+      name: "platform",
+      kind: "string",
+      value: "OS/ARCH",
+      help: "of several images under one name, that for linux/arm64",
+    },
+    { name: "quiet", short: "q", kind: "bool", help: "say nothing while the image is fetched" },
     { name: "rootfs", kind: "string", value: "DIR", help: "directory that is the root file system; never changed" },
     { name: "rw-rootfs", kind: "bool", help: "let the container write into that directory" },
     { name: "name", kind: "string", value: "NAME", help: "name of the container" },
@@ -51,6 +64,9 @@ export const command: Command = {
       help: "with -t: standard input goes to the terminal; else it always does",
     },
     { name: "tty", short: "t", kind: "bool", help: "a terminal of the container's own" },
+    { name: "detach", short: "d", kind: "bool", help: "print its id when it runs, and let it go on alone" },
+    { name: "detach-keys", kind: "string", value: "KEYS", help: "with -it: keys that leave it (ctrl-p,ctrl-q)" },
+    { name: "sig-proxy", kind: "bool", help: "with -it: hand signals on; true if not given" },
     { name: "init", kind: "bool", help: "a first process that reaps orphans and hands signals on" },
     { name: "privileged", kind: "bool", help: "all capabilities, no filter, no covered paths, root of the host" },
     { name: "entrypoint", kind: "string", value: "PROGRAM", help: "instead of the image's own" },
@@ -100,8 +116,16 @@ export const command: Command = {
       throw new VitrineError("USAGE", `--explain "${explain}": neither ${FORMS.join(" nor ")}`);
     const engine = await openEngine(invocation.paths);
     if (explain === undefined)
-      return runForeground(engine, options, truth(invocation, "timeline"), invocation.began, (text) =>
-        printError(`vitrine: warning: ${text}\n`),
+      return runForeground(
+        engine,
+        options,
+        truth(invocation, "timeline"),
+        invocation.began,
+        (text) => printError(`vitrine: warning: ${text}\n`),
+        async (name, platform) =>
+          name.startsWith("bootstrap:")
+            ? (await import("./imagebootstrap.ts")).bootstrapForRun(engine, name, truth(invocation, "quiet"))
+            : (await import("./pull.ts")).fetchForRun(engine, name, platform, truth(invocation, "quiet")),
       );
     // A script leaves nothing behind, whether --rm is said or not.
     const { plan, before } = await explainRun(engine, explain === "script" ? { ...options, rm: true } : options);
@@ -164,6 +188,8 @@ function runOptions(i: Invocation): RunOptions {
   return {
     rootfs,
     image: rootfs === undefined ? image : undefined,
+    pull: text(i, "pull"),
+    platform: text(i, "platform"),
     command: rootfs === undefined ? rest : [...i.args],
     rwRootfs: truth(i, "rw-rootfs"),
     name: text(i, "name"),
@@ -187,6 +213,9 @@ function runOptions(i: Invocation): RunOptions {
     rm: truth(i, "rm"),
     tty: truth(i, "tty"),
     interactive: truth(i, "interactive"),
+    detach: truth(i, "detach"),
+    detachKeys: text(i, "detach-keys"),
+    sigProxy: i.flags.get("sig-proxy") !== false,
     init: truth(i, "init"),
     privileged: truth(i, "privileged"),
     entrypoint: text(i, "entrypoint"),

@@ -63,16 +63,13 @@ describe("refused", () => {
 
   test("by letter, alone and among others", () => {
     for (const [args, name] of [
-      [["-d"], "--detach"],
-      [["-itd"], "--detach"],
       [["-p80:80"], "--publish"],
       [["-itp", "80:80"], "--publish"],
       [["-P"], "--publish-all"],
-      [["-q=true"], "--quiet"],
       [["-a", "stdin"], "--attach"],
     ] as const)
       expect(refusal(() => parse([...args])).message).toStartWith(`${name} is not there yet`);
-    expect(parse(["-d=false", "-iq=false", "image"])).toEqual({
+    expect(parse(["-P=false", "-iP=false", "image"])).toEqual({
       flags: new Map([["interactive", true]]),
       rest: ["image"],
     });

@@ -19,8 +19,9 @@ const refused = (name: string, why: string, instead: string, more: Short[2] = {}
 const OFF = { kind: "bool", same: ["false"] } as const;
 const ON = { kind: "bool", same: ["true"] } as const;
 
-const NO_PULL = "images of host:PROGRAMS and rootfs:DIR need no registry";
-const PLATFORM = "rootfs:DIR takes any tree whose programs this host can run";
+const PART_OF_PLATFORM = "is a part of --platform";
+const PLATFORM = "--platform OS/ARCH[/VARIANT]";
+const OF_REGISTRIES = "is set for registries, not for runs";
 const BY_HAND = "--network ns:FILE joins a namespace that is set up by hand (ip netns), --network host the host's";
 const OWN_HOSTS = "-v FILE:/etc/hosts:ro puts a file of your own there";
 const OWN_RESOLVER = "-v FILE:/etc/resolv.conf:ro puts a file of your own there";
@@ -37,8 +38,6 @@ const BY_NUMBER = "--user UID:GID needs no entry there, -v FILE:/etc/passwd:ro b
 
 export const REFUSED: readonly RefusedFlag[] = [
   ...later("containers in the background", [
-    ["detach", "start vitrine itself in the background: with & in a shell, or as a service", { short: "d", ...OFF }],
-    ["detach-keys", "run vitrine in tmux or screen, which can be left"],
     ["attach", "standard streams are the caller's: < /dev/null or > /dev/null shuts one", { short: "a" }],
     ["restart", "repeat it in a shell, or as a service: until vitrine run …; do sleep 1; done", { same: ["no", ""] }],
     ["log-driver", "its output goes to the caller alone: > FILE 2>&1 keeps it", { same: ["none"] }],
@@ -70,31 +69,42 @@ export const REFUSED: readonly RefusedFlag[] = [
     ["healthcheck-timeout", CHECK],
     ["no-healthcheck", "leave it out: nothing is checked", ON],
   ]),
-  ...later("images from registries", [
-    ["pull", NO_PULL],
-    ["quiet", NO_PULL, { short: "q", ...OFF }],
-    ["platform", PLATFORM],
-    ["arch", PLATFORM],
-    ["os", PLATFORM],
-    ["variant", PLATFORM],
-    ["override-arch", PLATFORM],
-    ["override-os", PLATFORM],
-    ["override-variant", PLATFORM],
-    ["authfile", NO_PULL],
-    ["cert-dir", NO_PULL],
-    ["creds", NO_PULL],
-    ["decryption-key", NO_PULL],
-    ["disable-content-trust", NO_PULL, { kind: "bool" }],
-    ["retry", NO_PULL],
-    ["retry-delay", NO_PULL],
-    ["signature-policy", NO_PULL],
-    ["tls-verify", NO_PULL, { kind: "bool" }],
-    ["image-volume", "--tmpfs DIR or -v SRC:DIR for every such directory", { same: ["ignore"] }],
-    ["rmi", "--rm removes the container", OFF],
-    ["env-merge", "--env NAME=VALUE with the whole value"],
-    ["unsetenv", "as command: env -u NAME COMMAND"],
-    ["unsetenv-all", "as command: env -i COMMAND", OFF],
-  ]),
+  refused("arch", PART_OF_PLATFORM, PLATFORM),
+  refused("os", PART_OF_PLATFORM, PLATFORM),
+  refused("variant", PART_OF_PLATFORM, PLATFORM),
+  refused("override-arch", PART_OF_PLATFORM, PLATFORM),
+  refused("override-os", PART_OF_PLATFORM, PLATFORM),
+  refused("override-variant", PART_OF_PLATFORM, PLATFORM),
+  refused(
+    "authfile",
+    "logins are read where docker and podman keep them",
+    "$REGISTRY_AUTH_FILE or $DOCKER_CONFIG names another place",
+  ),
+  refused("cert-dir", OF_REGISTRIES, '"certificates" in /etc/vitrine/registries.json'),
+  refused(
+    "creds",
+    "would show the password to everyone on this host",
+    "vitrine login --username NAME --password-stdin HOST",
+  ),
+  refused("decryption-key", "layers that are encrypted are not read", "pull an image that is not encrypted"),
+  refused(
+    "disable-content-trust",
+    "signatures of docker's content trust are not checked",
+    "name the image by its digest: NAME@sha256:HEX",
+    ON,
+  ),
+  refused("retry", OF_REGISTRIES, '"attempts" in /etc/vitrine/registries.json'),
+  refused("retry-delay", OF_REGISTRIES, '"pause" in /etc/vitrine/registries.json'),
+  refused("signature-policy", "signatures of images are not checked", "name the image by its digest: NAME@sha256:HEX"),
+  refused("tls-verify", OF_REGISTRIES, '"insecure" in /etc/vitrine/registries.json', ON),
+  refused("rmi", "an image stays until it is removed", "vitrine rmi NAME afterwards", OFF),
+  refused(
+    "env-merge",
+    "variables are not put together with those of the image",
+    "--env NAME=VALUE with the whole value",
+  ),
+  refused("unsetenv", "variables of the image cannot be left out", "as command: env -u NAME COMMAND"),
+  refused("unsetenv-all", "variables of the image cannot be left out", "as command: env -i COMMAND", OFF),
   ...later("networks", [
     ["publish", "--network host shares the host's ports", { short: "p" }],
     ["publish-all", "--network host shares the host's ports", { short: "P", ...OFF }],
@@ -116,6 +126,7 @@ export const REFUSED: readonly RefusedFlag[] = [
     ["dns-search", OWN_RESOLVER],
   ]),
   ...later("named volumes", [
+    ["image-volume", "--tmpfs DIR or -v SRC:DIR for every such directory", { same: ["ignore"] }],
     ["volumes-from", "repeat the -v of the other container"],
     ["secret", "-v FILE:/run/secrets/NAME:ro"],
   ]),
@@ -204,12 +215,6 @@ export const REFUSED: readonly RefusedFlag[] = [
   refused("pod", NO_PODS, SHARE),
   refused("pod-id-file", NO_PODS, SHARE),
 
-  refused(
-    "sig-proxy",
-    "whoever waits for the container hands its signals on",
-    "setsid(1) before vitrine keeps those of the terminal away",
-    ON,
-  ),
   refused(
     "env-host",
     "nothing of the caller's environment goes in unasked",

@@ -25,6 +25,7 @@ export function createOptions(i: OciInvocation) {
     consoleSocket: text(i, "console-socket"),
     preserveFds: whole(i, "preserve-fds") ?? 0,
     noNewKeyring: truth(i, "no-new-keyring"),
+    systemdCgroup: i.systemdCgroup,
   };
 }
 

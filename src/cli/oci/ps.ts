@@ -14,7 +14,7 @@ export const command: OciCommand = {
     const [id = "", ...args] = i.args;
     const format = text(i, "format") ?? "table";
     const runtime = await runtimeOf(i);
-    if (format === "json") printOut(JSON.stringify(processIds(runtime, id)));
+    if (format === "json") printOut(`${JSON.stringify(processIds(runtime, id))}\n`);
     else if (format === "table") printOut(`${processTable(runtime, id, args).join("\n")}\n`);
     else throw invalid(`--format "${format}": neither table nor json`);
     return 0;

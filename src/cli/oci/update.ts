@@ -31,7 +31,8 @@ const LIMITS: readonly [
   ["pids-limit", "pids", "limit", "number", "processes, -1 for no limit"],
 ];
 
-const REFUSED = ["kernel-memory", "kernel-memory-tcp", "l3-cache-schema", "mem-bw-schema"];
+const REFUSED = ["kernel-memory", "kernel-memory-tcp"];
+const SCHEMATA = ["l3-cache-schema", "mem-bw-schema"];
 
 export const command: OciCommand = {
   usage: "CONTAINER",
@@ -45,6 +46,7 @@ export const command: OciCommand = {
       help: "linux.resources as in config.json; - for standard input",
     },
     ...LIMITS.map(([name, , , kind, help]): Flag => ({ name, kind: "string", value: kind.toUpperCase(), help })),
+    ...SCHEMATA.map((name): Flag => ({ name, kind: "string", value: "LINE", help: "a line of the resctrl group" })),
     ...REFUSED.map(
       (name): Flag => ({ name, kind: "string", value: "VALUE", help: "not there: see docs/guide/runtime.md" }),
     ),
@@ -53,7 +55,8 @@ export const command: OciCommand = {
   async run(i) {
     const file = text(i, "resources");
     const asked = file === undefined ? flagged(i) : parseConfig(read(file));
-    updateContainer(await runtimeOf(i), i.args[0] ?? "", checkResources(asked, "$"));
+    const schemata = SCHEMATA.map((name) => text(i, name)).filter((line): line is string => Boolean(line));
+    updateContainer(await runtimeOf(i), i.args[0] ?? "", checkResources(asked, "$"), schemata);
     return 0;
   },
 };
@@ -62,10 +65,7 @@ function flagged(i: OciInvocation): Record<string, Record<string, number | strin
   const result: Record<string, Record<string, number | string>> = {};
   for (const name of REFUSED)
     if (text(i, name) !== undefined)
-      throw new VitrineError(
-        "UNSUPPORTED",
-        `--${name}: ${name.startsWith("k") ? "kernels take no such limit any more" : "is not there yet"}`,
-      );
+      throw new VitrineError("UNSUPPORTED", `--${name}: kernels take no such limit any more`);
   for (const [flag, section, property, kind] of LIMITS) {
     const word = text(i, flag);
     if (word === undefined) continue;

@@ -1,0 +1,28 @@
+// The short ways of the OCI command line: later.c finds them, texts.c and list.c print.
+#ifndef FRONT_LATER_H
+#define FRONT_LATER_H
+
+#include "front.h"
+
+enum { PATH_BYTES = 4096 };
+
+// Of the stage, see stage/wire.h.
+enum later_program { START = 4, STATE, KILL, DELETE, PAUSE, UNPAUSE, PS, LIST };
+
+int equal(const char *a, const char *b);
+// Behind the prefix of a word, or 0.
+const char *behind(const char *word, const char *prefix);
+int is_id(const char *s);
+
+// Runs the program of the plan in ROOT/ID. What it writes goes into `take` if that is given, else to standard output.
+// The number of bytes taken, or -1: it did not do it.
+i64 run_stage(const char *root, const char *id, u32 program, const char *given, char *take, u64 room);
+
+void print(const char *text, u64 bytes);
+
+// Each ends the process, or returns with nothing done. `words` are the command and what stands behind it.
+void try_texts(u64 count, char **words);
+void try_ps(u64 count, char **words, const char *root, char **environment);
+void try_list(u64 count, char **words, const char *root);
+
+#endif

@@ -1,0 +1,32 @@
+/** Images that nobody uses are taken away: those without a name, or all. */
+import { VitrineError } from "../errors.ts";
+import type { Engine } from "./context.ts";
+import { collectGarbage } from "./garbage.ts";
+import { hasTag, type ImageFilters } from "./imagefilters.ts";
+import { listedImages } from "./imagelist.ts";
+import { deleteImage, type Removal } from "./imageremove.ts";
+import { imageUsers } from "./imageusers.ts";
+import { storeSize } from "./storesize.ts";
+
+export interface Pruned {
+  readonly removals: readonly Removal[];
+  /** Bytes. */
+  readonly reclaimed: number;
+}
+
+/** @param all also those with names, if no container uses them */
+export async function pruneImages(engine: Engine, all: boolean, filters: ImageFilters): Promise<Pruned> {
+  const before = storeSize(engine.paths);
+  const users = await imageUsers(engine);
+  const removals: Removal[] = [];
+  for (const { image, names } of listedImages(engine, filters)) {
+    if (users.of(image.id).length > 0 || users.mountOf(image.id) !== undefined || (!all && hasTag(names))) continue;
+    try {
+      removals.push(...(await deleteImage(engine, image, names, false)));
+    } catch (error) {
+      if (!(error instanceof VitrineError) || error.code !== "CONFLICT") throw error; // a container was made of it meanwhile
+    }
+  }
+  await collectGarbage(engine, true);
+  return { removals, reclaimed: Math.max(0, before - storeSize(engine.paths)) };
+}

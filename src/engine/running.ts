@@ -1,0 +1,67 @@
+/** Containers that run: by name, with their run; and signals to them. */
+import { readRunRecord } from "../container/journal.ts";
+import { carryOut } from "../container/plans.ts";
+import type { ContainerRecord, RunRecord } from "../container/record.ts";
+import { holderOf, isAlive, listRuns, type Run } from "../container/runs.ts";
+import { VitrineError } from "../errors.ts";
+import { planSignal } from "../plan/client.ts";
+import type { Engine } from "./context.ts";
+import { findContainer } from "./find.ts";
+
+/** A monitor that listens no more is taking away what is left, which may take a while. */
+export const ENDING_MS = 10_000;
+
+export interface Running {
+  readonly container: ContainerRecord;
+  readonly run: Run;
+  readonly record: RunRecord;
+}
+
+/** Undefined if the container is there and does not run. @throws NOT_FOUND */
+export async function findRunning(engine: Engine, nameOrId: string): Promise<Running | ContainerRecord> {
+  const container = await findContainer(engine, nameOrId);
+  const run = listRuns(engine.paths).find((r) => r.id === container.id);
+  const record = run && isAlive(run) ? recordOf(run) : undefined;
+  return run && record ? { container, run, record } : container;
+}
+
+export function isRunning(found: Running | ContainerRecord): found is Running {
+  return "run" in found;
+}
+
+/** @throws CONFLICT if it does not run */
+export async function needRunning(engine: Engine, nameOrId: string): Promise<Running> {
+  const found = await findRunning(engine, nameOrId);
+  if (!isRunning(found)) throw new VitrineError("CONFLICT", `container ${found.name} is not running`);
+  return found;
+}
+
+function recordOf(run: Run): RunRecord | undefined {
+  try {
+    return readRunRecord(run.directory);
+  } catch {
+    return undefined; // it has just ended
+  }
+}
+
+/** To the container's first process; by whoever holds the container, so that no stranger is hit. */
+export function signal(engine: Engine, { run, record }: Pick<Running, "run" | "record">, number: number): void {
+  if (record.input.monitor && holderOf(run) !== run) {
+    try {
+      carryOut(engine.stage.path, engine.paths, planSignal(run.directory, number));
+    } catch (error) {
+      if (!waitUntilOver(run, ENDING_MS)) throw error; // else it was about to end
+    }
+  } else if (isAlive(run)) process.kill(run.pid, number); // the stage hands it on; with SIGKILL both end
+}
+
+/** Until all of it is taken away. @param milliseconds Infinity: as long as it takes. Returns whether it is over */
+export function waitUntilOver(run: Run, milliseconds: number): boolean {
+  const end = performance.now() + milliseconds;
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let nap = 1; isAlive(run); nap = Math.min(2 * nap, 50)) {
+    if (performance.now() >= end) return false;
+    Atomics.wait(pause, 0, 0, nap);
+  }
+  return true;
+}

@@ -1,0 +1,28 @@
+import type { Engine } from "./context.ts";
+import { diskUsage } from "./diskusage.ts";
+import type { ImageFilters } from "./imagefilters.ts";
+import { type Pruned, pruneImages } from "./imageprune.ts";
+import { emptyCache } from "./packagecache.ts";
+import { removeContainer } from "./rm.ts";
+
+export interface SystemPruned extends Pruned {
+  /** Ids. */
+  readonly containers: readonly string[];
+}
+
+/** Containers that have ended, then images that nobody uses, and fetched packages. @param all also images with names */
+export async function pruneSystem(engine: Engine, all: boolean, filters: ImageFilters): Promise<SystemPruned> {
+  const ended = (await diskUsage(engine)).containers.filter(
+    ({ container }) =>
+      container.status !== "running" && (filters.until === undefined || container.created < filters.until),
+  );
+  for (const { container } of ended) await removeContainer(engine, container.id, false);
+  const { removals, reclaimed } = await pruneImages(engine, all, filters);
+  const written = ended.reduce((sum, { size }) => sum + size, 0);
+  const packages = filters.until === undefined ? emptyCache(engine) : 0;
+  return {
+    containers: ended.map(({ container }) => container.id),
+    removals,
+    reclaimed: reclaimed + written + packages,
+  };
+}
