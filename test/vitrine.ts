@@ -46,6 +46,29 @@ export function vitrine(args: readonly string[], manner: Manner = {}): Result {
   return { status: child.status ?? -1, stdout: child.stdout.toString(), stderr: child.stderr.toString() };
 }
 
+/** The same, while this process goes on: it may be the one that is talked to. */
+export function vitrineAsync(args: readonly string[], manner: Manner = {}): Promise<Result> {
+  const child = spawn(BINARY, args, {
+    env: { ...environment, ...manner.env },
+    cwd: manner.cwd ?? scratch,
+    timeout: 60_000,
+    killSignal: "SIGKILL",
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (d) => {
+    stdout += d;
+  });
+  child.stderr.on("data", (d) => {
+    stderr += d;
+  });
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(manner.input ?? "");
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ status: code ?? -1, stdout, stderr }));
+  });
+}
+
 /** `vitrine run --rm --rootfs BUSYBOX`, with flags before the command. */
 export function run(flags: readonly string[], command: readonly string[], manner: Manner = {}): Result {
   return vitrine(["run", "--rm", ...flags, "--rootfs", busybox(), ...command], manner);

@@ -4,23 +4,27 @@
  *
  * BENCH_ROUNDS=N    rounds that count (30)
  * BENCH_ONLY=A,B    only these: runc, runc-no-userns, crun, crun-no-userns, bwrap, unshare, nspawn, podman, docker,
- *                   and the parts oci, start-up, phases, row
+ *                   and the parts bootstrap, registry, oci, start-up, phases, row
  */
 import { spawnSync } from "node:child_process";
 import { constants, copyFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { join, resolve } from "node:path";
+import { bootstrapRace } from "./bootstrap.ts";
 import { ociRaces } from "./oci.ts";
 import { peers } from "./peers.ts";
 import { printPhases } from "./phases.ts";
 import { makePlace, makeRootfs, type Place } from "./place.ts";
 import { type Entrant, type Entry, interrupted, median, race, settle, wallTime } from "./race.ts";
+import { registryRaces } from "./registry.ts";
 import { ms, printResults, printTable } from "./table.ts";
 
 const REPOSITORY = resolve(import.meta.dirname, "../..");
 const ROW_STARTS = 20;
 const ROW_ROUNDS = 3;
+const BOOTSTRAP_ROUNDS = 3;
 const PHASE_ROUNDS = 15;
+const REGISTRY_ROUNDS = 10;
 
 const rounds = Math.max(1, Number(process.env.BENCH_ROUNDS ?? 30) || 30);
 const only = (process.env.BENCH_ONLY ?? "").split(",").filter((name) => name !== "");
@@ -47,6 +51,15 @@ async function bench(place: Place): Promise<void> {
     console.log("\nRun `true` in a fresh container, with limits");
     printResults(await race([ours, ...others], rounds));
   }
+  if (wanted("bootstrap")) {
+    console.log("\nDebian bookworm, minbase, from the mirror");
+    printResults(await race(await bootstrapRace(place, program), Math.min(rounds, BOOTSTRAP_ROUNDS)));
+  }
+  if (wanted("registry"))
+    for (const { title, entrants } of await registryRaces(place, program)) {
+      console.log(`\nRegistries: ${title}`);
+      printResults(await race(entrants, Math.min(rounds, REGISTRY_ROUNDS)));
+    }
   if (wanted("oci")) {
     const runtime = join(place.directory, "vitrine-runtime");
     copyFileSync(join(REPOSITORY, "dist/vitrine-runtime"), runtime, constants.COPYFILE_FICLONE);

@@ -53,7 +53,15 @@ export async function ociRaces(place: Place, rootfs: string, program: string): P
     race("create, start and delete --force", ({ argv, once }) => ["sh", "-c", row, once, ...argv]),
     race("exec", ({ argv }) => [...argv, "exec", "long", "/bin/true"]),
     race("state", ({ argv }) => [...argv, "state", "long"]),
+    race("kill (a signal that is ignored)", ({ argv }) => [...argv, "kill", "long", "WINCH"]),
     race("list", ({ argv }) => [...argv, "list"]),
+    race("ps", ({ argv }) => [...argv, "ps", "long"]),
+    race("ps --format json", ({ argv }) => [...argv, "ps", "--format", "json", "long"]),
+    race("events --stats", ({ argv }) => [...argv, "events", "--stats", "long"]),
+    race("update", ({ argv }) => [...argv, "update", "--pids-limit", "1000", "long"]),
     race("pause and resume", ({ argv }) => ["sh", "-c", '"$@" pause long && "$@" resume long', "sh", ...argv]),
+    race("spec", ({ argv }) => ["sh", "-c", '"$@" spec && rm config.json', "sh", ...argv]),
+    race("features", ({ argv }) => [...argv, "features"]),
+    race("--version", ({ argv }) => [...argv, "--version"]),
   ];
 }

@@ -6,6 +6,8 @@ export interface Entry {
   readonly argv: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   readonly note: string;
+  /** Milliseconds, if it takes longer than others. */
+  readonly patience?: number;
 }
 
 /** An entry that cannot run here. */
@@ -31,10 +33,10 @@ export async function settle(milliseconds = SETTLE_MS): Promise<void> {
 }
 
 /** Milliseconds from spawn to exit, or why there are none. */
-export function wallTime({ argv, env }: Entry): number | string {
+export function wallTime({ argv, env, patience = alone.timeout }: Entry): number | string {
   const [program = "", ...args] = argv;
   const start = process.hrtime.bigint();
-  const child = spawnSync(program, args, { ...alone, stdio: "ignore", env: env ?? process.env });
+  const child = spawnSync(program, args, { ...alone, timeout: patience, stdio: "ignore", env: env ?? process.env });
   const took = Number(process.hrtime.bigint() - start) / 1e6;
   if (child.error) return child.error.message;
   return child.status === 0 ? took : `ended with ${child.signal ?? child.status}`;
@@ -45,6 +47,7 @@ export function attempt(entry: Entry): Entrant {
   const [program = "", ...args] = entry.argv;
   const child = spawnSync(program, args, {
     ...alone,
+    timeout: entry.patience ?? alone.timeout,
     stdio: ["ignore", "ignore", "pipe"],
     env: entry.env ?? process.env,
     encoding: "utf8",

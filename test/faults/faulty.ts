@@ -84,9 +84,14 @@ export async function launchPlan(
   child.stderr?.on("data", (d) => {
     stderr += d;
   });
-  const ended = new Promise<Outcome>((resolve) =>
-    child.on("exit", (status, signal) => setImmediate(() => resolve({ status, signal, stderr }))),
-  );
+  const ended = new Promise<Outcome>((resolve) => {
+    const said = new Promise((over) => child.on("close", over));
+    // Who goes on may keep standard error open.
+    child.on("exit", async (status, signal) => {
+      await Promise.race([said, Bun.sleep(2000)]);
+      resolve({ status, signal, stderr });
+    });
+  });
   child.stdin?.end(`${planFile(directory)}\n`);
   return { process: child, plan: planFile(directory), ended };
 }

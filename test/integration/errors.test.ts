@@ -9,10 +9,14 @@ watchLeaks();
 const BAD: readonly [string, string[], RegExp][] = [
   ["an unknown flag", ["run", "--memroy", "1g", "host:ls"], /unknown flag --memroy\n {2}hint: did you mean --memory\?/],
   ["a flag without its value", ["run", "--memory"], /--memory needs a value/],
-  ["a detached container, for now", ["run", "-d", "host:bash"], /--detach is not there yet/],
+  ["one stream of several, for now", ["run", "-a", "stdin", "host:bash"], /--attach is not there yet/],
   ["an unknown command", ["rnu"], /"rnu" is not a vitrine command/],
   ["no image", ["run"], /no image/],
-  ["an image from a registry, for now", ["run", "debian:bookworm"], /images from registries are not there yet/],
+  [
+    "an image that is not there",
+    ["run", "--pull", "never", "debian:bookworm"],
+    /no image "debian:bookworm" in the store/,
+  ],
   [
     "a root file system that is missing",
     ["run", "--rootfs", "/no/such/dir", "true"],

@@ -246,6 +246,10 @@ test("what is done later reads what the run reported, takes a number, and writes
       state: [op([sys("write", [1, line, 11])])],
       kill: [op([sys("exit_group", [GIVEN])])],
       delete: [],
+      pause: [],
+      unpause: [],
+      ps: [],
+      list: [],
     },
   };
   const { file } = encode(plan, currentArch());

@@ -73,6 +73,8 @@ for (const flags of [
   ["--userns", "host", "--memory", "128m", "--network", "host"],
   ["--network", "ns:/proc/self/ns/net", "--ipc", "ns:/proc/self/ns/ipc"],
   ["--read-only", "--cap-add", "NET_RAW", "--tmpfs", "/x", "-v", "/usr:/u:ro"],
+  ["-it"],
+  ["-d", "-i"],
 ])
   test(`run ${flags.join(" ")}`, () => {
     const log = `${directory("strace")}/log`;

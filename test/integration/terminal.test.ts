@@ -81,11 +81,16 @@ describe("-it", () => {
     expect(u.screen()).toBe("vt100\n");
   });
 
-  test("when the caller's terminal goes, so does the container's: its processes are hung up", async () => {
-    const t = start("echo ready; cat; echo gone > /dev/null; exit 0");
+  test("when the caller's terminal goes, the container goes on, and is there to come back to", async () => {
+    const t = start("echo ready; cat", "--name", "left");
     await until(() => t.screen().includes("ready"), "the container to start");
     t.close();
-    await t.ended; // the leak check sees to the rest
+    expect(await t.ended).toBe(129);
+    const again = onTerminal([BINARY, "attach", "left"]);
+    again.type("here\n");
+    await until(() => again.screen().includes("here\nhere\n"), "what was typed, and its echo");
+    again.type("\x04");
+    expect(await again.ended).toBe(0);
   });
 
   test.each([[["--userns", "host"]], [["--init"]], [["--network", "host", "--read-only"]]])(
@@ -112,9 +117,9 @@ describe("the caller's terminal has its mode back", () => {
     expectSameMode(t.screen());
   });
 
-  test.each(["TERM", "KILL"])("after the stage got SIG%s; the control: in between it is raw", async (signal) => {
+  test.each(["TERM", "KILL"])("after the command got SIG%s; the control: in between it is raw", async (signal) => {
     const script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.1; done";
-    const t = between([...RUN, ...root(), "sh", "-c", script], signal === "KILL");
+    const t = between([...RUN, "--name", "mode", ...root(), "sh", "-c", script], signal === "KILL");
     await until(() => t.screen().includes("ready"), "the container to start");
     const tree = readFileSync(`/proc/${t.pid}/task/${t.pid}/children`, "latin1").trim().split(" ");
     const stage = Number(tree.at(-1));
@@ -125,7 +130,7 @@ describe("the caller's terminal has its mode back", () => {
     await until(() => t.screen().includes("after"), "the mode afterwards");
     expect(t.screen()).toContain(signal === "TERM" ? "status 5\n" : "status 137\n");
     expectSameMode(t.screen());
-    run([], ["true"]); // cleans up after the killed one
+    if (signal === "KILL") expect(vitrine(["stop", "mode"]).stdout).toBe("mode\n"); // it goes on without the command
   });
 });
 

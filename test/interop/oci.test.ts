@@ -1,7 +1,7 @@
 /** Programs that call an OCI runtime: each does the same with runc and with this one, in one go, and has to see the same. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, linkSync, mkdirSync, openSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { groupsOf, leftovers } from "../oci/leftovers.ts";
 import { onTerminal } from "../terminal.ts";
 import { busybox, directory, has, until } from "../vitrine.ts";
@@ -94,6 +94,24 @@ function tarball(scratch: string): string {
   if (!existsSync(file)) spawnSync("tar", ["-C", busybox(), "-cf", file, "."]);
   return file;
 }
+
+/** A directory to build from: the root file system, and steps of a Dockerfile. */
+function context(scratch: string, ...steps: readonly string[]): string {
+  const path = `${scratch}/context`;
+  mkdirSync(path, { recursive: true });
+  if (!existsSync(`${path}/root.tar`)) linkSync(tarball(scratch), `${path}/root.tar`);
+  const all = steps.length > 0 ? steps : BUILD;
+  writeFileSync(`${path}/Dockerfile`, ["FROM scratch", "ADD root.tar /", ...all, ""].join("\n"));
+  return path;
+}
+
+const BUILD = [
+  "ENV A=b",
+  "WORKDIR /here",
+  'RUN ["/bin/sh", "-c", "id -u > /made; pwd >> /made; echo $A >> /made; touch /mine; chown 5:6 /mine"]',
+  "USER 5:6",
+  'RUN ["/bin/sh", "-c", "id -u > /mine; test -O /mine && ! touch /here/x"]',
+];
 
 function daemon(argv: readonly string[], log: string): ChildProcess {
   const file = openSync(log, "w");
@@ -195,6 +213,15 @@ describe("podman", () => {
     p.note("nothing is there", ["ps", "-aq"]);
     return p.seen;
   });
+
+  compares("build", ["podman"], async (name) => {
+    const p = podman(name);
+    const how = ["build", "--isolation", "oci", "--network", "none", "--layers=false"];
+    p.ok(...how, "-q", "-t", `built-${name}`, context(scratch));
+    p.note("what was built", ["run", "--rm", ...flags, `localhost/built-${name}`, "cat", "/made"]);
+    p.note("a step fails", [...how, "-q", context(scratch, 'RUN ["/bin/sh", "-c", "exit 9"]')], () => "");
+    return p.seen;
+  });
 });
 
 describe("buildah", () => {
@@ -202,23 +229,16 @@ describe("buildah", () => {
   compares("build, and run in what was built", ["buildah"], async (name) => {
     const stores = ["--root", `${scratch}/root`, "--runroot", `${scratch}/run`, "--storage-driver", "vfs"];
     const b = new Caller(["buildah", ...stores], {}, scratch);
-    const context = `${scratch}/context`;
-    mkdirSync(context, { recursive: true });
-    spawnSync("cp", [tarball(scratch), `${context}/root.tar`]);
-    writeFileSync(
-      `${context}/Dockerfile`,
-      `FROM scratch\nADD root.tar /\nRUN ["/bin/sh", "-c", "echo built > /made; id -u"]\nRUN ["/bin/sh", "-c", "exec cat /made"]\n`,
-    );
     const how = ["--isolation", "oci", "--runtime", RUNTIMES[name], "--network", "none"];
-    b.note("build", ["bud", "-q", ...how, "-t", `built-${name}`, context], () => "");
+    b.ok("bud", "-q", ...how, "-t", `built-${name}`, context(scratch));
     const container = b.ok("from", `localhost/built-${name}`);
     const run = ["run", ...how.slice(0, 4), container, "--"];
     b.note("run", [...run, "/bin/sh", "-c", "cat /made; exit 6"]);
     b.note("a program that is not there", [...run, "/nothere"]);
+    const typed = ["run", "-t", ...run.slice(1)];
+    await b.typed("a terminal", [...typed, "/bin/sh", "-c", "test -t 0 && echo typed; cat /mine; exit 4"]);
     b.ok("rm", container);
-    const failing = 'FROM scratch\nADD root.tar /\nRUN ["/bin/sh", "-c", "exit 9"]\n';
-    writeFileSync(`${context}/Dockerfile`, failing);
-    b.note("a step fails", ["bud", "-q", ...how, context], () => "");
+    b.note("a step fails", ["bud", "-q", ...how, context(scratch, 'RUN ["/bin/sh", "-c", "exit 9"]')], () => "");
     return b.seen;
   });
   afterAll(async () => await expectNothing(`${MARK}-bud`, scratch));
@@ -294,13 +314,13 @@ describe("dockerd", () => {
   const parent = `${MARK}-docker`;
   const needed = ["dockerd", "docker", "containerd"];
   const there = needed.every(has);
-  const docker = () => new Caller(["docker"], { DOCKER_HOST: `unix://${scratch}/sock` }, scratch);
+  const docker = () => new Caller(["docker"], { DOCKER_HOST: `unix://${scratch}/sock`, DOCKER_BUILDKIT: "0" }, scratch);
+  const settings = { runtimes: { vitrine: { path: RUNTIMES.vitrine } } };
   let dockerd: ChildProcess | undefined;
 
   beforeAll(async () => {
     if (!there) return;
-    const runtimes = { vitrine: { path: RUNTIMES.vitrine } };
-    writeFileSync(`${scratch}/daemon.json`, JSON.stringify({ runtimes }));
+    writeFileSync(`${scratch}/daemon.json`, JSON.stringify(settings));
     const places = ["--data-root", `${scratch}/data`, "--exec-root", `${scratch}/exec`, "--pidfile", `${scratch}/pid`];
     const alone = ["--bridge", "none", "--iptables=false", "--ip6tables=false", "--cgroup-parent", `/${parent}`];
     const socket = ["-H", `unix://${scratch}/sock`, "--config-file", `${scratch}/daemon.json`];
@@ -355,6 +375,21 @@ describe("dockerd", () => {
     d.note("restart", ["restart", "-t", "0", "svc"]);
     d.note("remove", ["rm", "-f", "svc"]);
     d.note("nothing is there", ["ps", "-aq"]);
+    return d.seen;
+  });
+
+  compares("build", needed, async (name) => {
+    const d = docker();
+    // Builds take the daemon's own runtime, which it reads again on SIGHUP.
+    writeFileSync(`${scratch}/daemon.json`, JSON.stringify({ ...settings, "default-runtime": name }));
+    dockerd?.kill("SIGHUP");
+    const ready = () => d.call("info", "--format", "{{.DefaultRuntime}}").stdout === name;
+    await until(ready, `${name} to be the daemon's runtime`, 20_000);
+    const how = ["build", "-q", "--network", "none"];
+    d.ok(...how, "--no-cache", "-t", `built-${name}`, context(scratch));
+    d.note("what was built", ["run", "--rm", "--network", "none", `built-${name}`, "cat", "/made"]);
+    d.note("a step fails", [...how, context(scratch, 'RUN ["/bin/sh", "-c", "exit 9"]')], () => "");
+    d.note("a program that is not there", [...how, context(scratch, 'RUN ["/nothere"]')], () => "");
     return d.seen;
   });
 });

@@ -341,6 +341,25 @@ eachRuntime("config.json", (runtime) => {
     expect(place.says("readlink /proc/self/ns/net", change, drop)).toBe(other.says("readlink /proc/self/ns/net"));
   });
 
+  const lacks = (name: string, there: boolean) =>
+    (there ? test.skip : unlessRunc("1.1 passes over what it cannot do"))(
+      `${name} is refused by its path: this kernel has none`,
+      () => {
+        const changes: Record<string, [Change, path: string]> = {
+          AppArmor: [({ process }) => Object.assign(process, { apparmorProfile: "strict" }), "apparmor"],
+          SELinux: [({ process }) => Object.assign(process, { selinuxLabel: "user_u:role_r:type_t:s0" }), "selinux"],
+          resctrl: [({ linux }) => Object.assign(linux, { intelRdt: { closID: "quiet" } }), "rdt"],
+        };
+        const [change, word] = changes[name] ?? [];
+        const { status, stderr } = place.run(change ?? (() => {}));
+        expect(status).not.toBe(0);
+        expect(stderr.toLowerCase()).toContain(word ?? "");
+      },
+    );
+  lacks("AppArmor", existsSync("/sys/module/apparmor"));
+  lacks("SELinux", existsSync("/sys/fs/selinux"));
+  lacks("resctrl", readFileSync("/proc/mounts", "utf8").includes(" resctrl "));
+
   test("an unknown property is tolerated, one of the wrong type is refused", () => {
     const unknown: Change = (config) => {
       Object.assign(config, { "org.example.unknown": { a: 1 } });
@@ -373,7 +392,8 @@ eachRuntime("hooks", (runtime) => {
       config.hooks = Object.fromEntries(
         kinds.map((kind) => {
           const inside = kind === "startContainer";
-          const text = `printf '%s %s ' ${kind} "$A" >> ${inside ? "/notes" : file}; cat | tr -d '\\n ' >> ${inside ? "/notes" : file}; echo >> ${inside ? "/notes" : file}`;
+          // In one piece: the program writes there too.
+          const text = `printf '%s %s %s\\n' ${kind} "$A" "$(tr -d '\\n ')" >> ${inside ? "/notes" : file}`;
           return [kind, [{ path: "/bin/sh", args: ["sh", "-c", text], env: ["A=env", "PATH=/bin:/usr/bin"] }]];
         }),
       );

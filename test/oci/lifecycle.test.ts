@@ -10,11 +10,19 @@ const STATES = ["absent", "created", "running", "paused", "stopped"] as const sa
 /** What the state is after the command; "error": the command fails, and nothing has changed. */
 type Row = readonly [
   command: string,
-  args: (id: string) => string[],
+  args: (id: string, bundle: string) => string[],
   after: Record<(typeof STATES)[number], Status | "error">,
 ];
 
 const same = { absent: "error", created: "created", running: "running", paused: "paused", stopped: "stopped" } as const;
+
+const taken = { absent: "error", created: "error", running: "error", paused: "error", stopped: "error" } as const;
+
+/** Without criu. */
+const UNABLE: readonly Row[] = [
+  ["checkpoint", (id, bundle) => ["checkpoint", "--image-path", `${bundle}/image`, id], taken],
+  ["restore", (id, bundle) => ["restore", "--image-path", `${bundle}/image`, "--bundle", bundle, id], taken],
+];
 
 const TABLE: readonly Row[] = [
   ["state", (id) => ["state", id], same],
@@ -52,19 +60,32 @@ const TABLE: readonly Row[] = [
   ["update", (id) => ["update", "--pids-limit", "50", id], { ...same, stopped: "error" }],
   ["events", (id) => ["events", "--stats", id], { ...same, stopped: "error" }],
   ["ps", (id) => ["ps", "--format", "json", id], { ...same }],
+  ["list", () => ["list"], { ...same, absent: "absent" }],
+  ["create", (id, bundle) => ["create", "--bundle", bundle, id], { ...taken, absent: "created" }],
+  ["run --detach", (id, bundle) => ["run", "--detach", "--bundle", bundle, id], { ...taken, absent: "running" }],
+  ["exec --detach", (id) => ["exec", "--detach", id, "true"], { ...same, paused: "error", stopped: "error" }],
+  [
+    "kill --all",
+    (id) => ["kill", "--all", id, "KILL"],
+    { ...same, created: "stopped", running: "stopped", paused: "stopped" },
+  ],
+  ...(Bun.which("criu") ? [] : UNABLE),
 ];
 
 /** Where a runtime is known to do otherwise. */
 const OTHERWISE: Readonly<Record<string, string>> = {};
 
-async function bring(place: Place, status: Status): Promise<string> {
-  if (status === "absent") return place.id();
-  if (status === "created") return place.create(place.bundle()).id;
-  const { id } = await place.start();
+async function bring(place: Place, status: Status): Promise<[id: string, bundle: string]> {
+  if (status === "absent" || status === "created") {
+    const bundle = place.bundle();
+    if (status === "created") place.create(bundle);
+    return [bundle.id, bundle.path];
+  }
+  const { id, bundle } = await place.start();
   if (status === "paused") place.ok(["pause", id]);
   if (status === "stopped") place.ok(["kill", id, "KILL"]);
   await place.status(id, status);
-  return id;
+  return [id, bundle.path];
 }
 
 eachRuntime("every command in every state", (runtime) => {
@@ -77,10 +98,10 @@ eachRuntime("every command in every state", (runtime) => {
         test.skipIf(known !== undefined)(
           `${status}: ${known ?? (wanted === "error" ? "is an error" : wanted)}`,
           async () => {
-            const id = await bring(place, status);
+            const [id, bundle] = await bring(place, status);
             const log = place.file(`log-${id}`);
             const globals = ["--log", log, "--log-format", "json"];
-            const result = place.call(args(id), { globals });
+            const result = place.call(args(id, bundle), { globals });
             if (wanted === "error") {
               expect(result.status).not.toBe(0);
               const lines = readFileSync(log, "utf8")
@@ -125,6 +146,16 @@ eachRuntime("what the state says", (runtime) => {
     place.ok(["kill", bundle.id, "KILL"]);
     await place.status(bundle.id, "stopped");
     expect(created.state()?.pid ?? 0).toBe(0);
+  });
+
+  test("exec --ignore-paused: the process waits until it is resumed", async () => {
+    const { id } = await place.start();
+    place.ok(["pause", id]);
+    const child = place.spawn(["exec", "--ignore-paused", id, "true"]);
+    const ended = new Promise<number>((resolve) => child.on("exit", (code) => resolve(code ?? -1)));
+    expect(await Promise.race([ended, Bun.sleep(200).then(() => "waits")])).toBe("waits");
+    place.ok(["resume", id]);
+    expect(await ended).toBe(0);
   });
 
   test("an id that is there already is refused, and the container goes on", async () => {

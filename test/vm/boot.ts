@@ -45,24 +45,31 @@ busybox poweroff -f
  * returns what it printed.
  */
 export async function boot(body: string, seconds: number): Promise<string> {
+  const qemu = start(body, seconds);
+  const [stdout, stderr] = await Promise.all([new Response(qemu.stdout).text(), new Response(qemu.stderr).text()]);
+  const text = `${stdout}${stderr}`.replaceAll("\r", "");
+  const printed = /=== begin\n([\s\S]*?)=== end/.exec(text)?.[1];
+  if (printed === undefined) throw new Error(`no end within ${seconds} s:\n${text.slice(-5000)}`);
+  return printed;
+}
+
+/** The same, for a test that does something meanwhile. @param more further drives, as qemu's -drive has them: /dev/vdb and so on */
+export function start(body: string, seconds: number, more: readonly string[] = []) {
   const kernel = findKernel();
   if (!kernel) throw new Error("no kernel");
   const machine = "-accel tcg -cpu max -m 2500 -smp 2 -nographic -no-reboot -nic none".split(" ");
   const drive = ["-drive", `file=${disk()},if=virtio,format=raw,snapshot=on`];
   const append = "console=ttyS0 quiet loglevel=1 panic=1 rdinit=/init";
-  const start = ["-kernel", kernel.image, "-initrd", initialRamfs(kernel, body), "-append", append];
-  const qemu = Bun.spawn(["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", ...machine, ...drive, ...start], {
+  const system = ["-kernel", kernel.image, "-initrd", initialRamfs(kernel, body), "-append", append];
+  const drives = more.flatMap((text) => ["-drive", text]);
+  const command = ["qemu-system-x86_64", ...machine, ...drive, ...drives, ...system];
+  return Bun.spawn(["setpriv", "--pdeathsig", "KILL", ...command], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
     timeout: seconds * 1000,
     killSignal: "SIGKILL",
   });
-  const [stdout, stderr] = await Promise.all([new Response(qemu.stdout).text(), new Response(qemu.stderr).text()]);
-  const text = `${stdout}${stderr}`.replaceAll("\r", "");
-  const printed = /=== begin\n([\s\S]*?)=== end/.exec(text)?.[1];
-  if (printed === undefined) throw new Error(`no end within ${seconds} s:\n${text.slice(-5000)}`);
-  return printed;
 }
 
 let booted = 0;
