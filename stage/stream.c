@@ -272,7 +272,7 @@ static i64 put(struct writer *w, const struct entry *e, const struct text *t)
 	i64 ret = make(w, e, dir, name, t);
 	if (ret != -E_EXIST)
 		return ret;
-	if (e->flags & ENTRY_KEEP)
+	if (e->flags & (ENTRY_KEEP | ENTRY_ONLY_DIRECTORY))
 		return 0;
 	ret = remove_tree(dir, name);
 	if (dir == w->root) // the remembered directory may have been in there

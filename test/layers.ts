@@ -1,7 +1,7 @@
 /** Tars made for tests, and layers unpacked from them by this repository's own code, with the directories of the test file. */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { type LayerEngine, type LayerSource, unpackLayer } from "../src/image/layer/unpack.ts";
-import { layerTree } from "../src/image/paths.ts";
+import { layersDirectory, layerTree } from "../src/image/paths.ts";
 import { formatEnd, formatEntry, type NewEntry, padding } from "../src/image/tar/writer.ts";
 import { installStage } from "../src/stage/binary.ts";
 import { ROOT, STATE } from "./vitrine.ts";
@@ -23,6 +23,13 @@ export function tarOf(entries: readonly Made[]): Buffer {
     return [formatEntry({ ...USUAL, size: data.length, ...entry }), data, padding(data.length)];
   });
   return Buffer.concat([...parts, formatEnd()]);
+}
+
+/** Names in there that are no whole layer: what is being written, and what a collector has thrown away. */
+export function halfLayers({ paths }: LayerEngine): string[] {
+  const list = (path: string) => (existsSync(path) ? readdirSync(path) : []);
+  const layers = layersDirectory(paths);
+  return [...list(layers).filter((name) => !/^([0-9a-f]{64}|trash)$/.test(name)), ...list(`${layers}/trash`)];
 }
 
 export async function* stream(...parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {

@@ -1,16 +1,20 @@
-/** Unpacks a layer, for tests that need a process that does: ROOT STATE BLOB DIFF_ID|- [PARENT] */
+/** Unpacks a layer, for tests that need a process that does: ROOT STATE BLOB DIFF_ID|- [CHAIN_ID_BELOW] */
 import { readFileSync } from "node:fs";
 import { unpackLayer } from "../src/image/layer/unpack.ts";
 import type { Digest } from "../src/spec/digest.ts";
 import { installStage } from "../src/stage/binary.ts";
 
-const [root = "", state = "", blob = "", diffId = "-", parent] = process.argv.slice(2);
+const [root = "", state = "", blob = "", diffId = "-", below] = process.argv.slice(2);
 const { LAYER_STAGE } = process.env;
 const stage = LAYER_STAGE === undefined ? await installStage(`${root}/stage`) : { path: LAYER_STAGE };
 try {
   const layer = await unpackLayer(
     { paths: { root, state }, stage },
-    { blob, diffId: diffId === "-" ? undefined : (diffId as Digest), parent: parent as Digest | undefined },
+    {
+      blob,
+      diffId: diffId === "-" ? undefined : (diffId as Digest),
+      below: below === undefined ? [] : [below as Digest],
+    },
   );
   process.stdout.write(`${layer.chainId}\n`);
 } catch (error) {

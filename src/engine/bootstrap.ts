@@ -223,7 +223,7 @@ class Bootstrap {
       const blob = tar.passing(
         packDirectory(this.#engine, `${scratch}/upper`, { overlay: true, newest: made, signal }),
       );
-      const layer = await unpackLayer(this.#engine, { blob, parent: chainId, signal });
+      const layer = await unpackLayer(this.#engine, { blob, below: [chainId], signal });
       await this.#lease.hold([layer.diffId, layer.chainId]);
       await tar.keep(blobFile(paths, layer.diffId as Digest));
       return newLayer(layer.diffId, layer.chainId, tar.size);

@@ -184,7 +184,14 @@ async function fetchLayers(
   const gate = new Gate(UNPACKED_AT_ONCE);
   const work = layers.map(async (layer, i) => {
     try {
-      return await fetchLayer(engine, registry, layer, layers[i - 1]?.chainId, gate, { onTransfer, signal: either });
+      return await fetchLayer(
+        engine,
+        registry,
+        layer,
+        layers.slice(0, i).map(({ chainId }) => chainId),
+        gate,
+        { onTransfer, signal: either },
+      );
     } catch (error) {
       stop.abort(error);
       throw error;
@@ -200,7 +207,7 @@ async function fetchLayer(
   engine: Engine,
   registry: Registry,
   { blob, diffId, chainId }: Prospect["layers"][number],
-  parent: Digest | undefined,
+  below: readonly Digest[],
   gate: Gate,
   { onTransfer, signal }: PullOptions,
 ): Promise<ImageLayer> {
@@ -230,7 +237,7 @@ async function fetchLayer(
         unpackLayer(engine, {
           blob: followBlob(paths, blob.digest, fetching),
           mediaType: blob.mediaType,
-          parent,
+          below,
           diffId,
           signal,
           onProgress,

@@ -9,6 +9,8 @@ export interface LayerRecord {
   readonly diffId: Digest;
   /** Bytes of its files. */
   readonly size: number;
+  /** Its directories that hide what is below them. */
+  readonly opaque?: readonly string[];
 }
 
 /** Undefined if it is not unpacked. */

@@ -2,22 +2,14 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { chainIdOf, digestOf } from "../../src/image/hash.ts";
 import { packDirectory } from "../../src/image/layer/pack.ts";
 import { type LayerEngine, unpackLayer } from "../../src/image/layer/unpack.ts";
-import { layersDirectory, layerTree } from "../../src/image/paths.ts";
-import { layerEngine, stream, tarOf, unpackTar } from "../layers.ts";
+import { layerTree } from "../../src/image/paths.ts";
+import type { Digest } from "../../src/spec/digest.ts";
+import { halfLayers, layerEngine, stream, tarOf, unpackTar } from "../layers.ts";
 import { watchLeaks } from "../leaks.ts";
 import { directory, has, STATE } from "../vitrine.ts";
 
@@ -37,8 +29,7 @@ async function pack(path: string, overlay = true): Promise<Buffer> {
 
 /** Nothing is half done. */
 function expectNothingHalf(): void {
-  const names = existsSync(layersDirectory(engine.paths)) ? readdirSync(layersDirectory(engine.paths)) : [];
-  expect(names.filter((name) => !/^[0-9a-f]{64}$/.test(name))).toEqual([]);
+  expect(halfLayers(engine)).toEqual([]);
   expect(readdirSync(`${STATE}/runs`)).toEqual([]);
 }
 
@@ -259,9 +250,103 @@ describe("whiteouts", () => {
   });
 });
 
+describe("a directory that a layer has files in, but does not tell of", () => {
+  const told = (path: string, mode: number, uid: number, seconds: number) =>
+    ({ path, type: "directory", mode, uid, gid: uid + 1, seconds }) as const;
+  const lowest = tarOf([
+    told("", 0o711, 1, 100),
+    told("tmp", 0o1777, 2, 200),
+    told("hidden", 0o700, 3, 300),
+    told("hidden/in", 0o700, 4, 400),
+    told("gone", 0o700, 5, 500),
+    told("file", 0o700, 6, 600),
+    told("link", 0o700, 7, 700),
+    told("old", 0o2775, 8, -5),
+    told("white", 0o700, 9, 900),
+    told("white/in", 0o750, 10, 1000),
+  ]);
+  const middle = tarOf([
+    told("hidden", 0o710, 11, 1100),
+    { path: "hidden/.wh..wh..opq" },
+    { path: ".wh.gone" },
+    { path: "file" },
+    { path: "link", type: "symlink", link: "/etc" },
+  ]);
+  const highest = tarOf([
+    { path: "tmp/x" },
+    { path: "hidden/x" },
+    { path: "hidden/in/x" },
+    { path: "gone/x" },
+    { path: "file/x" },
+    { path: "link/x" },
+    { path: "old/.wh.nothing" },
+    { path: ".wh.white" },
+    { path: "white/in/x" },
+    { path: "new/x" },
+    { path: "to", type: "symlink", link: "tmp" },
+    { path: "to/y" },
+  ]);
+  const expected = {
+    "": [0o40711, 1, 2, 100],
+    tmp: [0o41777, 2, 3, 200],
+    hidden: [0o40710, 11, 12, 1100],
+    "hidden/in": [0o40755, 0, 0, 0],
+    gone: [0o40755, 0, 0, 0],
+    file: [0o40755, 0, 0, 0],
+    link: [0o40755, 0, 0, 0],
+    old: [0o42775, 8, 9, -5],
+    white: [0o40755, 0, 0, 0],
+    "white/in": [0o40755, 0, 0, 0],
+    new: [0o40755, 0, 0, 0],
+  };
+  const unpack = (tar: Uint8Array, below: readonly Digest[]) =>
+    unpackLayer(engine, { blob: stream(tar), below, diffId: digestOf(tar) });
+  const found = (chainId: Digest) =>
+    Object.fromEntries(
+      Object.keys(expected).map((path) => {
+        const { mode, uid, gid, mtimeMs } = lstatSync(`${layerTree(engine.paths, chainId)}/${path}`);
+        return [path, [mode, uid, gid, mtimeMs / 1000]];
+      }),
+    );
+
+  test("is in the container what it is in the layers below", async () => {
+    const first = await unpack(lowest, []);
+    const second = await unpack(middle, [first.chainId]);
+    const third = await unpack(highest, [first.chainId, second.chainId]);
+    expect(found(third.chainId)).toEqual(expected);
+    expect(readlinkSync(`${layerTree(engine.paths, third.chainId)}/to`)).toBe("tmp");
+    expect(readdirSync(`${layerTree(engine.paths, third.chainId)}/tmp`)).toEqual(["x", "y"]);
+  });
+
+  test("also when all come at once, the highest first", async () => {
+    const other = tarOf([told("", 0o711, 1, 100), { path: "other" }]);
+    const bottom = chainIdOf(undefined, digestOf(other));
+    const second = chainIdOf(bottom, digestOf(lowest));
+    const chain = [bottom, second, chainIdOf(second, digestOf(middle))];
+    const all = await Promise.all([
+      unpack(highest, chain),
+      unpack(middle, chain.slice(0, 2)),
+      unpack(lowest, chain.slice(0, 1)),
+      unpack(other, []),
+    ]);
+    expect(all.map((layer) => layer.chainId).slice(1)).toEqual(chain.toReversed());
+    expect(found(all[0].chainId)).toEqual(expected);
+  });
+
+  test("needs the layers below it", async () => {
+    const below = [digestOf("nowhere")];
+    const tar = tarOf([{ path: "a/b" }]);
+    await expect(unpackLayer(engine, { blob: stream(tar), below })).rejects.toThrow(
+      `layer ${below[0]}, below this one, is not in the store`,
+    );
+    expectNothingHalf();
+  });
+});
+
 describe("several at once, and again", () => {
   const tar = tarOf(Array.from({ length: 300 }, (_, i) => ({ path: `many/${i}`, data: `${i}`.repeat(500) })));
   const diffId = digestOf(tar);
+  const aLayer = async (path: string) => (await unpackLayer(engine, { blob: stream(tarOf([{ path }])) })).chainId;
 
   test("a layer that is there is returned, and the blob is not looked at", async () => {
     const first = await unpackLayer(engine, { blob: stream(tar), diffId });
@@ -274,8 +359,8 @@ describe("several at once, and again", () => {
   });
 
   test("its name tells what lies below it", async () => {
-    const parent = digestOf("whatever");
-    const layer = await unpackLayer(engine, { blob: stream(tar), diffId, parent });
+    const parent = await aLayer("whatever");
+    const layer = await unpackLayer(engine, { blob: stream(tar), diffId, below: [parent] });
     expect(layer).toEqual({
       chainId: chainIdOf(parent, diffId),
       diffId,
@@ -284,15 +369,15 @@ describe("several at once, and again", () => {
   });
 
   test("the same by one process, and by several: one of each", async () => {
-    const parent = digestOf("another");
+    const parent = await aLayer("another");
     const made = await Promise.all(
-      Array.from({ length: 4 }, () => unpackLayer(engine, { blob: stream(tar), diffId, parent })),
+      Array.from({ length: 4 }, () => unpackLayer(engine, { blob: stream(tar), diffId, below: [parent] })),
     );
     expect(new Set(made.map((layer) => JSON.stringify(layer))).size).toBe(1);
 
     const file = `${directory("blobs")}/blob`;
     writeFileSync(file, gzipSync(tar));
-    const third = digestOf("third");
+    const third = await aLayer("third");
     const script = `${import.meta.dir}/../layerunpack.ts`;
     const others = Array.from({ length: 4 }, () =>
       Bun.spawn([process.execPath, script, engine.paths.root, engine.paths.state, file, diffId, third], {

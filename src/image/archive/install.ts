@@ -41,7 +41,7 @@ export async function unpackImage(
   await lease.hold(chain);
   const layers: ImageRecord["layers"][number][] = [];
   for (const [i, { digest: blob, mediaType }] of manifest.layers.entries()) {
-    const input = { blob: blobFile(paths, blob), mediaType, parent: chain[i - 1], diffId: file.diffIds[i], signal };
+    const input = { blob: blobFile(paths, blob), mediaType, below: chain.slice(0, i), diffId: file.diffIds[i], signal };
     const { diffId, chainId, size } = await unpackLayer({ paths, stage }, input);
     layers.push({ digest: blob, diffId, chainId, size });
   }

@@ -4,12 +4,13 @@ import { invalid, VitrineError } from "../../errors.ts";
 import { S_IFBLK, S_IFCHR, S_IFIFO } from "../../linux/constants.ts";
 import { KEEP, ONLY_DIRECTORY, type RecordHead, type RecordWriter } from "../../stage/records.ts";
 import type { TarEntry, TarReader } from "../tar/reader.ts";
+import type { Below } from "./below.ts";
 import { Directories } from "./directories.ts";
 import type { LayerLimits } from "./limits.ts";
 import { cleanPath, parentOf, shown } from "./names.ts";
 import { OPAQUE_ATTRIBUTE, whiteoutOf } from "./whiteouts.ts";
 
-/** Of what a layer has files in, but says nothing of. */
+/** Of what a layer has files in, but neither it nor one below says anything of. */
 const IMPLIED = { mode: 0o755, uid: 0, gid: 0, seconds: 0, nanoseconds: 0 };
 
 /**
@@ -29,6 +30,8 @@ export class LayerContent {
   /** Set at the end, because in the same layer something of that name may come before and after: a whiteout is about layers below only. */
   readonly #whiteouts = new Set<string>();
   readonly #opaque = new Set<string>();
+  /** Directories that no entry has told of. */
+  readonly #implied = new Set<string>([""]);
   #entries = 0;
   #size = 0;
   #stored = 0;
@@ -63,8 +66,13 @@ export class LayerContent {
     if (entry.attributes.size > 0 && entry.type !== "link") await this.#attributes(path, entry.attributes);
   }
 
-  /** Whiteouts and times; then `name` is what the stage is told last. */
-  async finish(name: string): Promise<void> {
+  /** Directories that hide what is below them; whole after `settle`. */
+  get opaque(): string[] {
+    return [...this.#opaque, ...[...this.#whiteouts].filter((path) => this.#directories.has(path))];
+  }
+
+  /** Whiteouts, what lower layers know, and times. */
+  async settle(below: Below): Promise<void> {
     // A directory that became something else may still have whiteouts in it (umoci writes them): they hide nothing.
     const flags = KEEP | ONLY_DIRECTORY;
     for (const path of this.#opaque) {
@@ -78,12 +86,39 @@ export class LayerContent {
       // A directory of this layer that has the name hides all that is below.
       if (this.#directories.has(path)) await this.#opacity(path);
     }
+    await this.#inherit(below);
     for (const { path, seconds, nanoseconds } of this.#directories.times()) {
       const wait = this.#records.record({ kind: "times", flags: ONLY_DIRECTORY, path, seconds, nanoseconds });
       if (wait) await wait;
     }
+  }
+
+  /** `name` is what the stage is told last. */
+  async finish(name: string): Promise<void> {
     await this.#records.record({ kind: "end", path: name });
     await this.#records.settled();
+  }
+
+  /** A directory that this layer has files in but does not tell of stays what it is below. */
+  async #inherit(below: Below): Promise<void> {
+    for (const path of this.#implied) {
+      const head = this.#hides(path) ? undefined : await below.directory(path);
+      if (!head) continue;
+      const { seconds, nanoseconds, ...more } = head;
+      const wait = this.#records.record({ kind: "directory", flags: ONLY_DIRECTORY, path, ...more });
+      if (wait) await wait;
+      this.#directories.set(path, { seconds, nanoseconds });
+    }
+  }
+
+  /** Whether this layer takes away what lower ones have of that name. */
+  #hides(path: string): boolean {
+    if (this.#whiteouts.has(path)) return true;
+    for (let at = path; at !== ""; ) {
+      at = parentOf(at);
+      if (this.#whiteouts.has(at) || this.#opaque.has(at)) return true;
+    }
+    return false;
   }
 
   #opacity(path: string): Promise<void> | undefined {
@@ -97,6 +132,7 @@ export class LayerContent {
     // It may be a link that an earlier entry has made: then it is followed, inside the layer.
     await this.#records.record({ kind: "directory", flags, path, ...IMPLIED });
     this.#know(path, IMPLIED);
+    this.#implied.add(path);
   }
 
   #know(path: string, times: Pick<TarEntry, "seconds" | "nanoseconds">): void {
@@ -110,12 +146,16 @@ export class LayerContent {
     const wait = this.#records.record({ kind: "directory", path, mode, uid, gid });
     if (wait) await wait;
     this.#know(path, entry);
+    this.#implied.delete(path);
   }
 
   async #other(path: string, entry: TarEntry, reader: TarReader): Promise<void> {
     if (path === "") throw invalid(`layer entry ${shown(entry.path)}: the layer's root is no directory`);
-    if (this.#directories.has(path) && !this.#directories.replace(path))
-      throw invalid(`layer entry ${shown(path)}: too many entries take the place of directories`);
+    if (this.#directories.has(path)) {
+      if (!this.#directories.replace(path))
+        throw invalid(`layer entry ${shown(path)}: too many entries take the place of directories`);
+      for (const known of this.#implied) if (!this.#directories.has(known)) this.#implied.delete(known);
+    }
     const { mode, uid, gid, seconds, nanoseconds } = entry;
     const head = { path, mode, uid, gid, seconds, nanoseconds };
     switch (entry.type) {

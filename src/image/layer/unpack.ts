@@ -18,6 +18,7 @@ import { type LayerRecord, readLayer } from "../layers.ts";
 import { noteUse } from "../leases.ts";
 import { hexOf, layersDirectory } from "../paths.ts";
 import { TarReader } from "../tar/reader.ts";
+import { Below } from "./below.ts";
 import { LayerContent } from "./content.ts";
 import { LAYER_LIMITS, type LayerLimits } from "./limits.ts";
 import { shown } from "./names.ts";
@@ -32,8 +33,8 @@ export interface LayerSource {
   readonly blob: string | AsyncIterable<Uint8Array>;
   /** For messages; what it is compressed with is told by its first bytes. */
   readonly mediaType?: string | undefined;
-  /** Chain id of the layers below. */
-  readonly parent?: Digest | undefined;
+  /** Chain ids of the layers below, lowest first: in the store, or being unpacked by this process. */
+  readonly below?: readonly Digest[] | undefined;
   /** Digest of the uncompressed tar, as the image's config has it; undefined: whatever it turns out to be. */
   readonly diffId?: Digest | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -41,6 +42,8 @@ export interface LayerSource {
   readonly onProgress?: ((bytes: number) => void) | undefined;
   readonly limits?: Partial<LayerLimits> | undefined;
 }
+
+const keyOf = ({ paths }: LayerEngine, chainId: Digest) => `${paths.root} ${chainId}`;
 
 /** Layers on their way in this process: who wants the same one waits for it. */
 const underway = new Map<string, Promise<LayerRecord>>();
@@ -50,14 +53,14 @@ const underway = new Map<string, Promise<LayerRecord>>();
  * @throws INVALID for a tar that is none, is beyond the limits, or has another digest; STEP_FAILED naming the entry that could not be written
  */
 export async function unpackLayer(engine: LayerEngine, source: LayerSource): Promise<LayerRecord> {
-  const { diffId, parent } = source;
-  if (parent !== undefined) checkDigest(parent, "chain id of the layers below");
+  const { diffId, below = [] } = source;
+  for (const chainId of below) checkDigest(chainId, "chain id of a layer below");
   if (diffId === undefined) return unpack(engine, source);
   checkDigest(diffId, "diff id of a layer");
   if (!diffId.startsWith("sha256:"))
     throw new VitrineError("UNSUPPORTED", `layer ${diffId}: layers are named by sha256 only`);
-  const chainId = chainIdOf(parent, diffId);
-  const key = `${engine.paths.root} ${chainId}`;
+  const chainId = chainIdOf(below.at(-1), diffId);
+  const key = keyOf(engine, chainId);
   const there = readLayer(engine.paths, chainId);
   if (there) return there;
   const same = underway.get(key);
@@ -79,6 +82,7 @@ export async function unpackLayer(engine: LayerEngine, source: LayerSource): Pro
 
 async function unpack(engine: LayerEngine, source: LayerSource): Promise<LayerRecord> {
   const { paths } = engine;
+  const { below = [] } = source;
   const layers = layersDirectory(paths);
   mkdirSync(layers, { recursive: true, mode: 0o700 });
   const half = `${randomHex(16)}.${formatClaim(ownClaim())}`;
@@ -97,8 +101,10 @@ async function unpack(engine: LayerEngine, source: LayerSource): Promise<LayerRe
           `the layer's tar has the digest ${diffId}, but the image says ${source.diffId}`,
           "the image is damaged: pull it again",
         );
-      const chainId = chainIdOf(source.parent, diffId);
-      const layer = { chainId, diffId, size: content.size };
+      const chainId = chainIdOf(below.at(-1), diffId);
+      await content.settle(new Below(paths, below, (one) => underway.get(keyOf(engine, one))));
+      const { size, opaque } = content;
+      const layer = { chainId, diffId, size, ...(opaque.length > 0 && { opaque }) };
       noteUse(paths, [chainId]);
       await isThere(stage.output);
       note(`${layers}/${half}/layer.json`, layer);
