@@ -2,6 +2,7 @@ import { openEngine } from "../../engine/context.ts";
 import { exportContainer } from "../../engine/export.ts";
 import { VitrineError } from "../../errors.ts";
 import { type Command, text } from "../command.ts";
+import { startAgainWithCompilers } from "../compilers.ts";
 import { refuseTerminal, writeToFile, writeToStdout } from "../destination.ts";
 
 export const command: Command = {
@@ -9,6 +10,7 @@ export const command: Command = {
   summary: "Write a container's file system as a tar archive",
   flags: [{ name: "output", short: "o", kind: "string", value: "FILE", help: "a file instead of standard output" }],
   async run(invocation) {
+    startAgainWithCompilers();
     const [container, more] = invocation.args;
     if (container === undefined || more !== undefined)
       throw new VitrineError("USAGE", container === undefined ? "no container" : `"${more}": one container at a time`, {

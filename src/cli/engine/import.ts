@@ -6,6 +6,7 @@ import { invalid, VitrineError } from "../../errors.ts";
 import { parseRegistryName, wholeName } from "../../image/registryname.ts";
 import { hostPlatform, parsePlatform } from "../../spec/platform.ts";
 import { type Command, list, text } from "../command.ts";
+import { startAgainWithCompilers } from "../compilers.ts";
 import { EXPLAIN_FLAG, explainForm, printOps } from "../explain.ts";
 import { printOut } from "../output.ts";
 
@@ -30,6 +31,7 @@ export const command: Command = {
     EXPLAIN_FLAG,
   ],
   async run(invocation) {
+    startAgainWithCompilers();
     const [source, name, more] = invocation.args;
     if (source === undefined || more !== undefined)
       throw new VitrineError("USAGE", source === undefined ? "no archive" : `"${more}": one archive, and one name`, {

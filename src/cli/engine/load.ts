@@ -6,6 +6,7 @@ import { VitrineError } from "../../errors.ts";
 import { familiarName, parseRegistryName } from "../../image/registryname.ts";
 import { hostPlatform, parsePlatform } from "../../spec/platform.ts";
 import { type Command, text } from "../command.ts";
+import { startAgainWithCompilers } from "../compilers.ts";
 import { printOut } from "../output.ts";
 
 export const command: Command = {
@@ -23,6 +24,7 @@ export const command: Command = {
     { name: "platform", kind: "string", value: "OS/ARCH", help: "which of an image's platforms" },
   ],
   async run(invocation) {
+    startAgainWithCompilers();
     const [more] = invocation.args;
     if (more !== undefined)
       throw new VitrineError("USAGE", `"${more}": load takes no arguments`, { hint: `vitrine load -i ${more}` });

@@ -5,6 +5,7 @@ import { lookUpImage } from "../../image/images.ts";
 import { openRegistry } from "../../image/registry/client.ts";
 import { familiarName, parseRegistryName, type RegistryReference, wholeName } from "../../image/registryname.ts";
 import { type Command, text, truth } from "../command.ts";
+import { startAgainWithCompilers } from "../compilers.ts";
 import { printError, printOut } from "../output.ts";
 import { openProgress } from "../progress.ts";
 
@@ -23,6 +24,7 @@ export const command: Command = {
     { name: "explain", kind: "optional", value: "text|json|script", help: "fetch no layer: tell what would be done" },
   ],
   async run(invocation) {
+    startAgainWithCompilers();
     const [name, ...more] = invocation.args;
     if (name === undefined || more.length > 0)
       throw new VitrineError("USAGE", "the name of one image is needed", { hint: "vitrine pull NAME[:TAG|@DIGEST]" });
@@ -74,6 +76,7 @@ async function pullAndTell(
 
 /** For `run`: standard output is the container's. */
 export async function fetchForRun(engine: Engine, name: string, platform: string | undefined, quiet: boolean) {
+  startAgainWithCompilers();
   const reference = parseRegistryName(name);
   if (!quiet && !lookUpImage(engine.paths, name))
     printError(`Unable to find image '${familiarName(reference)}' locally\n`);

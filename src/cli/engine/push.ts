@@ -4,6 +4,7 @@ import { invalid, VitrineError } from "../../errors.ts";
 import { parseReference } from "../../image/reference.ts";
 import { wholeName } from "../../image/registryname.ts";
 import { type Command, truth } from "../command.ts";
+import { startAgainWithCompilers } from "../compilers.ts";
 import { EXPLAIN_FLAG, explainForm, printOps } from "../explain.ts";
 import { printOut } from "../output.ts";
 import { openProgress } from "../progress.ts";
@@ -17,6 +18,7 @@ export const command: Command = {
     EXPLAIN_FLAG,
   ],
   async run(invocation) {
+    startAgainWithCompilers();
     const [name, more] = invocation.args;
     if (name === undefined || more !== undefined)
       throw new VitrineError("USAGE", name === undefined ? "no image" : `"${more}": one image at a time`, {

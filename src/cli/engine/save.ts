@@ -3,6 +3,7 @@ import { contentOf, FORMATS, prepareSave, type SaveFormat, sizeOf } from "../../
 import { VitrineError } from "../../errors.ts";
 import { packFiles } from "../../image/archive/pack.ts";
 import { type Command, text } from "../command.ts";
+import { startAgainWithCompilers } from "../compilers.ts";
 import { refuseTerminal, writeToDirectory, writeToFile, writeToStdout } from "../destination.ts";
 
 export const command: Command = {
@@ -19,6 +20,7 @@ export const command: Command = {
     { name: "format", kind: "string", value: FORMATS.join("|"), help: "docker-archive if not given" },
   ],
   async run(invocation) {
+    startAgainWithCompilers();
     const { args, paths } = invocation;
     if (args.length === 0) throw new VitrineError("USAGE", "no image", { hint: "vitrine save -o FILE IMAGE…" });
     const format = (text(invocation, "format") ?? "docker-archive") as SaveFormat;
