@@ -1,5 +1,8 @@
 /** One suite as a child process, and what came of it. */
 import { spawnSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 export interface Suite {
   readonly name: string;
@@ -26,14 +29,19 @@ const LONGEST_MS = 25 * 60_000;
 /** A suite without a count of its own counts as one test. */
 export function runSuite({ command, env }: Suite): Outcome {
   const [program = "", ...args] = command;
+  // A file, because a pipe would be waited for until the last process that a test left behind has closed it.
+  const directory = mkdtempSync(join(tmpdir(), "vitrine-suite-"));
+  const log = join(directory, "output");
+  const fd = openSync(log, "a");
   const child = spawnSync(program, args, {
     env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-    maxBuffer: 2 ** 28,
+    stdio: ["ignore", fd, fd],
     timeout: LONGEST_MS,
     killSignal: "SIGKILL",
   });
-  const output = `${child.stdout ?? ""}${child.stderr ?? ""}`;
+  closeSync(fd);
+  const output = readFileSync(log, "utf8");
+  rmSync(directory, { recursive: true });
   const count = (word: string) => Number(new RegExp(`^ *(\\d+) ${word}$`, "m").exec(output)?.[1] ?? 0);
   const counted = count("pass") + count("fail") > 0;
   const bad = child.status !== 0;
