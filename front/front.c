@@ -14,8 +14,10 @@ enum { CANNOT_START = 125 };
 // What the caller's variable is called behind the front if its own name would steer the engine: src/cli/caller.ts.
 #define HELD "VITRINE_HELD_"
 
-// JavaScriptCore starts faster without its compilers, and a run is over before they would help. Only a variable can say so.
-#define OURS "BUN_JSC_useJIT=0"
+// JavaScriptCore starts faster without its compilers, and a run is over before they would help; or before its first garbage was worth
+// collecting, which it would else begin at 1 MB. Only variables can say so.
+static const char *const OURS[] = { "BUN_JSC_useJIT=0", "BUN_JSC_smallHeapSize=8388608" };
+enum { OURS_COUNT = sizeof(OURS) / sizeof(*OURS) };
 // With this one it does not say so, and hands it on to nobody: a command that goes on for long starts itself again (src/cli/compilers.ts).
 #define WITH_COMPILERS "VITRINE_COMPILERS=1"
 
@@ -136,8 +138,8 @@ static char **write_environment(const struct start *s, char **to)
 		to[-1] = room;
 		room = copy(copy(room, HELD), variable) + 1;
 	}
-	if (!compilers)
-		*to++ = (char *)OURS;
+	for (u64 i = 0; !compilers && i < OURS_COUNT; i++)
+		*to++ = (char *)OURS[i];
 	*to++ = 0;
 	return to;
 }
@@ -193,10 +195,10 @@ static void jump(u64 entry, char **stack)
 	__builtin_unreachable();
 }
 
-// Big enough for the caller's own, one variable more, and one word to end on 16 bytes.
+// Big enough for the caller's own, our variables, and one word to end on 16 bytes.
 static u64 stack_bytes(const struct start *s)
 {
-	return (1 + s->argc + 1 + s->envc + 2 + 2 * (s->auxc + 1) + 1) * sizeof(u64) & -16ul;
+	return (1 + s->argc + 1 + s->envc + OURS_COUNT + 1 + 2 * (s->auxc + 1) + 1) * sizeof(u64) & -16ul;
 }
 
 void enter(u64 *sp) __attribute__((noreturn));

@@ -4,6 +4,7 @@
 #include "generated/texts.h"
 #include "later.h"
 
+enum { FORCED = '2' }; // see src/plan/later.ts
 enum { VFORK_FLAG = 0x4000, CHILD_SIGNAL = 17, CLOSE_ON_EXEC = 02000000 };
 
 static const struct {
@@ -68,7 +69,7 @@ static const char *signal_number(const char *s)
 	return n >= 1 && n <= 64 ? s : 0;
 }
 
-static int join(char *to, const char *a, const char *b, const char *c)
+int join(char *to, const char *a, const char *b, const char *c)
 {
 	const char *parts[] = { a, "/", b, c };
 	u64 at = 0;
@@ -141,6 +142,14 @@ i64 run_stage(const char *root, const char *id, u32 program, const char *given, 
 	return status == 0 && got >= 0 && taken < room + !take ? (i64)taken : -1;
 }
 
+// What is not there is deleted by force at once.
+static int is_absent(const char *root, const char *id)
+{
+	static char path[PATH_BYTES];
+
+	return join(path, root, id, "") && sys(__NR_faccessat, AT_CWD, path, 0) == -E_NOENT && !has_runs(root);
+}
+
 void try_later(u64 argc, char **argv)
 {
 	const char *root = "/run/vitrine-runtime", *value;
@@ -171,12 +180,18 @@ void try_later(u64 argc, char **argv)
 	for (u64 c = 0; c < sizeof(COMMANDS) / sizeof(*COMMANDS); c++)
 		if (equal(words[0], COMMANDS[c].name))
 			program = COMMANDS[c].program;
-	// What has ended is deleted by force as without.
+	static const char forced[] = { FORCED, 0 };
+	const char *given = "0";
 	if (program == DELETE && left == 3 && (equal(words[1], "--force") || equal(words[1], "-f")))
-		words++, left--;
+		words++, left--, given = forced;
 	if (!program || left < 2 || left > (program == KILL ? 3 : 2) || !is_id(words[1]))
 		return;
-	const char *given = program == KILL ? signal_number(left == 3 ? words[2] : "TERM") : "0";
-	if (given && run_stage(root, words[1], program, given, 0, 0) == 0)
+	if (program == KILL)
+		given = signal_number(left == 3 ? words[2] : "TERM");
+	if (!given)
+		return;
+	if (run_stage(root, words[1], program, given, 0, 0) == 0)
+		leave(0);
+	if (given == forced && is_absent(root, words[1]))
 		leave(0);
 }

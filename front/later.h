@@ -13,6 +13,10 @@ int equal(const char *a, const char *b);
 // Behind the prefix of a word, or 0.
 const char *behind(const char *word, const char *prefix);
 int is_id(const char *s);
+// "A/BC" into PATH_BYTES; 0 if it is too long.
+int join(char *to, const char *a, const char *b, const char *c);
+// Whether commands are at work in ROOT, or killed ones have left something, which is for the engine.
+int has_runs(const char *root);
 
 // Runs the program of the plan in ROOT/ID. What it writes goes into `take` if that is given, else to standard output.
 // The number of bytes taken, or -1: it did not do it.

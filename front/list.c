@@ -188,21 +188,25 @@ static u64 put_lines(const char *from, u64 size, int json)
 	return at;
 }
 
-void try_list(u64 count, char **words, const char *root)
+int has_runs(const char *root)
 {
 	static char runs[PATH_BYTES];
-	u64 i, size = 0, at = 0;
+
+	if (!join(runs, root, "@", "/runs"))
+		return 1;
+	i64 count = read_names(runs);
+	return count != 0 && count != -E_NOENT;
+}
+
+void try_list(u64 count, char **words, const char *root)
+{
+	u64 i, size = 0;
 	int quiet = 0;
 	const char *format = format_of(count, words, &i, &quiet);
 
 	if (!format || i != count)
 		return;
-	// What a killed command has left is for the engine.
-	for (const char *c = root; *c && at < PATH_BYTES - 8; c++)
-		runs[at++] = *c;
-	for (const char *c = "/@/runs"; *c; c++)
-		runs[at++] = *c;
-	if (read_names(runs) > 0)
+	if (has_runs(root))
 		return;
 	i64 all = read_names(root);
 	if (all < 0)

@@ -7,6 +7,7 @@ describe("the caller's variables behind the front", () => {
     EMPTY: "",
     VITRINE_HELD_LD_PRELOAD: "/x.so",
     BUN_JSC_useJIT: "0",
+    BUN_JSC_smallHeapSize: "1",
     VITRINE_HELD_TZDIR: "",
   };
 
@@ -15,7 +16,10 @@ describe("the caller's variables behind the front", () => {
   test("missing", () => expect(callersVariable("NONE", here)).toBeUndefined());
   test("a held one", () => expect(callersVariable("LD_PRELOAD", here)).toBe("/x.so"));
   test("a held one that is empty", () => expect(callersVariable("TZDIR", here)).toBe(""));
-  test("the front's own is not the caller's", () => expect(callersVariable("BUN_JSC_useJIT", here)).toBeUndefined());
+  test("the front's own are not the caller's", () => {
+    expect(callersVariable("BUN_JSC_useJIT", here)).toBeUndefined();
+    expect(callersVariable("BUN_JSC_smallHeapSize", here)).toBeUndefined();
+  });
   test("the caller's own value of it is", () =>
     expect(callersVariable("BUN_JSC_useJIT", { ...here, VITRINE_HELD_BUN_JSC_useJIT: "1" })).toBe("1"));
   test("what is held has no second name", () =>

@@ -3,14 +3,14 @@
  * one starts again with them.
  */
 
-const HELD = "VITRINE_HELD_";
+import { FRONTS_OWN, HELD } from "./caller.ts";
 
 /** Returns if the compilers are on. Otherwise this process starts anew, with the same arguments, environment and descriptors 0 to 2. */
 export function startAgainWithCompilers(): void {
   if (process.env.BUN_JSC_useJIT !== "0" || !process.execve) return;
   const environment: Record<string, string> = { VITRINE_COMPILERS: "1" };
   for (const [name, value] of Object.entries(process.env))
-    if (value !== undefined && name !== "BUN_JSC_useJIT")
+    if (value !== undefined && !name.startsWith(FRONTS_OWN))
       environment[name.startsWith(HELD) ? name.slice(HELD.length) : name] = value;
   process.execve(process.execPath, [process.argv0, ...process.argv.slice(2)], environment);
 }

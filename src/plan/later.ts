@@ -13,6 +13,7 @@ import { onHost, quote } from "./op.ts";
 import { type Data, GIVEN, type Instruction, type Op, type Plan } from "./plan.ts";
 
 const ALL = 0xffffffffffffffffn;
+const SIGKILL = 9;
 
 export interface Programs {
   readonly later: NonNullable<Plan["later"]>;
@@ -50,7 +51,7 @@ export function programsOf(input: CreateInput, facts: HostFacts, marks: Marks, p
       ],
       state: [printState(input, marks, pid, group)],
       kill: [...(hasNewNamespace(config, "pid") ? [] : [notAll()]), sendSignal(marks, group)],
-      delete: [...simple(hooks.poststop), otherLock.op, hasEnded(marks), ...gone()],
+      delete: [...simple(hooks.poststop), otherLock.op, hasEnded(marks, config, group), ...gone()],
       pause: [hold(marks, group, facts, config)],
       unpause: [letGoOn(marks, group, facts, config)],
       ps: [printProcesses(facts, config)],
@@ -111,14 +112,29 @@ export function noFailure(plan: Instruction | number): Instruction[] {
   ];
 }
 
-function hasEnded(marks: Marks): Op {
+/** Given to `delete` by the front: one that lives is ended first. */
+const FORCED = 2n;
+const END_WAIT_S = 2;
+
+function hasEnded(marks: Marks, config: Config, group: Freezer): Op {
   const { does, pidfd } = lives(marks);
+  const watch = struct([u32(pidfd), u16(1), u16(0)]);
+  const ended = sys("ppoll", [watch, 1, struct([u64(END_WAIT_S), u64(0)]), 0, 8]);
+  // As for `kill`: what does not die with its first process, or is frozen, is not for here.
+  const asked = hasNewNamespace(config, "pid") ? expect(GIVEN, ALL, FORCED, "EBUSY") : expect(GIVEN, 0n, 1n, "EBUSY");
+  const end = [
+    asked,
+    ...notHeld(group, pidfd),
+    sys("pidfd_send_signal", [pidfd, SIGKILL, 0, 0], { ok: ["ESRCH"] }),
+    ended,
+    expect(ended, 0xffffffffn, 1n, "EBUSY"),
+  ];
   const told = {
     call: "pidfd_open",
     object: "the container's process",
-    why: "A container is deleted when its process has ended, not before.",
+    why: "A container is deleted when its process has ended, not before; by force it is ended.",
   };
-  return onHost(told, [unless(["ESRCH", "ESTALE", "ECHILD"], [...does, expect(pidfd, 0n, 1n, "EBUSY")])]);
+  return onHost(told, [unless(["ESRCH", "ESTALE", "ECHILD"], [...does, ...end])]);
 }
 
 function takeAway(): Op {
@@ -141,15 +157,18 @@ function notFrozen(group: NonNullable<Freezer>): Op {
 
 function sendSignal(marks: Marks, group: Freezer): Op {
   const { does, pidfd } = lives(marks);
-  // A frozen v1 group has to be thawed before anything in it can die: not here.
-  const moves = group ? [unless(["EAGAIN", "ENOENT"], [...isFrozen(group), expect(pidfd, 0n, 1n, "EBUSY")])] : [];
   const told = {
     call: "pidfd_send_signal",
     object: "the container's process",
     why: "By its pidfd: no stranger that got the same pid is hit.",
     sh: "kill -$SIGNAL $PID",
   };
-  return onHost(told, [...does, ...moves, sys("pidfd_send_signal", [pidfd, GIVEN, 0, 0])]);
+  return onHost(told, [...does, ...notHeld(group, pidfd), sys("pidfd_send_signal", [pidfd, GIVEN, 0, 0])]);
+}
+
+/** A frozen v1 group has to be thawed before anything in it can die: EBUSY. */
+function notHeld(group: Freezer, pidfd: Instruction): Instruction[] {
+  return group ? [unless(["EAGAIN", "ENOENT"], [...isFrozen(group), expect(pidfd, 0n, 1n, "EBUSY")])] : [];
 }
 
 export interface StateLines {

@@ -28,7 +28,7 @@ export async function deleteContainer(runtime: Runtime, id: string, force: boole
       throw new VitrineError("CONFLICT", `cannot delete container "${id}" that is not stopped: ${container.status}`, {
         hint: "kill it first, or add --force",
       });
-    sendSignal(runtime, container, 9, false);
+    sendSignal(runtime, container, 9, false); // or it has just ended
     wait(() => readContainer(runtime, id)?.status === "stopped", `container "${id}" does not end`);
   }
   const left = processesOf(container);

@@ -21,11 +21,12 @@ export function killContainer(runtime: Runtime, id: string, signal: string, all:
     if (all) return; // its processes are gone, as asked
     throw notRunning(id);
   }
-  sendSignal(runtime, container, number, all);
+  if (!sendSignal(runtime, container, number, all)) throw notRunning(id);
 }
 
-export function sendSignal(runtime: Runtime, container: Container, number: number, all: boolean): void {
-  const { record, directory, id } = container;
+/** False if its first process, for which alone it was, has ended meanwhile. */
+export function sendSignal(runtime: Runtime, container: Container, number: number, all: boolean): boolean {
+  const { record, directory } = container;
   const { facts, input } = record;
   const everybody =
     all || (number === SIGKILL && !input.config.linux.namespaces.some((n) => n.type === "pid" && !n.path));
@@ -35,9 +36,9 @@ export function sendSignal(runtime: Runtime, container: Container, number: numbe
     if (!everybody) send(container.pid, number);
     carryOut(runtime.engine.stage.path, runtime.engine.paths, planFreeze(facts, input.config.linux.cgroupsPath, false));
   } else if (!everybody) {
-    const { status } = runStage(runtime.engine.stage.path, planFile(directory), "kill", "drop", number);
-    if (status !== 0) throw notRunning(id);
+    return runStage(runtime.engine.stage.path, planFile(directory), "kill", "drop", number).status === 0;
   }
+  return true;
 }
 
 function send(pid: number, signal: number): void {

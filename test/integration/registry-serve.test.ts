@@ -66,7 +66,7 @@ describe("flags", () => {
     expect(open.stderr()).toContain("is open to everybody who can reach it: --auth FILE asks for a password");
     const environment = readFileSync(`/proc/${open.child.pid}/environ`, "latin1").split("\0");
     expect(environment).toContain("VITRINE_COMPILERS=1");
-    expect(environment.join("\n")).not.toContain("useJIT");
+    expect(environment.join("\n")).not.toContain("BUN_JSC_");
     expect(environment).toContain("HOME=/root");
     await open.stop();
     const closed = await startRegistry();

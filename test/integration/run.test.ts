@@ -65,7 +65,9 @@ describe("flags", () => {
   });
   test("--env NAME of a variable that is kept from the engine", () => {
     const env = { LD_PRELOAD: "/nowhere.so", BUN_OPTIONS: "", VITRINE_HELD_LD_AUDIT: "forged" };
-    const flags = ["LD_PRELOAD", "BUN_OPTIONS", "LD_AUDIT", "BUN_JSC_useJIT"].flatMap((name) => ["-e", name]);
+    const flags = ["LD_PRELOAD", "BUN_OPTIONS", "LD_AUDIT", "BUN_JSC_useJIT", "BUN_JSC_smallHeapSize"].flatMap(
+      (name) => ["-e", name],
+    );
     const { stdout, stderr } = run(flags, ["env"], { env });
     expect(stderr).toBe("");
     expect(stdout).toContain("LD_PRELOAD=/nowhere.so\nBUN_OPTIONS=\n");

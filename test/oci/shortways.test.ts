@@ -1,6 +1,7 @@
 /** Commands that the front does by the container's plan, and the same with --debug, which takes the long way: they say the same. */
-import { expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, rmSync } from "node:fs";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { Place, RUNTIMES } from "./runtime.ts";
 
 setDefaultTimeout(60_000);
@@ -67,4 +68,71 @@ test("every name of a signal", async () => {
   expect(place.call(["kill", id, "NOTHING"]).stderr).toContain('unknown signal "NOTHING"');
   place.ok(["kill", id, "hup"]);
   await place.status(id, "stopped");
+});
+
+describe("the front alone, without an engine behind it", () => {
+  const alone = (...args: string[]) => {
+    const front = place.file("front-runtime");
+    if (!existsSync(front)) copyFileSync(`${import.meta.dir}/../../dist/vitrine-front`, front);
+    const { status, stdout, stderr } = spawnSync(front, place.argv(args), { encoding: "utf8", env: place.env });
+    return { status, stdout, stderr };
+  };
+  const said = (stdout: string) => ({ status: 0, stdout, stderr: "" });
+
+  test("does a container's commands", async () => {
+    const { id } = place.create(place.bundle());
+    expect(alone("state", id)).toEqual(said(expect.stringContaining('"status": "created"')));
+    expect(alone("start", id)).toEqual(said(""));
+    for (const args of [["pause"], ["resume"], ["kill", "WINCH"]] as const)
+      expect(alone(args[0], id, ...args.slice(1))).toEqual(said(""));
+    expect(alone("ps", "--format", "json", id)).toEqual(said(expect.stringMatching(/^\[\d+/)));
+    expect(alone("list", "-q")).toEqual(said(`${id}\n`));
+    expect(alone("delete", "--force", id)).toEqual(said(""));
+    expect(place.state(id)).toBeUndefined();
+    expect(alone("delete", "--force", id)).toEqual(said(""));
+  });
+
+  test("delete --force of one that was not started, and of one that has ended", async () => {
+    const created = place.create(place.bundle());
+    const ended = await place.start();
+    place.ok(["kill", ended.id, "KILL"]);
+    await place.status(ended.id, "stopped");
+    for (const { id } of [created, ended]) {
+      expect(alone("delete", "--force", id)).toEqual(said(""));
+      expect(place.state(id)).toBeUndefined();
+    }
+  });
+
+  test("what is not plain is not for it", async () => {
+    const { id } = await place.start();
+    const shared = await place.start(({ linux }) => {
+      linux.namespaces = linux.namespaces.filter(({ type }) => type !== "pid");
+    });
+    place.ok(["pause", id]);
+    for (const args of [
+      ["delete", id],
+      ["delete", "--force", id],
+      ["delete", "--force", shared.id],
+      ["state", "nobody"],
+      ["--debug", "state", id],
+    ])
+      expect(alone(...args)).toEqual({
+        status: 125,
+        stdout: "",
+        stderr: expect.stringContaining("the engine is missing"),
+      });
+    expect([id, shared.id].map((one) => place.state(one)?.status)).toEqual(["paused", "running"]);
+  });
+});
+
+test("delete --force of what ends at that moment", async () => {
+  for (let i = 0; i < 10; i++) {
+    const { id } = place.create(
+      place.bundle(({ process }) => {
+        process.args = ["true"];
+      }),
+    );
+    place.ok(["start", id]);
+    place.ok(["delete", "--force", id], { globals: i % 2 === 0 ? ["--debug"] : [] });
+  }
 });

@@ -104,6 +104,6 @@ function call(program: string, action: string, input: string, source: string): P
 /** Without what the front held back or added (front/front.c). */
 function callersEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith("VITRINE_HELD_") && name !== "BUN_JSC_useJIT"),
+    Object.entries(process.env).filter(([name]) => !name.startsWith("VITRINE_HELD_") && !name.startsWith("BUN_JSC_")),
   );
 }
