@@ -87,7 +87,8 @@ function compares(what: string, missing: readonly string[], session: (name: Name
 const SERVICE = ["sh", "-c", "trap 'exit 7' TERM; echo up; sleep 1000 & while :; do wait; done"];
 
 /** A whole number is one, whichever. */
-const number = (text: string) => text.replaceAll(/\d+(\.\d+)?/g, "N");
+/** Columns are as wide as the longest number in them. */
+const number = (text: string) => text.replaceAll(/\d+(\.\d+)?/g, "N").replaceAll(/ +/g, " ");
 
 function tarball(scratch: string): string {
   const file = `${scratch}/root.tar`;
