@@ -4,13 +4,14 @@
  *
  * BENCH_ROUNDS=N    rounds that count (30)
  * BENCH_ONLY=A,B    only these: runc, runc-no-userns, crun, crun-no-userns, bwrap, unshare, nspawn, podman, docker,
- *                   and the parts bootstrap, registry, oci, start-up, phases, row
+ *                   and the parts bootstrap, images, registry, oci, start-up, phases, row
  */
 import { spawnSync } from "node:child_process";
 import { constants, copyFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { join, resolve } from "node:path";
 import { bootstrapRace } from "./bootstrap.ts";
+import { imageRaces } from "./images.ts";
 import { ociRaces } from "./oci.ts";
 import { peers } from "./peers.ts";
 import { printPhases } from "./phases.ts";
@@ -23,6 +24,7 @@ const REPOSITORY = resolve(import.meta.dirname, "../..");
 const ROW_STARTS = 20;
 const ROW_ROUNDS = 3;
 const BOOTSTRAP_ROUNDS = 3;
+const IMAGE_ROUNDS = 5;
 const PHASE_ROUNDS = 15;
 const REGISTRY_ROUNDS = 10;
 
@@ -55,6 +57,11 @@ async function bench(place: Place): Promise<void> {
     console.log("\nDebian bookworm, minbase, from the mirror");
     printResults(await race(await bootstrapRace(place, program), Math.min(rounds, BOOTSTRAP_ROUNDS)));
   }
+  if (wanted("images"))
+    for (const { title, entrants } of await imageRaces(place, program)) {
+      console.log(`\nImages: ${title}`);
+      printResults(await race(entrants, Math.min(rounds, IMAGE_ROUNDS)));
+    }
   if (wanted("registry"))
     for (const { title, entrants } of await registryRaces(place, program)) {
       console.log(`\nRegistries: ${title}`);

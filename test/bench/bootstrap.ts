@@ -5,14 +5,14 @@ import { hostSources } from "../../src/image/bootstrap/aptsources.ts";
 import type { Place } from "./place.ts";
 import type { Entrant } from "./race.ts";
 
-const SUITE = "bookworm";
+export const SUITE = "bookworm";
 /** Milliseconds. */
 const PATIENCE = 300_000;
 
 /** @param program vitrine */
 export async function bootstrapRace(place: Place, program: string): Promise<Entrant[]> {
-  const mirror = hostSources().find(({ suite }) => suite === SUITE)?.url;
-  const reachable = mirror !== undefined && (await answers(`${mirror}/dists/${SUITE}/InRelease`));
+  const mirror = debianMirror();
+  const reachable = mirror !== undefined && (await answers(mirror));
   const directory = join(place.directory, "bootstrap");
   mkdirSync(directory, { recursive: true });
   const entrant = (name: string, needs: string, script: string, note: string): Entrant => {
@@ -29,9 +29,15 @@ export async function bootstrapRace(place: Place, program: string): Promise<Entr
   ];
 }
 
-async function answers(url: string): Promise<boolean> {
+/** The host's own. */
+export function debianMirror(): string | undefined {
+  return hostSources().find(({ suite }) => suite === SUITE)?.url;
+}
+
+export async function answers(mirror: string): Promise<boolean> {
   try {
-    return (await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(5000) })).ok;
+    return (await fetch(`${mirror}/dists/${SUITE}/InRelease`, { method: "HEAD", signal: AbortSignal.timeout(5000) }))
+      .ok;
   } catch {
     return false;
   }

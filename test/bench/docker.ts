@@ -1,18 +1,23 @@
 /** A dockerd of our own: its socket, data and runtime files lie in the bench's place; it sees /run and /etc/docker empty. */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, openSync, readFileSync } from "node:fs";
+import { mkdtempSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Place } from "./place.ts";
-import { type Entrant, settle } from "./race.ts";
+import { type Absent, type Entrant, settle } from "./race.ts";
 
 const START_MS = 20_000;
 const HIDE = "mount -t tmpfs none /run && { ! test -d /etc/docker || mount -t tmpfs none /etc/docker; }";
 
-export async function startDocker(place: Place, rootfs: string): Promise<Entrant> {
+export interface Docker {
+  readonly name: string;
+  readonly host: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export async function openDocker(place: Place): Promise<Docker | Absent> {
   const name = "docker";
   if (!Bun.which("docker") || !Bun.which("dockerd")) return { name, reason: "not installed" };
-  const directory = join(place.directory, "docker");
-  mkdirSync(directory, 0o700);
+  const directory = mkdtempSync(join(place.directory, "docker-"));
   const host = `unix://${directory}/socket`;
   const log = join(directory, "log");
   const options = [
@@ -34,15 +39,22 @@ export async function startDocker(place: Place, rootfs: string): Promise<Entrant
   });
 
   const env = { ...process.env, DOCKER_CONFIG: join(directory, "config") };
-  const docker = (...args: string[]) =>
-    spawnSync("docker", ["-H", host, ...args], { env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
   const deadline = Date.now() + START_MS;
-  while (docker("version").status !== 0) {
+  while (spawnSync("docker", ["-H", host, "version"], { env, stdio: "ignore" }).status !== 0) {
     await settle(100);
     if (daemon.exitCode !== null || Date.now() > deadline)
       return { name, reason: `dockerd did not start: ${readFileSync(log, "utf8").trim().split("\n").at(-1)}` };
   }
-  const archive = join(directory, "rootfs.tar");
+  return { name, host, env };
+}
+
+export async function startDocker(place: Place, rootfs: string): Promise<Entrant> {
+  const opened = await openDocker(place);
+  if ("reason" in opened) return opened;
+  const { name, host, env } = opened;
+  const docker = (...args: string[]) =>
+    spawnSync("docker", ["-H", host, ...args], { env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  const archive = join(place.directory, "docker-rootfs.tar");
   spawnSync("tar", ["-C", rootfs, "-cf", archive, "."]);
   const imported = docker("import", archive, "bench");
   if (imported.status !== 0) return { name, reason: `docker import: ${imported.stderr.trim()}` };

@@ -94,10 +94,8 @@ function nspawn(place: Place): Entry {
   return { name: "nspawn", argv: [...argv, "/bin/true"], note: "no limits, no user namespace" };
 }
 
-function podman(place: Place): Entry {
-  const rootfs = makeRootfs(place, "rootfs-podman");
-  const directory = join(place.directory, "podman");
-  mkdirSync(directory, 0o700);
+/** What podman needs on this machine; @returns the file */
+export function podmanSettings(directory: string): string {
   const settings = join(directory, "containers.conf");
   writeFileSync(
     settings,
@@ -109,6 +107,14 @@ cgroup_manager = "cgroupfs"
 lock_type = "file"
 `,
   );
+  return settings;
+}
+
+function podman(place: Place): Entry {
+  const rootfs = makeRootfs(place, "rootfs-podman");
+  const directory = join(place.directory, "podman");
+  mkdirSync(directory, 0o700);
+  const settings = podmanSettings(directory);
   const places = ["--root", `${directory}/root`, "--runroot", `${directory}/run`, "--tmpdir", `${directory}/tmp`];
   const limits = ["--memory", "128m", "--cpus", "1", "--pids-limit", "2048", "--cgroup-parent", place.cgroup];
   const run = ["run", "--rm", "--network", "none", ...limits, "--rootfs", rootfs, "/bin/true"];

@@ -101,7 +101,8 @@ function removeGroup(path: string): void {
 }
 
 /** The innermost first. */
-function mountsBeneath(directory: string): string[] {
+/** Innermost first. */
+export function mountsBeneath(directory: string): string[] {
   return readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .map((line) => line.split(" ")[4] ?? "")

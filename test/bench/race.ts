@@ -8,6 +8,8 @@ export interface Entry {
   readonly note: string;
   /** Milliseconds, if it takes longer than others. */
   readonly patience?: number;
+  /** Makes room for the next start; is not measured. */
+  readonly after?: () => unknown;
 }
 
 /** An entry that cannot run here. */
@@ -52,6 +54,7 @@ export function attempt(entry: Entry): Entrant {
     env: entry.env ?? process.env,
     encoding: "utf8",
   });
+  entry.after?.();
   if (child.status === 0) return entry;
   const line = (child.stderr ?? "").trim().split("\n").at(-1) ?? "";
   const last = /msg="(.*)"$/.exec(line)?.[1] ?? line;
@@ -77,6 +80,7 @@ export async function race(entrants: readonly Entrant[], rounds: number): Promis
     for (const [i, result] of results.entries()) {
       if (!("times" in result)) continue;
       const took = wallTime(result.entry);
+      result.entry.after?.();
       await settle();
       if (typeof took === "string") results[i] = { name: result.entry.name, reason: `round ${round}: ${took}` };
       else if (round > 0) result.times.push(took);

@@ -4,7 +4,7 @@ import { createHash, randomFillSync } from "node:crypto";
 import { existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Place } from "./place.ts";
-import type { Entrant, Entry } from "./race.ts";
+import type { Absent, Entrant, Entry } from "./race.ts";
 
 const BLOB_MB = 256;
 
@@ -16,7 +16,7 @@ case $at in *\\?*) at="$at&digest=$2" ;; *) at="$at?digest=$2" ;; esac
 curl -sf -o /dev/null -T "$1" -H "Content-Type: application/octet-stream" "$at"
 `;
 
-interface Served {
+export interface Served {
   readonly name: string;
   readonly url: string;
   readonly child: ChildProcess;
@@ -38,13 +38,13 @@ export async function registryRaces(place: Place, program: string): Promise<Regi
     settings,
     JSON.stringify({ version: "0.1", log: { level: "info", accesslog: { disabled: true } }, storage, http }),
   );
-  const serve = [program, "registry", "serve", "--data", data("vitrine"), "--addr", "127.0.0.1:0"];
+  const ours = [program, "registry", "serve", "--data", data("vitrine"), "--addr", "127.0.0.1:0"];
   const entrants = await Promise.all([
-    start(place, "vitrine", serve),
-    start(place, "docker-registry", ["docker-registry", "serve", settings]),
+    serve(place, "vitrine", ours),
+    serve(place, "docker-registry", ["docker-registry", "serve", settings]),
   ]);
   const there = entrants.filter((e): e is Served => "url" in e);
-  const absent = entrants.filter((e): e is Exclude<Entrant, Entry> => "reason" in e);
+  const absent = entrants.filter((e): e is Absent => "reason" in e);
 
   const blob = join(place.directory, "registry-blob");
   const bytes = randomFillSync(Buffer.alloc(BLOB_MB << 20));
@@ -78,7 +78,7 @@ export async function registryRaces(place: Place, program: string): Promise<Regi
   ];
 }
 
-async function start(place: Place, name: string, argv: readonly string[]): Promise<Served | Exclude<Entrant, Entry>> {
+export async function serve(place: Place, name: string, argv: readonly string[]): Promise<Served | Absent> {
   const [program = "", ...args] = argv;
   if (!Bun.which(program) && !existsSync(program)) return { name, reason: "not installed" };
   const log = join(place.directory, `${name}.log`);
