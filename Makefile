@@ -78,7 +78,7 @@ bench: build
 	@build/need-root.sh busybox
 	$(BUN) test/bench/bench.ts
 
-# The stage's decoder and executor against a fuzzer, SECONDS each.
+# The stage's parts against a fuzzer, SECONDS each: see test/fuzz/run.sh.
 SECONDS ?= 300
 .PHONY: fuzz
 fuzz: node_modules src/stage/generated/identity.ts

@@ -153,13 +153,13 @@ static i64 write_contents(struct lister *l, i64 file, u64 size)
 		i64 data = sys(__NR_lseek, file, at, SEEK_DATA_OP);
 		if (data == -E_NXIO || (u64)data >= size)
 			return write_hole(l, size - at);
-		if (is_error(data))
+		if (is_error(data) || (u64)data < at)
 			data = (i64)at;
 		i64 bad = write_hole(l, (u64)data - at);
 		if (bad)
 			return bad;
 		i64 end = sys(__NR_lseek, file, data, SEEK_HOLE_OP);
-		if (is_error(end) || (u64)end > size)
+		if (end <= data || (u64)end > size) // a hole was made there meanwhile
 			end = (i64)size;
 		sys(__NR_lseek, file, data, 0);
 		for (at = (u64)data; at < (u64)end;) {

@@ -140,6 +140,8 @@ static void remember_parent(struct writer *w, i64 fd, const char *path)
 static i64 directory_of(struct writer *w, char *path, char **name)
 {
 	char *above;
+	if (*path == '/')
+		return -E_INVAL;
 	*name = last_name(path, &above);
 	i64 fd = w->root;
 	if (above && w->parent >= 0 && same(above, w->above)) {
@@ -160,6 +162,13 @@ static i64 set_times(i64 at, const char *name, const struct entry *e)
 	return sys(__NR_utimensat, at, name, both, name ? AT_NO_FOLLOW : 0);
 }
 
+// Of a call that comes after the one that makes something: that there is something of that name can no longer be meant, and
+// what is there is not to be replaced.
+static i64 afterwards(i64 ret)
+{
+	return ret == -E_EXIST ? -E_IO : ret;
+}
+
 static i64 make_directory(struct writer *w, const struct entry *e, i64 dir, const char *name, const char *path)
 {
 	i64 ret = sys(__NR_mkdirat, dir, name, e->mode & 01777);
@@ -172,7 +181,7 @@ static i64 make_directory(struct writer *w, const struct entry *e, i64 dir, cons
 	if (!is_error(ret))
 		ret = sys(__NR_fchmod, fd, e->mode & 07777);
 	remember_parent(w, fd, path);
-	return ret;
+	return afterwards(ret);
 }
 
 static i64 make_file(struct writer *w, const struct entry *e, i64 dir, const char *name)
@@ -184,18 +193,20 @@ static i64 make_file(struct writer *w, const struct entry *e, i64 dir, const cha
 	w->file = fd;
 	w->last = *e;
 	w->length = 0;
-	return sys(__NR_fchown, fd, e->uid, e->gid);
+	return afterwards(sys(__NR_fchown, fd, e->uid, e->gid));
 }
 
 static i64 make_link(struct writer *w, i64 dir, const char *name, char *target)
 {
 	char *above;
+	if (*target == '/')
+		return -E_INVAL;
 	char *old = last_name(target, &above);
 	i64 from = above ? open_parent(w, above) : w->root;
 	if (above)
 		old[-1] = '/';
 	if (is_error(from))
-		return from;
+		return afterwards(from);
 	i64 ret = *old == 0 || is_dots(old) ? -E_INVAL : sys(__NR_linkat, from, old, dir, name, 0);
 	if (from != w->root)
 		sys(__NR_close, from);
@@ -219,11 +230,12 @@ static i64 make(struct writer *w, const struct entry *e, i64 dir, const char *na
 	default:
 		ret = sys(__NR_mknodat, dir, name, e->mode & 0170777, e->device);
 	}
-	if (!is_error(ret))
-		ret = sys(__NR_fchownat, dir, name, e->uid, e->gid, AT_NO_FOLLOW);
+	if (is_error(ret))
+		return ret;
+	ret = sys(__NR_fchownat, dir, name, e->uid, e->gid, AT_NO_FOLLOW);
 	if (!is_error(ret) && e->kind == ENTRY_NODE && e->mode & 07000)
 		ret = sys(__NR_fchmodat, dir, name, e->mode & 07777);
-	return is_error(ret) ? ret : set_times(dir, name, e);
+	return afterwards(is_error(ret) ? ret : set_times(dir, name, e));
 }
 
 static int is_elsewhere(i64 ret)

@@ -1,4 +1,7 @@
-/** Seeds for test/fuzz/decode.c: real plans of made-up runs, and one small plan with every kind of instruction. */
+/**
+ * Seeds of the fuzz targets, a directory each: for decode.c and execute.c real plans of made-up runs, and one small plan with every
+ * kind of instruction; for records.c streams as layers become them; for list.c and frames.c answers of a kernel.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import type { CgroupLayout, HostFacts } from "../../src/linux/facts.ts";
 import { planCreate } from "../../src/plan/create.ts";
@@ -24,10 +27,15 @@ import { NO_JOINS } from "../../src/spec/joins.ts";
 import { DEFAULT_RUN, type RunOptions } from "../../src/spec/options.ts";
 import { specTemplate } from "../../src/spec/template.ts";
 import { encode } from "../../src/stage/encode.ts";
+import { RecordWriter } from "../../src/stage/records.ts";
 
 const directory = process.argv[2];
 if (!directory) throw new Error("usage: seed.ts DIRECTORY");
-mkdirSync(directory, { recursive: true });
+
+function seed(target: string, name: string, bytes: Uint8Array): void {
+  mkdirSync(`${directory}/${target}`, { recursive: true });
+  writeFileSync(`${directory}/${target}/${name}`, bytes);
+}
 
 const ID = "0123456789abcdef".repeat(4);
 const V1: CgroupLayout = {
@@ -180,4 +188,57 @@ const PLANS: Record<string, Plan> = {
   "run-host": run({ userns: "host", pid: "host", cgroupns: "host", network: "host", rwRootfs: true }, facts(V1)),
 };
 
-for (const [name, plan] of Object.entries(PLANS)) writeFileSync(`${directory}/${name}`, encode(plan, "x64").file);
+for (const [name, plan] of Object.entries(PLANS)) seed("plans", name, encode(plan, "x64").file);
+
+/** @param kernel see test/fuzz/records.c: how its calls fail and how much they give */
+async function stream(kernel: readonly number[], write: (records: RecordWriter) => Promise<void>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  const records = new RecordWriter(async (chunk) => {
+    parts.push(chunk.slice());
+  });
+  await write(records);
+  await records.settled();
+  return Buffer.concat([Uint8Array.from(kernel), ...parts]);
+}
+
+/** Every kind of record, as a layer has them. */
+async function layer(records: RecordWriter): Promise<void> {
+  const mine = { mode: 0o755, uid: 1, gid: 2, seconds: -1, nanoseconds: 5 };
+  records.record({ kind: "directory", path: "", ...mine });
+  records.record({ kind: "directory", path: "d", ...mine });
+  records.record({ kind: "file", path: "d/f", ...mine, mode: 0o4755 });
+  records.data(new Uint8Array(300).fill(120));
+  records.record({ kind: "hole", path: "", bytes: 4096 });
+  records.record({ kind: "attribute", path: "d/f", more: "user.a" }, new Uint8Array(20));
+  records.record({ kind: "symlink", path: "d/s", more: "../../etc", ...mine });
+  records.record({ kind: "link", path: "d/l", more: "d/f", ...mine });
+  records.record({ kind: "node", path: "d/n", ...mine, mode: 0o026644, device: 259 });
+  records.record({ kind: "attribute", path: "d", more: "trusted.overlay.opaque", flags: 2 }, new Uint8Array([121]));
+  records.record({ kind: "node", path: "gone", flags: 3, ...mine, mode: 0o020000, device: 0 });
+  records.record({ kind: "times", path: "d", flags: 2, ...mine });
+  records.record({ kind: "end", path: "0123456789abcdef" });
+}
+
+const KERNELS: Readonly<Record<string, readonly number[]>> = {
+  kind: [1, 0, 0, 0, 0, 0, 0, 0],
+  moody: [2, 0, 0, 0, 40, 0, 0, 0],
+  slow: [3, 0, 0, 0, 4, 0, 0, 1],
+  tight: [4, 0, 0, 0, 16, 9, 0, 7],
+};
+for (const [name, kernel] of Object.entries(KERNELS)) {
+  seed("records", name, await stream(kernel, layer));
+  const large = async (records: RecordWriter) => {
+    await records.record({ kind: "file", path: "large", mode: 0o644 });
+    await records.data(new Uint8Array(70_000));
+    await records.record({ kind: "attribute", path: "large", more: "user.large" }, new Uint8Array(30_000));
+    await records.record({ kind: "end", path: "" });
+  };
+  seed("records", `large-${name}`, await stream(kernel, large));
+}
+for (const target of ["list", "monitor", "client"])
+  for (let i = 1; i <= 8; i++)
+    seed(
+      target,
+      String(i),
+      Uint8Array.from({ length: 500 * i }, (_, at) => (at * (2 * i + 1) * 97 + (at >> 3)) % 256),
+    );
