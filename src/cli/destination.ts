@@ -2,12 +2,15 @@
 import {
   closeSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
+  unlinkSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -70,16 +73,18 @@ async function writeAll(fd: number, bytes: AsyncIterable<Uint8Array>): Promise<v
   for await (const chunk of bytes) for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done);
 }
 
-/** @param path nothing yet, or an empty directory; a failure leaves it so */
+/** @param path nothing yet, or an empty directory; a failure leaves it so, but for what others have put there meanwhile */
 export async function writeToDirectory(path: string, files: readonly NamedContent[]): Promise<void> {
   const there = statSync(path, { throwIfNoEntry: false });
   if (there && (!there.isDirectory() || readdirSync(path).length > 0))
     throw new VitrineError("CONFLICT", `"${path}": is there already`, { hint: "name a new or an empty directory" });
+  const made: string[] = []; // files and directories, as they come
   try {
     for (const { name, content } of files) {
       const file = `${path}/${name}`;
-      mkdirSync(dirname(file), { recursive: true });
+      made.push(...makeDirectories(dirname(file)));
       const fd = openSync(file, "wx", 0o644);
+      made.push(file);
       try {
         await writeAll(fd, content());
       } finally {
@@ -87,8 +92,24 @@ export async function writeToDirectory(path: string, files: readonly NamedConten
       }
     }
   } catch (error) {
-    for (const name of there ? readdirSync(path) : []) rmSync(`${path}/${name}`, { recursive: true, force: true });
-    if (!there) rmSync(path, { recursive: true, force: true });
+    for (const name of made.reverse()) takeBack(name);
     throw error;
+  }
+}
+
+/** Those that were not there, outermost first. */
+function makeDirectories(path: string): string[] {
+  const first = mkdirSync(path, { recursive: true });
+  if (first === undefined) return [];
+  const names = path.slice(first.length).split("/").filter(Boolean);
+  return [first, ...names.map((_, i) => `${first}/${names.slice(0, i + 1).join("/")}`)];
+}
+
+function takeBack(path: string): void {
+  try {
+    if (lstatSync(path).isDirectory()) rmdirSync(path);
+    else unlinkSync(path);
+  } catch {
+    // It has gone, or somebody else's file is in it.
   }
 }

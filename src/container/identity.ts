@@ -16,6 +16,9 @@ export interface Identity {
   readonly start: string;
 }
 
+/** What else is found in a place of ids is not ours. */
+export const isContainerId = (text: string) => /^[0-9a-f]{64}$/.test(text);
+
 export const PID_DIGITS = 10;
 export const START_DIGITS = 20;
 export const LONGEST_NAME = 128;

@@ -1,5 +1,6 @@
 /** A run: one plan in the hands of one stage. Its directory's name tells who owns it, so that one readdir finds what a kill left. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { VitrineError } from "../errors.ts";
 import { type Identity, runDirectory } from "./identity.ts";
 import { type Paths, runsDirectory } from "./paths.ts";
 import { processIn, startTime } from "./process.ts";
@@ -32,9 +33,29 @@ export function writePlan(directory: string, file: Uint8Array): void {
   renameSync(`${planFile(directory)}.new`, planFile(directory));
 }
 
+/** Its files and the directory itself. Nothing deeper: whatever else may have come to be there is not a run's. */
 export function dropRun(directory: string): void {
-  rmSync(directory, { recursive: true, force: true });
+  try {
+    for (const entry of readdirSync(directory, { withFileTypes: true }))
+      if (!entry.isDirectory()) rmSync(`${directory}/${entry.name}`, { force: true });
+    rmdirSync(directory);
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (!["ENOENT", "ENOTDIR", "ENOTEMPTY"].includes(code)) throw error;
+  }
 }
+
+/** @throws USAGE for a directory that is no run of ours, as is named by mistake: a run is taken away */
+export function checkRun(paths: Paths, directory: string): string {
+  const above = `${runsDirectory(paths)}/`;
+  if (directory.startsWith(above) && RUN_NAME.test(directory.slice(above.length))) return directory;
+  throw new VitrineError("USAGE", `"${directory}": not the directory of a run`, {
+    hint: `runs are directories in ${runsDirectory(paths)}; the stage names them when it starts this command`,
+  });
+}
+
+/** See runDirectory. */
+const RUN_NAME = /^[0-9a-f]{64}\.\d+\.\d+$/;
 
 export function listRuns(paths: Paths): Run[] {
   let names: string[];

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import type { Config } from "../spec/config.ts";
+import { isContainerId } from "./identity.ts";
 import { containerDirectory, containersDirectory, nameFile, namesDirectory, type Paths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
 
@@ -43,7 +44,7 @@ export function readRecord(paths: Paths, id: string): ContainerRecord | undefine
 /** Ids of every container directory, also of ones without a record: what a kill left of them. */
 export function listContainerIds(paths: Paths): string[] {
   try {
-    return readdirSync(containersDirectory(paths));
+    return readdirSync(containersDirectory(paths)).filter(isContainerId); // on a disk of its own: lost+found
   } catch {
     return [];
   }

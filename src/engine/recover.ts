@@ -1,5 +1,6 @@
 /** Undoing a run that was killed, from its journal, and noting the end of its container. */
 import { existsSync } from "node:fs";
+import { isContainerId } from "../container/identity.ts";
 import { readRunRecord } from "../container/journal.ts";
 import type { RunRecord } from "../container/record.ts";
 import { dropRun, listRuns, planFile, type Run } from "../container/runs.ts";
@@ -37,7 +38,7 @@ export function sweep(engine: Engine): void {
   const names = listNames(engine.paths).map((name) => [name, nameOwner(engine.paths, name)] as const);
   const running = new Set(listRuns(engine.paths).map((run) => run.id)); // after the ids: a run comes before its files
   for (const [name, owner] of names) {
-    if (owner !== undefined && !running.has(owner) && !readRecord(engine.paths, owner))
+    if (owner !== undefined && isContainerId(owner) && !running.has(owner) && !readRecord(engine.paths, owner))
       removeFiles(engine, owner, name);
   }
   for (const id of ids) {

@@ -175,8 +175,19 @@ function inBundle(directory: string): Op {
 }
 
 /** The directory is made by one command only: whoever has made it has the id. */
-function claim({ directory, stage }: CreateInput): Op {
+function claim({ directory, stage, place }: CreateInput): Op {
   const made = sys("mkdirat", [AT_FDCWD, directory, 0o711]);
+  // A kill may fall between the refusal of an id and its record: only a directory that says that it is ours is taken away, or an
+  // empty one.
+  const maker = `${directory}/maker`;
+  const run = place.directory.slice(place.directory.lastIndexOf("/") + 1);
+  const owner = out(16); // the beginning of the run's id
+  const begins = new DataView(new ArrayBuffer(owner.size));
+  new TextEncoder().encodeInto(run, new Uint8Array(begins.buffer));
+  const isOurs = [0, 8].map((at) =>
+    expect({ load: owner, at, width: 8 }, 0xffffffffffffffffn, begins.getBigUint64(at, true), "ESTALE"),
+  );
+  const empty = ["ENOENT", "ENOTEMPTY"] as const;
   const told = {
     call: "mkdirat",
     object: `the container ${directory}`,
@@ -187,11 +198,25 @@ function claim({ directory, stage }: CreateInput): Op {
       call: "unlinkat",
       object: directory,
       sh: `rm -rf ${quote(directory)}`,
-      does: [{ do: "walk", mode: "remove", dir: AT_FDCWD, path: directory, ok: ["ENOENT"] } as const],
+      does: [
+        unless(
+          ["ENOENT", "ESTALE"],
+          [
+            sys("readlinkat", [AT_FDCWD, maker, owner, owner.size]),
+            ...isOurs,
+            { do: "walk", mode: "remove", dir: AT_FDCWD, path: directory },
+          ],
+        ),
+        sys("unlinkat", [AT_FDCWD, directory, AT_REMOVEDIR], { ok: empty }),
+      ],
     },
   };
   // Later programs of the plan are for the stage that this build of the plan was made for.
-  return onHost(told, [made, sys("symlinkat", [stage.path, AT_FDCWD, `${directory}/stage`])]);
+  return onHost(told, [
+    made,
+    sys("symlinkat", [run, AT_FDCWD, maker]),
+    sys("symlinkat", [stage.path, AT_FDCWD, `${directory}/stage`]),
+  ]);
 }
 
 /** A FIFO by which the container's process waits: as long as it is there, the container is created and not started. */

@@ -13,7 +13,7 @@ import { planRun } from "../../src/plan/run.ts";
 import { DEFAULT_RUN, type RunOptions } from "../../src/spec/options.ts";
 import { encode, type Layout } from "../../src/stage/encode.ts";
 import { HEADER_SIZE, OP_SIZE, RECORD_SIZE, REPORT_HEAD, readHead } from "../../src/stage/layout.ts";
-import { BINARY, busybox, ROOT, STATE } from "../vitrine.ts";
+import { BINARY, busybox, ROOT, STATE, until } from "../vitrine.ts";
 
 export interface Subject {
   readonly engine: Engine;
@@ -76,7 +76,8 @@ export async function launchPlan(
     detached: true,
     env: {},
   });
-  const pid = child.pid ?? 0;
+  const { pid } = child;
+  if (pid === undefined) throw new Error("sh did not start");
   const { directory, file } = await prepare({ ...newIdentity(id), pid, start: startTime(pid) ?? "0" });
   tamper(opsOf(file));
   writeFileSync(planFile(directory), file);
@@ -125,6 +126,54 @@ export function replaced(at: number, nr: number, args: readonly number[]): Tampe
       ops.setBigInt64(op + 48 + 8 * i, BigInt(args[i] ?? 0), true);
     }
   };
+}
+
+/** rt_sigtimedwait(2) */
+export const HANGING_CALL = process.arch === "x64" ? 128 : 137;
+
+/** Of an argument: an address in the plan's data. */
+const DATA = 1;
+
+/**
+ * At the instruction its process waits to be killed, and if nobody does that the instruction fails, whatever it was: it never goes on
+ * as if it had been done. Without a namespace of its own, what comes next would be done to the host.
+ */
+export function hanging(at: number, milliseconds = 2000): Tamper {
+  return (ops) => {
+    // For no signal, which is given up with EAGAIN: an empty set, and the time.
+    const set = addData(ops, [0n, BigInt(Math.floor(milliseconds / 1000)), BigInt(milliseconds % 1000) * 1_000_000n]);
+    replaced(at, HANGING_CALL, [set, 0, set + 8, 8])(ops);
+    const op = at * OP_SIZE;
+    ops.setUint8(op + 1, ops.getUint8(op + 1) & ~RETRY);
+    ops.setUint8(op + 2, DATA);
+    ops.setUint8(op + 4, DATA);
+  };
+}
+
+const RETRY = 2;
+
+/** Puts words behind the plan's data, where the file is padded to a page; returns where. See struct header in stage/wire.h. */
+function addData(ops: DataView, words: readonly bigint[]): number {
+  const head = new DataView(ops.buffer, ops.byteOffset - HEADER_SIZE);
+  const [size, data, report] = [8, 20, 24].map((at) => head.getUint32(at, true)) as [number, number, number];
+  const at = (data + 7) & ~7;
+  const added = at + 8 * words.length - data;
+  if (size + added > report) throw new Error("the page of the plan's data is full: make the plan a little larger");
+  for (const [i, word] of words.entries()) head.setBigUint64(size - data + at + 8 * i, word, true);
+  head.setUint32(8, size + added, true);
+  head.setUint32(20, data + added, true);
+  return at;
+}
+
+/** Kills the stage when `begun`, unless it has ended by itself; returns whether it was killed. */
+export async function killWhen(
+  { process: child }: Pick<Running, "process">,
+  begun: () => boolean,
+  what: string,
+): Promise<boolean> {
+  const over = () => child.exitCode !== null || child.signalCode !== null;
+  await until(() => over() || begun(), what, 30_000);
+  return !over() && child.kill("SIGKILL");
 }
 
 /** PENDING 0, STARTED 1, DONE 2, FAILED 3, UNDONE 4. */

@@ -3,11 +3,12 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { difference, snapshot } from "../leaks.ts";
 import { until, vitrine } from "../vitrine.ts";
-import { failing, launch, type Running, replaced, type Subject, stateOf, subject } from "./faulty.ts";
+import { failing, hanging, launch, type Running, type Subject, stateOf, subject } from "./faulty.ts";
 
 setDefaultTimeout(600_000);
 
-const NAP = [7, [0, 0, 250]] as const; // poll(2) of nothing, on x86-64
+/** Milliseconds: the other process goes on meanwhile, and may have to wait for this one's failure. */
+const HANG = 250;
 
 /** Of instructions that are the same in every run (run.test.ts has them all) so many are passed over. */
 const STEP = 10;
@@ -71,18 +72,15 @@ for (const [what, options] of VARIANTS) {
           : who === "monitor" || at <= alone || instructions[at]?.op.where !== "host",
       );
       for (const at of chosen) {
-        const launched = await launch(run, replaced(at, ...NAP));
+        const launched = await launch(run, hanging(at, HANG));
         let over = false;
         launched.ended.then(() => {
           over = true;
         });
         await until(() => over || stateOf(launched.plan, at) === 1, `instruction ${at} to begin`);
         const monitor = monitorOf(run, launched);
-        const pid = who === "monitor" ? monitor : over ? undefined : launched.process.pid;
-        if (pid !== undefined) {
-          kill(pid);
+        if (who === "command" ? !over && launched.process.kill("SIGKILL") : monitor !== undefined && kill(monitor))
           killed++;
-        }
         const { status, stderr } = await launched.ended;
         if (who === "monitor" && monitor !== undefined)
           expect({ at, stderr, status: [0, 125, 126, 127, 137].includes(status ?? -1) }).toEqual({
@@ -132,11 +130,11 @@ function stages(plan: string): number[] {
   }
 }
 
-function kill(pid: number): void {
+function kill(pid: number): boolean {
   try {
-    process.kill(pid, "SIGKILL");
+    return process.kill(pid, "SIGKILL");
   } catch {
-    // It has ended by itself.
+    return false; // it has ended by itself
   }
 }
 

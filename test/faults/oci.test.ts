@@ -10,12 +10,12 @@ import { openRuntime, type Runtime } from "../../src/runtime/context.ts";
 import { type CreateOptions, prepareCreate } from "../../src/runtime/create.ts";
 import { type ExecOptions, prepareExec } from "../../src/runtime/exec.ts";
 import type { Layout } from "../../src/stage/encode.ts";
-import { HEADER_SIZE, OP_SIZE } from "../../src/stage/layout.ts";
+import { readHead } from "../../src/stage/layout.ts";
 import { type Change, script } from "../oci/bundle.ts";
 import { leftovers } from "../oci/leftovers.ts";
 import { type Bundle, Place, RUNTIMES } from "../oci/runtime.ts";
 import { ROOT, STATE, until } from "../vitrine.ts";
-import { failing, launchPlan, opsOf, replaced, stateOf, type Tamper } from "./faulty.ts";
+import { failing, HANGING_CALL, hanging, killWhen, launchPlan, opsOf, stateOf } from "./faulty.ts";
 
 setDefaultTimeout(900_000);
 
@@ -54,9 +54,6 @@ const VARIANTS: readonly [string, readonly Change[], Later, from?: string][] = [
 function options({ id, path }: Bundle, { run, pidFile }: Later): CreateOptions {
   return { id, bundle: path, pidFile, consoleSocket: undefined, preserveFds: 0, noNewKeyring: false, run };
 }
-
-/** poll(2) of nothing for as many milliseconds, on x86-64. */
-const nap = (at: number): Tamper => replaced(at, 7, [0, 0, 250]);
 
 describe.each(VARIANTS)("%s", (_, changes, later, from) => {
   test("each instruction fails once", async () => {
@@ -107,20 +104,12 @@ describe.each(VARIANTS)("%s", (_, changes, later, from) => {
           layout = prepared.layout;
           return prepared;
         },
-        nap(at),
+        hanging(at),
         bundle.id,
       );
-      let over = false;
-      running.ended.then(() => {
-        over = true;
-      });
       const what = `${at}: ${instruction(layout, at)}`;
       const begun = () => stateOf(running.plan, at) === 1 || stateOf(`${place.root}/${bundle.id}/plan`, at) === 1;
-      await until(() => over || begun(), `${what} to begin`);
-      if (!over) {
-        process.kill(running.process.pid ?? 0, "SIGKILL");
-        killed++;
-      }
+      if (await killWhen(running, begun, `${what} to begin`)) killed++;
       await running.ended;
       place.ok(["list"]);
       if (place.state(bundle.id)) place.ok(["delete", "--force", bundle.id]);
@@ -159,21 +148,12 @@ test("exec: each instruction fails once, and is where the stage is killed once; 
           count = layout.runCount;
           return prepared;
         },
-        way === "fails" ? failing(at) : nap(at),
+        way === "fails" ? failing(at) : hanging(at),
         id,
       );
       const what = `${way} ${at}: ${instruction(layout, at)}`;
-      let over = false;
-      running.ended.then(() => {
-        over = true;
-      });
-      if (way === "killed") {
-        await until(() => over || stateOf(running.plan, at) === 1, `${what} to begin`);
-        if (!over) {
-          process.kill(running.process.pid ?? 0, "SIGKILL");
-          hit++;
-        }
-      }
+      const begun = () => stateOf(running.plan, at) === 1;
+      if (way === "killed" && (await killWhen(running, begun, `${what} to begin`))) hit++;
       const { status, stderr } = await running.ended;
       if (way === "fails" && status !== 0) {
         hit++;
@@ -233,9 +213,8 @@ describe.each(PROGRAMS)("%s", (command, program) => {
       expect(count).toBeGreaterThan(3);
       const fd = openSync(plan, "r+");
       const changed = Buffer.from(file);
-      (way === "fails" ? failing(at) : nap(at))(opsOf(changed));
-      const write = (from: Buffer) =>
-        writeSync(fd, from, HEADER_SIZE + at * OP_SIZE, OP_SIZE, HEADER_SIZE + at * OP_SIZE);
+      (way === "fails" ? failing(at) : hanging(at))(opsOf(changed));
+      const write = (from: Buffer) => writeSync(fd, from, 0, readHead(file).report, 0);
       write(changed);
       const what = `${command} ${way} ${n}`;
       if (way === "fails") {
@@ -246,15 +225,19 @@ describe.each(PROGRAMS)("%s", (command, program) => {
         }
       } else {
         const child = place.spawn([command, bundle.id], { detached: true });
-        const ended = new Promise((resolve) => child.on("exit", resolve));
+        const { pid } = child;
+        if (pid === undefined) throw new Error(`${what}: it did not start`);
         let over = false;
-        ended.then(() => {
-          over = true;
-        });
-        await Bun.sleep(60);
+        const ended = new Promise<void>((resolve) =>
+          child.on("exit", () => {
+            over = true;
+            resolve();
+          }),
+        );
+        await until(() => over || hangs(pid), `${what} to begin`);
         if (!over) {
           hit++;
-          process.kill(-(child.pid ?? 0), "SIGKILL");
+          process.kill(-pid, "SIGKILL");
         }
         await ended;
       }
@@ -265,6 +248,19 @@ describe.each(PROGRAMS)("%s", (command, program) => {
     expect(hit).toBeGreaterThan(count / 3);
   });
 });
+
+/** Whether a process or a child of it is at the instruction that hangs: programs of later write nothing down. */
+function hangs(pid: number): boolean {
+  const read = (path: string) => {
+    try {
+      return readFileSync(path, "latin1");
+    } catch {
+      return ""; // it has ended
+    }
+  };
+  const children = read(`/proc/${pid}/task/${pid}/children`).split(" ").filter(Boolean).map(Number);
+  return read(`/proc/${pid}/syscall`).startsWith(`${HANGING_CALL} `) || children.some(hangs);
+}
 
 async function expectNothing(what: string): Promise<void> {
   const look = () => [...leftovers(place.mark, place.root).filter((line) => !line.includes("/bundle-")), ...runs()];

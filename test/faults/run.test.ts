@@ -5,8 +5,8 @@ import { writeFileSync } from "node:fs";
 import type { Where } from "../../src/plan/plan.ts";
 import type { Layout } from "../../src/stage/encode.ts";
 import { difference, snapshot } from "../leaks.ts";
-import { directory, until, vitrine } from "../vitrine.ts";
-import { failing, launch, replaced, type Subject, stateOf, subject } from "./faulty.ts";
+import { directory, vitrine } from "../vitrine.ts";
+import { failing, hanging, killWhen, launch, replaced, type Subject, stateOf, subject } from "./faulty.ts";
 
 setDefaultTimeout(600_000);
 
@@ -63,19 +63,10 @@ for (const [what, options, facts] of VARIANTS) {
     const run = await subject(options, facts);
     const before = snapshot();
     let killed = 0;
-    const nap = [7, [0, 0, 250]] as const; // poll(2) of nothing, on x86-64
     for (const at of places(run, facts)) {
-      const { process: child, ended, plan } = await launch(run, replaced(at, ...nap));
-      let over = false;
-      ended.then(() => {
-        over = true;
-      });
-      await until(() => over || stateOf(plan, at) === 1, `instruction ${at} to begin`);
-      if (!over) {
-        process.kill(child.pid ?? 0, "SIGKILL");
-        killed++;
-      }
-      await ended;
+      const running = await launch(run, hanging(at));
+      if (await killWhen(running, () => stateOf(running.plan, at) === 1, `instruction ${at} to begin`)) killed++;
+      await running.ended;
       await expectNothingLeft(before, `killed at instruction ${at}: ${instruction(run, at)}`);
     }
     expect(killed).toBeGreaterThan(places(run, facts).length / 2);
@@ -109,7 +100,8 @@ async function expectNothingLeft(before: ReturnType<typeof snapshot>, what: stri
     stderr: "",
   });
   let left = difference(before, snapshot());
-  for (let i = 0; left.length > 0 && i < 200; i++) {
+  // A process that hangs does so for two seconds, and may not be under its parent's signal yet.
+  for (const end = performance.now() + 5000; left.length > 0 && performance.now() < end; ) {
     await new Promise((resolve) => setTimeout(resolve, 10));
     left = difference(before, snapshot());
   }

@@ -149,6 +149,28 @@ describe("walk", () => {
     expects(existsSync(tree)).toBe(false);
     expects(existsSync(`${outside}/canary`)).toBe(true);
   });
+  test("a path that does not end in a name is refused, and nothing goes", () => {
+    const tree = directory("unnamed");
+    mkdirSync(`${tree}/a/b`, { recursive: true });
+    writeFileSync(`${tree}/canary`, "");
+    symlinkSync(tree, `${tree}/a/up`);
+    for (const path of [
+      `${tree}/a/..`,
+      `${tree}/a/b/../..`,
+      `${tree}/a/up/`,
+      `${tree}/a/.`,
+      `${tree}/`,
+      "..",
+      ".",
+      "/",
+      "",
+    ]) {
+      const walk = remove(path);
+      expects({ path, ...carryOut([op([walk])]).of(walk) }).toMatchObject({ path, state: "failed", errno: 22 });
+    }
+    expects(readdirSync(tree).sort()).toEqual(["a", "canary"]);
+    expects(readdirSync(`${tree}/a`).sort()).toEqual(["b", "up"]);
+  });
   test("removes a single file, and says ENOENT of nothing", () => {
     const file = `${directory("single")}/file`;
     writeFileSync(file, "");

@@ -1,3 +1,4 @@
+import { checkRun } from "../../container/runs.ts";
 import { openEngine } from "../../engine/context.ts";
 import { finishRun } from "../../engine/ended.ts";
 import { VitrineError } from "../../errors.ts";
@@ -12,6 +13,7 @@ export const command: Command = {
   async run({ paths, args }) {
     const [directory] = args;
     if (!directory) throw new VitrineError("USAGE", "no run");
+    checkRun(paths, directory);
     const engine = await openEngine(paths);
     const { exitCode, journal, oom, undoTook } = finishRun(engine, directory);
     const { record } = journal;

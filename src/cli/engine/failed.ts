@@ -1,3 +1,4 @@
+import { checkRun } from "../../container/runs.ts";
 import { openEngine } from "../../engine/context.ts";
 import { tellFailure } from "../../engine/failed.ts";
 import { VitrineError } from "../../errors.ts";
@@ -10,6 +11,7 @@ export const command: Command = {
   async run({ paths, args }) {
     const [directory] = args;
     if (!directory) throw new VitrineError("USAGE", "no run");
+    checkRun(paths, directory);
     throw tellFailure(await openEngine(paths), directory);
   },
 };

@@ -1,3 +1,4 @@
+import { checkRun } from "../../container/runs.ts";
 import { failedExec, tellFailure } from "../../runtime/failed.ts";
 import { type OciCommand, runtimeOf } from "./command.ts";
 
@@ -11,8 +12,10 @@ export const command: OciCommand = {
   least: 1,
   async run(i) {
     const [directory = ""] = i.args;
+    const runtime = await runtimeOf(i);
+    checkRun(runtime.engine.paths, directory);
     const status = failedExec(directory) ? EXEC_FAILED : 1;
-    i.log.complain(tellFailure(await runtimeOf(i), directory));
+    i.log.complain(tellFailure(runtime, directory));
     return status;
   },
 };
