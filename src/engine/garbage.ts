@@ -7,6 +7,7 @@ import { carryOut } from "../container/plans.ts";
 import { randomHex } from "../container/random.ts";
 import { blobFile } from "../image/blobs.ts";
 import { isHeld, parseClaim } from "../image/claim.ts";
+import { unfinishedBy } from "../image/durable.ts";
 import { listImageIds, listImages, readImage, removeImage } from "../image/images.ts";
 import { listLayers, readLayer } from "../image/layers.ts";
 import { leased, startCollecting } from "../image/leases.ts";
@@ -66,6 +67,7 @@ async function takeAway(engine: Engine, alsoPartial: boolean): Promise<Garbage> 
   for (const name of unfinishedLayers(engine)) discard(engine, `${layersDirectory(paths)}/${name}`);
   const gone = blobs.filter((digest) => !held.has(digest));
   for (const digest of gone) bytes += removeFile(blobFile(paths, digest));
+  for (const file of unfinishedBlobs(engine)) bytes += removeFile(file);
   const dropped = partials.filter(({ digest }) => alsoPartial && !held.has(digest));
   for (const { file } of dropped) bytes += removeFile(file);
   return { layers: lost, blobs: gone, partial: dropped.map(({ digest }) => digest), bytes };
@@ -104,6 +106,18 @@ function listBlobs({ paths }: Engine): Digest[] {
     entries(`${blobsDirectory(paths)}/${algorithm}`)
       .filter((name) => /^[0-9a-f]+$/.test(name))
       .map((hex) => `${algorithm}:${hex}` as Digest),
+  );
+}
+
+/** Small ones that a killed command was writing; large ones are partial. */
+function unfinishedBlobs({ paths }: Engine): string[] {
+  return ["sha256", "sha512"].flatMap((algorithm) =>
+    entries(`${blobsDirectory(paths)}/${algorithm}`)
+      .filter((name) => {
+        const claim = unfinishedBy(name);
+        return claim !== undefined && !isHeld(claim);
+      })
+      .map((name) => `${blobsDirectory(paths)}/${algorithm}/${name}`),
   );
 }
 
