@@ -177,6 +177,8 @@ void try_later(u64 argc, char **argv)
 		try_ps(left, words, root, argv + argc + 1);
 	if (equal(words[0], "list"))
 		try_list(left, words, root);
+	if (equal(words[0], "events"))
+		try_stats(left, words, root);
 	for (u64 c = 0; c < sizeof(COMMANDS) / sizeof(*COMMANDS); c++)
 		if (equal(words[0], COMMANDS[c].name))
 			program = COMMANDS[c].program;

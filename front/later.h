@@ -1,4 +1,4 @@
-// The short ways of the OCI command line: later.c finds them, texts.c and list.c print.
+// The short ways of the OCI command line: later.c finds them, texts.c, list.c and stats.c print.
 #ifndef FRONT_LATER_H
 #define FRONT_LATER_H
 
@@ -7,7 +7,7 @@
 enum { PATH_BYTES = 4096 };
 
 // Of the stage, see stage/wire.h.
-enum later_program { START = 4, STATE, KILL, DELETE, PAUSE, UNPAUSE, PS, LIST };
+enum later_program { START = 4, STATE, KILL, DELETE, PAUSE, UNPAUSE, PS, LIST, GROUPS };
 
 int equal(const char *a, const char *b);
 // Behind the prefix of a word, or 0.
@@ -28,5 +28,6 @@ void print(const char *text, u64 bytes);
 void try_texts(u64 count, char **words);
 void try_ps(u64 count, char **words, const char *root, char **environment);
 void try_list(u64 count, char **words, const char *root);
+void try_stats(u64 count, char **words, const char *root);
 
 #endif

@@ -1,284 +1,174 @@
 /** What a container uses, read from its control groups, in the shape that `runc events --stats` prints. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { HostFacts } from "../linux/facts.ts";
-import { defined } from "../spec/json.ts";
+import { type StatsPart, statsParts } from "./statsparts.ts";
+import { STATS_END, STATS_TEMPLATES } from "./statstemplates.ts";
 
-export interface Usage {
-  limit: number;
-  usage?: number;
-  max?: number;
-  failcnt: number;
+/** A JSON object. Times in nanoseconds, sizes in bytes; every number with all its digits. */
+export function readStats(facts: HostFacts, path: string): string {
+  return renderStats(statsParts(facts, path), readText);
 }
 
-/** Times in nanoseconds, sizes in bytes. What this host does not count is absent. */
-export interface Stats {
-  cpu: {
-    usage: {
-      total?: number;
-      percpu?: number[];
-      percpu_kernel?: number[];
-      percpu_user?: number[];
-      kernel: number;
-      user: number;
-    };
-    throttling: { periods?: number; throttledPeriods?: number; throttledTime?: number };
-  };
-  cpuset: Record<string, number | number[]>;
-  memory: {
-    cache?: number;
-    usage: Usage;
-    swap: Usage;
-    kernel: Usage;
-    kernelTCP: Usage;
-    raw?: Record<string, number>;
-  };
-  pids: { current?: number; limit?: number };
-  blkio: Record<string, { major: number; minor: number; op: string; value: number }[]>;
-  hugetlb: Record<string, { usage?: number; max?: number; failcnt: number }>;
-  intel_rdt: Record<string, never>;
-  network_interfaces: null;
-}
-
-/** USER_HZ: times in cpuacct.stat are in such ticks. */
-const TICK_NS = 10_000_000;
-
-export function readStats({ cgroups }: HostFacts, path: string): Stats {
-  const v1 = (controller: string) => {
-    const hierarchy = cgroups.v1.find((h) => h.controllers.includes(controller));
-    return hierarchy && new Group(hierarchy.mount + path);
-  };
-  const v2 = cgroups.v2 && new Group(cgroups.v2.mount + path);
-  const cpuacct = v1("cpuacct");
-  const memory = v1("memory");
-  const pids = v1("pids") ?? v2;
-  const blkio = v1("blkio");
-  const hugetlb = v1("hugetlb");
-  return {
-    cpu: cpuacct ? cpuOfV1(cpuacct, v1("cpu")) : cpuOfV2(v2),
-    cpuset: cpusetOf(v1("cpuset") ?? v2),
-    memory: memory ? memoryOfV1(memory) : memoryOfV2(v2),
-    pids: pids ? defined({ current: pids.number("pids.current"), limit: pids.number("pids.max") }) : {},
-    blkio: blkio ? blkioOfV1(blkio) : blkioOfV2(v2),
-    hugetlb: hugetlb
-      ? hugetlbOf(hugetlb, "usage_in_bytes", "max_usage_in_bytes")
-      : v2
-        ? hugetlbOf(v2, "current", "")
-        : {},
-    intel_rdt: {},
-    network_interfaces: null,
-  };
+/** @param read undefined for a file that is not there */
+export function renderStats(parts: readonly StatsPart[], read: (path: string) => string | undefined): string {
+  const members = parts.flatMap(({ name, directories }) => {
+    const group = new Group(directories, read);
+    return new Lines(STATS_TEMPLATES[name] ?? "").members(group);
+  });
+  return `{${[...members, ...new Lines(STATS_END).members(new Group([], read))].join(",")}}`;
 }
 
 /** How often the kernel has killed a process of the container for want of memory. */
 export function readOomKills({ cgroups }: HostFacts, path: string): number {
   const v1 = cgroups.v1.find((h) => h.controllers.includes("memory"));
-  if (v1) return new Group(v1.mount + path).pairs("memory.oom_control").oom_kill ?? 0;
-  return cgroups.v2 ? (new Group(cgroups.v2.mount + path).pairs("memory.events").oom_kill ?? 0) : 0;
+  const group = (mount: string) => new Group([mount + path], readText);
+  if (v1) return Number(group(v1.mount).named("memory.oom_control", "oom_kill") ?? 0);
+  return cgroups.v2 ? Number(group(cgroups.v2.mount).named("memory.events", "oom_kill") ?? 0) : 0;
 }
 
-class Group {
-  readonly directory: string;
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return undefined; // not on this kernel, or not for this group
+  }
+}
 
-  constructor(directory: string) {
-    this.directory = directory;
+const NUMBER = /^-?\d+$/;
+
+class Group {
+  readonly #directories: StatsPart["directories"];
+  readonly #read: (path: string) => string | undefined;
+  readonly #texts = new Map<string, string | undefined>();
+
+  constructor(directories: StatsPart["directories"], read: (path: string) => string | undefined) {
+    this.#directories = directories;
+    this.#read = read;
   }
 
-  text(file: string): string | undefined {
-    try {
-      return readFileSync(`${this.directory}/${file}`, "latin1").trim();
-    } catch {
-      return undefined; // not on this kernel, or not for this group
-    }
+  /** A file is read once: what is told of it belongs together. */
+  text(file = ""): string | undefined {
+    const [name = "", place = "0"] = file.split(":").reverse();
+    const directory = this.#directories[Number(place)];
+    if (directory !== undefined && !this.#texts.has(file)) this.#texts.set(file, this.#read(`${directory}/${name}`));
+    return this.#texts.get(file)?.trim();
   }
 
   /** Undefined for "max" too. */
-  number(file: string): number | undefined {
-    const value = Number(this.text(file) || Number.NaN);
-    return Number.isNaN(value) ? undefined : value;
+  number(file: string | undefined): bigint | undefined {
+    const text = this.text(file) ?? "";
+    return NUMBER.test(text) ? BigInt(text) : undefined;
   }
 
-  numbers(file: string): number[] | undefined {
-    return this.text(file)?.split(/\s+/).filter(Boolean).map(Number);
+  pairs(file: string | undefined): [name: string, value: bigint][] {
+    return this.rows(file).flatMap(([name, value = ""]) => (name && NUMBER.test(value) ? [[name, BigInt(value)]] : []));
   }
 
-  /** Lines of "name number". */
-  pairs(file: string): Record<string, number> {
-    const lines = (this.text(file) ?? "").split("\n").map((line) => line.split(" "));
-    return Object.fromEntries(lines.flatMap(([name, value]) => (name && value ? [[name, Number(value)]] : [])));
+  named(file: string | undefined, name: string | undefined): bigint | undefined {
+    return this.pairs(file).find(([own]) => own === name)?.[1];
+  }
+
+  rows(file: string | undefined): string[][] {
+    return (this.text(file) ?? "").split("\n").map((line) => line.split(" "));
   }
 }
 
-function throttlingOf(stat: Record<string, number>, nanoseconds: number | undefined): Stats["cpu"]["throttling"] {
-  return defined({
-    periods: stat.nr_periods || undefined,
-    throttledPeriods: stat.nr_throttled || undefined,
-    throttledTime: nanoseconds || undefined,
-  });
-}
+/** The lines of a template, from a place on. */
+class Lines {
+  readonly #lines: readonly string[];
+  #at = 0;
 
-function cpuOfV1(cpuacct: Group, cpu: Group | undefined): Stats["cpu"] {
-  const { user = 0, system = 0 } = cpuacct.pairs("cpuacct.stat");
-  const each = (cpuacct.text("cpuacct.usage_all") ?? "")
-    .split("\n")
-    .slice(1)
-    .map((line) => line.split(" ").map(Number));
-  const stat = cpu?.pairs("cpu.stat") ?? {};
-  return {
-    usage: defined({
-      total: cpuacct.number("cpuacct.usage"),
-      percpu: cpuacct.numbers("cpuacct.usage_percpu"),
-      percpu_kernel: each.length > 0 ? each.map((row) => row[2] ?? 0) : undefined,
-      percpu_user: each.length > 0 ? each.map((row) => row[1] ?? 0) : undefined,
-      kernel: system * TICK_NS,
-      user: user * TICK_NS,
-    }),
-    throttling: throttlingOf(stat, stat.throttled_time),
-  };
-}
-
-function cpuOfV2(group: Group | undefined): Stats["cpu"] {
-  const stat = group?.pairs("cpu.stat") ?? {};
-  return {
-    usage: defined({
-      total: stat.usage_usec === undefined ? undefined : stat.usage_usec * 1000,
-      kernel: (stat.system_usec ?? 0) * 1000,
-      user: (stat.user_usec ?? 0) * 1000,
-    }),
-    throttling: throttlingOf(stat, (stat.throttled_usec ?? 0) * 1000),
-  };
-}
-
-function cpusetOf(group: Group | undefined): Stats["cpuset"] {
-  const result: Stats["cpuset"] = {};
-  for (const name of ["cpus", "mems"] as const) {
-    const list = group?.text(`cpuset.${name}`) || group?.text(`cpuset.${name}.effective`);
-    if (list) result[name] = parseList(list);
+  constructor(text: string) {
+    this.#lines = text.split("\n");
   }
-  for (const flag of CPUSET_FLAGS) {
-    const value = group?.number(`cpuset.${flag}`);
-    if (value !== undefined) result[flag] = value;
+
+  /** Up to the end of the object that they are in. */
+  members(group: Group): string[] {
+    const result: string[] = [];
+    for (let line = this.#next(); line !== undefined && line !== "}"; line = this.#next()) {
+      const [kind = "", key = "", ...rest] = line.split(" ");
+      let value: string | undefined;
+      if (kind === "{" || kind === "f") {
+        const inner = this.members(group);
+        value = kind === "{" || group.number(rest[0]) !== undefined ? `{${inner.join(",")}}` : undefined;
+      } else value = VALUES[kind]?.(group, rest);
+      if (value !== undefined) result.push(`"${key}":${value}`);
+    }
+    return result;
   }
-  return result;
-}
 
-const CPUSET_FLAGS = [
-  "cpu_exclusive",
-  "mem_hardwall",
-  "mem_exclusive",
-  "memory_migrate",
-  "memory_spread_page",
-  "memory_spread_slab",
-  "memory_pressure",
-  "sched_load_balance",
-  "sched_relax_domain_level",
-];
-
-/** "0-2,4": 0, 1, 2, 4. */
-function parseList(text: string): number[] {
-  return text.split(",").flatMap((part) => {
-    const [first = 0, last = first] = part.split("-").map(Number);
-    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  });
-}
-
-function memoryOfV1(group: Group): Stats["memory"] {
-  const usage = (prefix: string): Usage =>
-    defined({
-      limit: group.number(`memory.${prefix}limit_in_bytes`) ?? 0,
-      usage: group.number(`memory.${prefix}usage_in_bytes`) || undefined,
-      max: group.number(`memory.${prefix}max_usage_in_bytes`) || undefined,
-      failcnt: group.number(`memory.${prefix}failcnt`) ?? 0,
-    });
-  const raw = group.pairs("memory.stat");
-  return defined({
-    cache: raw.cache,
-    usage: usage(""),
-    swap: usage("memsw."),
-    kernel: usage("kmem."),
-    kernelTCP: usage("kmem.tcp."),
-    raw,
-  });
-}
-
-/** As runc has it: without a limit the largest number, and swap counted together with memory. */
-function memoryOfV2(group: Group | undefined): Stats["memory"] {
-  const none = Number.MAX_SAFE_INTEGER;
-  const raw = group?.pairs("memory.stat") ?? {};
-  const events = group?.pairs("memory.events") ?? {};
-  const current = group?.number("memory.current") ?? 0;
-  const limit = group?.number("memory.max") ?? none;
-  const swap = group?.number("memory.swap.current") ?? 0;
-  const swapLimit = group?.number("memory.swap.max");
-  return defined({
-    cache: raw.file,
-    usage: defined({ limit, usage: current, max: group?.number("memory.peak"), failcnt: events.max ?? 0 }),
-    swap: {
-      limit: swapLimit === undefined || limit === none ? none : limit + swapLimit,
-      usage: current + swap,
-      failcnt: 0,
-    },
-    kernel: { limit: 0, failcnt: 0 },
-    kernelTCP: { limit: 0, failcnt: 0 },
-    raw,
-  });
-}
-
-const BLKIO_FILES: readonly [string, string][] = [
-  ["ioServiceBytesRecursive", "blkio.throttle.io_service_bytes_recursive"],
-  ["ioServicedRecursive", "blkio.throttle.io_serviced_recursive"],
-];
-
-function blkioOfV1(group: Group): Stats["blkio"] {
-  const result: Stats["blkio"] = {};
-  for (const [name, file] of BLKIO_FILES) {
-    const entries = (group.text(file) ?? "").split("\n").flatMap((line) => {
-      const [device = "", op, value] = line.split(" ");
-      const [major, minor] = device.split(":").map(Number);
-      return op && value !== undefined && minor !== undefined
-        ? [{ major: major ?? 0, minor, op, value: Number(value) }]
-        : [];
-    });
-    if (entries.length > 0) result[name] = entries;
+  #next(): string | undefined {
+    return this.#lines[this.#at++];
   }
-  return result;
 }
 
-const IO_STAT: Readonly<Record<string, readonly [name: string, op: string]>> = {
-  rbytes: ["ioServiceBytesRecursive", "Read"],
-  wbytes: ["ioServiceBytesRecursive", "Write"],
-  rios: ["ioServicedRecursive", "Read"],
-  wios: ["ioServicedRecursive", "Write"],
+const scaled = (value: bigint, factor: string | undefined) => value * BigInt(factor ?? 1);
+const array = (items: readonly unknown[]) => `[${items.join(",")}]`;
+const filled = (items: readonly unknown[]) => (items.length > 0 ? array(items) : undefined);
+
+function entry(device: string, op: string, value: string): string {
+  const [major = 0, minor = 0] = device.split(":").map(Number);
+  return `{"major":${major},"minor":${minor},"op":"${op}","value":${value}}`;
+}
+
+/** By the first word of a line: see statstemplates.ts. */
+const VALUES: Readonly<Record<string, (group: Group, words: readonly string[]) => string | undefined>> = {
+  "=": (_, words) => words.join(" "),
+  n: (group, [file, otherwise]) => group.number(file)?.toString() ?? otherwise,
+  z: (group, [file]) => (group.number(file) || undefined)?.toString(),
+  s(group, [file, other, otherwise]) {
+    const [a, b] = [group.number(file), group.number(other)];
+    if (otherwise !== undefined && (a === undefined || b === undefined)) return otherwise;
+    return ((a ?? 0n) + (b ?? 0n)).toString();
+  },
+  p: (group, [file, name, factor]) => scaled(group.named(file, name) ?? 0n, factor).toString(),
+  q(group, [file, name, factor]) {
+    const value = group.named(file, name);
+    return value === undefined ? undefined : scaled(value, factor).toString();
+  },
+  "?": (group, [file, name, factor]) => (scaled(group.named(file, name) ?? 0n, factor) || undefined)?.toString(),
+  a: (group, [file]) =>
+    `{${group
+      .pairs(file)
+      .map(([name, value]) => `"${name}":${value}`)
+      .join(",")}}`,
+  w(group, [file]) {
+    const text = group.text(file);
+    return text === undefined ? undefined : array(text.split(/\s+/).filter(Boolean));
+  },
+  c: (group, [file, column]) =>
+    filled(
+      group
+        .rows(file)
+        .slice(1)
+        .map((row) => row[Number(column)] ?? 0),
+    ),
+  l(group, [file, other]) {
+    const text = group.text(file) || group.text(other);
+    return text ? array(text.split(",").flatMap(range)) : undefined;
+  },
+  b: (group, [file]) =>
+    filled(
+      group
+        .rows(file)
+        .flatMap(([device = "", op, value]) =>
+          device.includes(":") && op && value !== undefined ? [entry(device, op, value)] : [],
+        ),
+    ),
+  i: (group, [file, read, write]) =>
+    filled(
+      group.rows(file).flatMap(([device = "", ...words]) =>
+        words.flatMap((word) => {
+          const [name, value = ""] = word.split("=");
+          const op = name === read ? "Read" : name === write ? "Write" : undefined;
+          return op ? [entry(device, op, value)] : [];
+        }),
+      ),
+    ),
 };
 
-function blkioOfV2(group: Group | undefined): Stats["blkio"] {
-  const result: Stats["blkio"] = {};
-  for (const line of (group?.text("io.stat") ?? "").split("\n")) {
-    const [device = "", ...words] = line.split(" ");
-    const [major = 0, minor = 0] = device.split(":").map(Number);
-    for (const [key = "", value] of words.map((word) => word.split("="))) {
-      const known = IO_STAT[key];
-      if (!known) continue;
-      const [name, op] = known;
-      result[name] = [...(result[name] ?? []), { major, minor, op, value: Number(value) }];
-    }
-  }
-  return result;
-}
-
-function hugetlbOf(group: Group, usage: string, max: string): Stats["hugetlb"] {
-  const result: Stats["hugetlb"] = {};
-  let names: string[] = [];
-  try {
-    names = readdirSync(group.directory);
-  } catch {
-    // The group is gone.
-  }
-  for (const name of names) {
-    const size = /^hugetlb\.(\d+[KMG]B)\.(usage_in_bytes|current)$/.exec(name)?.[1];
-    if (size === undefined || size in result) continue;
-    const file = (what: string) => (what === "" ? undefined : group.number(`hugetlb.${size}.${what}`) || undefined);
-    const failed = group.number(`hugetlb.${size}.failcnt`) ?? group.pairs(`hugetlb.${size}.events`).max ?? 0;
-    result[size] = defined({ usage: file(usage), max: file(max), failcnt: failed });
-  }
-  return result;
+/** "0-2": 0, 1, 2. */
+function range(part: string): number[] {
+  const [first = 0, last = first] = part.split("-").map(Number);
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }

@@ -7,7 +7,7 @@ import type { HostFacts } from "../linux/facts.ts";
 import { planRun } from "../plan/run.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { encode } from "../stage/encode.ts";
-import { readHead } from "../stage/layout.ts";
+import { HEADER_SIZE, readHead } from "../stage/layout.ts";
 import { type Identity, processSuffix, STAND_IN } from "./identity.ts";
 import {
   dropTemplates,
@@ -53,11 +53,12 @@ function decode(file: Uint8Array): { programs: string; steps: Step[] } {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const u32 = (at: number) => view.getUint32(at, true);
   const [size, ops, relocs] = [u32(8), u32(12), u32(16)];
-  const relocsAt = 128 + 96 * ops;
+  const relocsAt = HEADER_SIZE + 96 * ops;
   const dataAt = Math.ceil((relocsAt + 12 * relocs) / 8) * 8;
   const starts = new Set<number>();
   for (let i = 0; i < ops; i++)
-    for (let a = 0; a < 6; a++) if (file[128 + 96 * i + 2 + a] === 1) starts.add(u32(128 + 96 * i + 48 + 8 * a));
+    for (let a = 0; a < 6; a++)
+      if (file[HEADER_SIZE + 96 * i + 2 + a] === 1) starts.add(u32(HEADER_SIZE + 96 * i + 48 + 8 * a));
   for (let i = 0; i < relocs; i++) if (file[relocsAt + 12 * i + 8] === 1) starts.add(u32(relocsAt + 12 * i + 4));
   const sorted = [...starts].sort((a, b) => a - b);
   const piece = (at: number) => sorted.findLastIndex((start) => start <= at);
@@ -70,7 +71,7 @@ function decode(file: Uint8Array): { programs: string; steps: Step[] } {
   };
   const within = (at: number) => `piece ${piece(at)}+${at - (sorted[piece(at)] ?? 0)}`;
   const steps = Array.from({ length: ops }, (_, i): Step => {
-    const at = 128 + 96 * i;
+    const at = HEADER_SIZE + 96 * i;
     const args = [0, 1, 2, 3, 4, 5].map((a) => {
       const value = view.getBigUint64(at + 48 + 8 * a, true);
       const kind = file[at + 2 + a];
@@ -85,7 +86,7 @@ function decode(file: Uint8Array): { programs: string; steps: Step[] } {
     const head = Buffer.concat([file.subarray(at, at + 2), file.subarray(at + 8, at + 48)]).toString("hex");
     return { head, args, relocs: own };
   });
-  return { programs: Buffer.from(file.subarray(32, 128)).toString("hex"), steps };
+  return { programs: Buffer.from(file.subarray(32, HEADER_SIZE)).toString("hex"), steps };
 }
 
 const planPart = (file: Uint8Array) => file.subarray(0, readHead(file).trailer);

@@ -1,4 +1,5 @@
 /** What is done with a container that stays when its `run` is over: by the results that are in its plan file. */
+import { statsParts } from "../cgroup/statsparts.ts";
 import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK, O_WRONLY } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { type Config, hasNewNamespace } from "../spec/config.ts";
@@ -56,6 +57,7 @@ export function programsOf(input: CreateInput, facts: HostFacts, marks: Marks, p
       unpause: [letGoOn(marks, group, facts, config)],
       ps: [printProcesses(facts, config)],
       list: [printEntry(input, marks, pid, group)],
+      groups: [printGroups(marks, facts, config)],
     },
   };
 }
@@ -266,6 +268,15 @@ function printProcesses(facts: HostFacts, config: Config): Op {
   const size = sys("read", [file, pids, pids.size]);
   const does = [file, size, expect(size, PIDS_BYTES, 0n, "EFBIG"), sys("write", [1, pids, size])];
   return onHost(told, [unless(["ENOENT", "ENODEV"], does)]);
+}
+
+/** Lines for `events --stats`: which figures are to be read in which groups. */
+function printGroups(marks: Marks, facts: HostFacts, { linux }: Config): Op {
+  const told = { call: "writev", object: "the control groups", why: "Their figures are read by whoever asks." };
+  const parts = statsParts(facts, linux.cgroupsPath);
+  const lines = parts.map(({ name, directories }) => `${name}\t${directories.join("\t")}\n`).join("");
+  const plain = !/[\t\n]/.test(linux.cgroupsPath) && !parts.some(({ directories }) => directories.includes(undefined));
+  return onHost(told, plain ? [...lives(marks).does, writeAll([text(lines)])] : [expect(GIVEN, 0n, 1n, "EOPNOTSUPP")]);
 }
 
 function writeAll(parts: readonly (Data | PidText)[]): Instruction {

@@ -43,6 +43,9 @@ const [KINDS, ARGS, RELOCS, WALKS, PROGRAMS] = ["op_kind", "arg_kind", "reloc_ki
   wireEnum,
 ) as [string[], string[], string[], string[], string[]];
 
+/** struct header, of which the programs are the end. */
+const HEAD = 32 + 8 * (PROGRAMS.length - 1);
+
 interface DecodedOp {
   readonly kind: string;
   readonly wake: boolean;
@@ -81,11 +84,11 @@ function decode(file: Uint8Array): Decoded {
     number,
     number,
   ];
-  const programs = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map((i) => ({
+  const programs = PROGRAMS.slice(0, -1).map((_, i) => ({
     first: u32(32 + 8 * i),
     count: u32(36 + 8 * i),
   }));
-  const relocsAt = 128 + 96 * count;
+  const relocsAt = HEAD + 96 * count;
   const dataAt = Math.ceil((relocsAt + 12 * relocCount) / 8) * 8;
   must(size === dataAt + dataSize, "sizes do not add up");
   must(report >= size && report % 4096 === 0, "the report has a place of its own");
@@ -107,7 +110,7 @@ function decode(file: Uint8Array): Decoded {
     return { at: target, of, kind, width, pad };
   });
   const ops = Array.from({ length: count }, (_, i): DecodedOp => {
-    const at = 128 + 96 * i;
+    const at = HEAD + 96 * i;
     const flags = file[at + 1] as number;
     const kind = KINDS[file[at] as number] ?? "?";
     must(KINDS.includes(kind) && kind !== "OP_KINDS", `kind of op ${i}`);
@@ -552,14 +555,14 @@ describe("by hand", () => {
     // biome-ignore format: one field a line
     const head = [
       ...new TextEncoder().encode("vitrine1"),
-      227, 0, 0, 0, // size
+      235, 0, 0, 0, // size
       1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, // ops, relocs, data
       0, 16, 0, 0, 0, 0, 0, 0, // report, out
       0, 0, 0, 0, 1, 0, 0, 0, // run
       1, 0, 0, 0, 0, 0, 0, 0, // failed
       1, 0, 0, 0, 0, 0, 0, 0, // recover
       0, 0, 0, 0, 0, 0, 0, 0, // resume
-      ...[1, 2, 3, 4, 5, 6, 7, 8].flatMap(() => [1, 0, 0, 0, 0, 0, 0, 0]), // start to list
+      ...[1, 2, 3, 4, 5, 6, 7, 8, 9].flatMap(() => [1, 0, 0, 0, 0, 0, 0, 0]), // start to groups
       1, 2, 0, 0, 0, 1, 0, 0, // OP_SYS, OP_RETRY, kinds of arguments
       3, 0, 0, 0, // close
       ...new Array(24).fill(0), // size, first, undo, undo_count, reloc, reloc_count
@@ -572,13 +575,13 @@ describe("by hand", () => {
       ...new Array(16).fill(0),
       0x61, 0x62, 0,
     ];
-    expect([...file.subarray(0, 227)]).toEqual(head);
+    expect([...file.subarray(0, 235)]).toEqual(head);
     expect(file).toHaveLength(4096 + 16 + 24);
   });
 
   test("call numbers are those of the architecture", () => {
     const nr = (arch: "x64" | "arm64") =>
-      new DataView(encode(planOf([host([sys("mount", [])])]), arch).file.buffer).getUint32(136, true);
+      new DataView(encode(planOf([host([sys("mount", [])])]), arch).file.buffer).getUint32(HEAD + 8, true);
     expect([nr("x64"), nr("arm64")]).toEqual([165, 40]);
   });
 
@@ -596,6 +599,7 @@ describe("by hand", () => {
       "UNPAUSE",
       "PS",
       "LIST",
+      "GROUPS",
       "PROGRAMS",
     ]);
     for (const [name, number] of Object.entries(PROGRAM)) expect(PROGRAMS[number]).toBe(name.toUpperCase());
@@ -609,7 +613,7 @@ describe("by hand", () => {
       { first: 4, count: 0 },
       { first: 4, count: 0 },
       { first: 3, count: 1 },
-      ...[1, 2, 3, 4, 5, 6, 7, 8].map(() => ({ first: 4, count: 0 })),
+      ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map(() => ({ first: 4, count: 0 })),
     ]);
   });
 

@@ -20,9 +20,10 @@ export const PROGRAM = {
   unpause: 9,
   ps: 10,
   list: 11,
+  groups: 12,
 } as const;
 
-const LATER = ["start", "state", "kill", "delete", "pause", "unpause", "ps", "list"] as const;
+const LATER = ["start", "state", "kill", "delete", "pause", "unpause", "ps", "list", "groups"] as const;
 
 const KIND = {
   sys: 1,

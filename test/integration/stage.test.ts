@@ -272,6 +272,7 @@ test("what is done later reads what the run reported, takes a number, and writes
       unpause: [],
       ps: [],
       list: [],
+      groups: [],
     },
   };
   const { file } = encode(plan, currentArch());

@@ -60,6 +60,21 @@ test("spec, features, --version", () => {
   same("--version");
 });
 
+test("events --stats, of a container that does nothing meanwhile", async () => {
+  const { id } = await place.start();
+  place.ok(["pause", id]);
+  // What the kernel uses for it changes meanwhile, and all that it is counted to.
+  const stats = (globals: string[]) => {
+    const text = place.ok(["events", "--stats", id], { globals }).stdout;
+    place.ok(["events", id, "--stats"], { globals });
+    return text.replace(/"(usage|max)":\d+/g, '"$1":…');
+  };
+  expect(stats([])).toBe(stats(["--debug"]));
+  const { data } = JSON.parse(place.ok(["events", "--stats", id]).stdout);
+  expect(data.pids.current).toBeGreaterThan(0);
+  expect(data.cpu.usage.total).toBeGreaterThan(0);
+});
+
 test("every name of a signal", async () => {
   const { id } = await place.start(({ process }) => {
     process.args = ["sh", "-c", "trap 'echo got' USR2; trap 'exit 5' HUP; echo up; while :; do sleep 0.1; done"];
@@ -86,6 +101,7 @@ describe("the front alone, without an engine behind it", () => {
     for (const args of [["pause"], ["resume"], ["kill", "WINCH"]] as const)
       expect(alone(args[0], id, ...args.slice(1))).toEqual(said(""));
     expect(alone("ps", "--format", "json", id)).toEqual(said(expect.stringMatching(/^\[\d+/)));
+    expect(alone("events", "--stats", id)).toEqual(said(expect.stringContaining('"pids":{"current":')));
     expect(alone("list", "-q")).toEqual(said(`${id}\n`));
     expect(alone("delete", "--force", id)).toEqual(said(""));
     expect(place.state(id)).toBeUndefined();

@@ -17,8 +17,8 @@ export const command: OciCommand = {
     const [id = ""] = i.args;
     const every = milliseconds(text(i, "interval") ?? "5s");
     const runtime = await runtimeOf(i);
-    if (truth(i, "stats")) printOut(`${JSON.stringify(statsOf(runtime, id))}\n`);
-    else await watch(runtime, id, every, (event) => printOut(`${JSON.stringify(event)}\n`));
+    if (truth(i, "stats")) printOut(statsOf(runtime, id));
+    else await watch(runtime, id, every, printOut);
     return 0;
   },
 };
