@@ -1,11 +1,11 @@
 /** An image from a registry on loopback into an empty store, and its first start: ours, docker, podman, skopeo with umoci, tar alone. */
 import { spawnSync } from "node:child_process";
-import { globSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { answers, debianMirror, SUITE } from "./bootstrap.ts";
 import { openDocker } from "./docker.ts";
 import { podmanSettings } from "./peers.ts";
-import { mountsBeneath, type Place } from "./place.ts";
+import type { Place } from "./place.ts";
 import type { Entrant } from "./race.ts";
 import { serve } from "./registry.ts";
 
@@ -43,20 +43,20 @@ export async function imageRaces(place: Place, program: string): Promise<ImageRa
     .sort((a, b) => sizeOf(b) - sizeOf(a));
   const size = layers.reduce((sum, file) => sum + sizeOf(file), 0);
 
-  const store = join(directory, "store");
-  const after = () => {
-    for (const mount of mountsBeneath(store)) spawnSync("umount", [mount]);
-    rmSync(store, { recursive: true, force: true });
-  };
-  /** In a store of its own, which is $0; $1 is the image, and its layers follow. */
+  const stores = join(directory, "stores");
+  mkdirSync(stores);
+  /**
+   * In a store of its own, which is $d; $1 is the image, and its layers follow. What is in it stays until all is over: for minutes ext4 is
+   * slow to make files where some have just been deleted (recently_deleted() in fs/ext4/ialloc.c).
+   */
   const entry = (name: string, needs: readonly string[], note: string, script: string, env = process.env): Entrant => {
     const missing = needs.find((program) => !Bun.which(program));
     if (missing !== undefined) return { name, reason: `${missing} is not installed` };
-    const argv = ["sh", "-ec", `mkdir "$0" && ${script}`, store, image, ...layers];
-    return { name, argv, note, env, patience: PATIENCE, after };
+    const argv = ["sh", "-ec", `d=$(mktemp -d -p "$0"); ${script}`, stores, image, ...layers];
+    return { name, argv, note, env, patience: PATIENCE };
   };
-  const ours = `exec "${program}" --root "$0"`;
-  const podman = `exec podman --root "$0/root" --runroot "$0/run" --tmpdir "$0/tmp" --runtime runc`;
+  const ours = `exec "${program}" --root "$d" --state "$d/state"`;
+  const podman = `exec podman --root "$d/root" --runroot "${place.directory}/r$$" --tmpdir "$d/tmp" --runtime runc`;
   const podmanEnv = { ...process.env, CONTAINERS_CONF: podmanSettings(directory) };
   const unpack = `shift && for layer; do tar --extract --gzip --numeric-owner --file "$layer" --directory "$d"; done`;
   const docker = await openDocker(place);
@@ -76,14 +76,14 @@ export async function imageRaces(place: Place, program: string): Promise<ImageRa
       title: `pull Debian with git and Python, ${layers.length} layers, ${Math.round(size / 1e6)} MB, from loopback to disk`,
       entrants: [
         entry("vitrine", [], "synced", `${ours} pull -q "$1"`),
-        entry("tar", [], "layers that are on disk; not synced", `d=$0 && ${unpack}`),
+        entry("tar", [], "layers that are on disk; not synced", unpack),
         dockerEntry("pull", "-q", image),
         entry("podman", ["podman"], "", `${podman} pull -q --tls-verify=false "$1"`, podmanEnv),
         entry(
           "skopeo, umoci",
           ["skopeo", "umoci"],
           "not synced",
-          `skopeo copy -q --src-tls-verify=false "docker://$1" "oci:$0/oci:x" && umoci unpack --image "$0/oci:x" "$0/bundle"`,
+          `skopeo copy -q --src-tls-verify=false "docker://$1" "oci:$d/oci:x" && umoci unpack --image "$d/oci:x" "$d/bundle"`,
         ),
       ],
     },

@@ -102,7 +102,7 @@ function removeGroup(path: string): void {
 
 /** The innermost first. */
 /** Innermost first. */
-export function mountsBeneath(directory: string): string[] {
+function mountsBeneath(directory: string): string[] {
   return readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .map((line) => line.split(" ")[4] ?? "")
