@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import { newIdentity, STAND_IN } from "../container/identity.ts";
 import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import { makeTemplate, stamp } from "../container/template.ts";
-import { attended } from "../plan/attended.ts";
 import { planRun } from "../plan/run.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { encode } from "../stage/encode.ts";
@@ -39,8 +38,8 @@ export async function runInside(engine: Engine, { options, scratch, signal, onLi
   const request = await resolveRequest(engine, options, false, false);
   const shape = shapeOf(engine, request, STAND_IN);
   const root = { kind: "overlay", layers: request.image.layers, scratch, throwAway: true } as const;
-  const own = { ...shape, input: { ...shape.input, root } };
-  const { file } = encode(attended(planRun(own.input, facts), process.pid), facts.arch);
+  const own = { ...shape, input: { ...shape.input, root, attendedBy: process.pid } };
+  const { file } = encode(planRun(own.input, facts), facts.arch);
   const template = makeTemplate("", JSON.stringify(own, exact), file);
   const identity = newIdentity(undefined);
   signal?.throwIfAborted();

@@ -1,6 +1,8 @@
 /** The plan of a run in the foreground: from a config and the host's facts to ops, without looking at anything else. */
+
 import type { HostFacts } from "../linux/facts.ts";
 import { hasNamespace } from "../spec/config.ts";
+import { attended } from "./attended.ts";
 import { type CidFile, writeCidFile } from "./cidfile.ts";
 import { endClient, serveClient } from "./client.ts";
 import { type ContainerInput, planContainer } from "./container.ts";
@@ -45,6 +47,8 @@ export interface RunInput extends ContainerInput {
   readonly cidfile?: string | undefined;
   /** Held by a monitor, and not by the command. */
   readonly monitor?: Monitoring | undefined;
+  /** Pid of the program that starts the stage and waits for it: if that is killed, the container ends with it. */
+  readonly attendedBy?: number | undefined;
 }
 
 /** Docker shows so much of an id. */
@@ -54,6 +58,11 @@ const SHORT_ID = 12;
 const RESUME = 3;
 
 export function planRun(input: RunInput, facts: HostFacts): Plan {
+  const plan = planUnattended(input, facts);
+  return input.attendedBy === undefined ? plan : attended(plan, input.attendedBy);
+}
+
+function planUnattended(input: RunInput, facts: HostFacts): Plan {
   const cidfile = input.cidfile === undefined ? undefined : writeCidFile(input.cidfile, input.id);
   const sections = input.monitor
     ? monitoredSections(input, input.monitor, facts, cidfile)
