@@ -1,8 +1,8 @@
-/** Golden plans, and what has to hold of every plan. UPDATE_GOLDEN=1 writes test/golden anew. */
+/** Golden plans, and what has to hold of every plan. */
 import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { HYBRID, NO_GROUPS, OLDER, shapeFor, V1_ONLY, V2_ONLY } from "../../test/facts.ts";
+import { compareGolden } from "../../test/golden.ts";
 import { LIBRARY } from "../explain/bash.ts";
 import { explainJson } from "../explain/json.ts";
 import { explainScript } from "../explain/script.ts";
@@ -110,17 +110,6 @@ const MORE: readonly Case[] = [
 
 function planOf({ options, facts, user, joins }: Case): Plan {
   return planRun(shapeFor(options, facts, undefined, user, joins).input, facts);
-}
-
-const GOLDEN = new URL("../../test/golden/", import.meta.url).pathname;
-
-function compareGolden(file: string, text: string): void {
-  if (process.env.UPDATE_GOLDEN) {
-    mkdirSync(GOLDEN, { recursive: true });
-    writeFileSync(GOLDEN + file, text);
-  }
-  if (!existsSync(GOLDEN + file)) throw new Error(`test/golden/${file} is not there: UPDATE_GOLDEN=1 writes it`);
-  expect(text).toBe(readFileSync(GOLDEN + file, "utf8"));
 }
 
 describe("golden", () => {
