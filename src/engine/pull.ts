@@ -6,15 +6,16 @@ import { VitrineError } from "../errors.ts";
 import { hasBlob, readBlob, writeBlob } from "../image/blobs.ts";
 import { imageRecord } from "../image/build.ts";
 import { followBlob } from "../image/follow.ts";
+import type { Gate } from "../image/gate.ts";
 import { chainIdsOf, digestOf } from "../image/hash.ts";
 import { commitImage, type ImageLayer, type ImageRecord, nameOwner, readImage } from "../image/images.ts";
+import { forLayers } from "../image/layer/several.ts";
 import { unpackLayer } from "../image/layer/unpack.ts";
 import { readLayer } from "../image/layers.ts";
 import { takeLease } from "../image/leases.ts";
 import { dropPartial } from "../image/partial.ts";
 import { hexOf } from "../image/paths.ts";
 import { openRegistry, type Registry, type Resolved } from "../image/registry/client.ts";
-import { Gate } from "../image/registry/gate.ts";
 import { type RegistryReference, wholeName } from "../image/registryname.ts";
 import { type OnTransfer, shortDigest } from "../image/transfer.ts";
 import { parseImageConfig } from "../spec/checkimageconfig.ts";
@@ -40,9 +41,6 @@ export interface Pulled {
   /** Set if it is for another platform than this host's, and none was asked for. */
   readonly foreign: string | undefined;
 }
-
-/** Layers that are unpacked at once: each keeps a processor or two busy. */
-const UNPACKED_AT_ONCE = 2;
 
 /** What an image is made of, before it is there. */
 export interface Prospect {
@@ -154,7 +152,14 @@ async function bring(
   const whole = layers.every(({ blob, chainId }) => hasBlob(paths, blob.digest) && readLayer(paths, chainId));
   if (known?.manifest === descriptor.digest && whole && names.every((name) => nameOwner(paths, name) === id))
     return { image: known, digest: top, newer: false, foreign };
-  const unpacked = await fetchLayers(engine, registry, layers, { onTransfer, signal });
+  const unpacked = await forLayers(
+    layers,
+    (layer, i, gate, stop) => {
+      const below = layers.slice(0, i).map(({ chainId }) => chainId);
+      return fetchLayer(engine, registry, layer, below, gate, { onTransfer, signal: stop });
+    },
+    signal,
+  );
   const image = imageRecord(config, {
     id,
     configDigest: manifest.config.digest,
@@ -170,37 +175,6 @@ async function bring(
 export function namesFor({ name, tag, digest }: RegistryReference, top: Digest): string[] {
   const canonical = `${name}@${digest ?? top}`;
   return digest === undefined && tag !== undefined ? [`${name}:${tag}`, canonical] : [canonical];
-}
-
-/** The first failure ends all of them; they are over when this is. */
-async function fetchLayers(
-  engine: Engine,
-  registry: Registry,
-  layers: Prospect["layers"],
-  { onTransfer, signal }: PullOptions,
-): Promise<ImageLayer[]> {
-  const stop = new AbortController();
-  const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
-  const gate = new Gate(UNPACKED_AT_ONCE);
-  const work = layers.map(async (layer, i) => {
-    try {
-      return await fetchLayer(
-        engine,
-        registry,
-        layer,
-        layers.slice(0, i).map(({ chainId }) => chainId),
-        gate,
-        { onTransfer, signal: either },
-      );
-    } catch (error) {
-      stop.abort(error);
-      throw error;
-    }
-  });
-  const ends = await Promise.allSettled(work);
-  signal?.throwIfAborted();
-  if (stop.signal.aborted) throw stop.signal.reason;
-  return ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
 }
 
 async function fetchLayer(

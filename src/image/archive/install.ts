@@ -10,6 +10,7 @@ import { blobFile, readBlob } from "../blobs.ts";
 import { imageRecord } from "../build.ts";
 import { chainIdsOf, digestOf } from "../hash.ts";
 import type { ImageRecord } from "../images.ts";
+import { forLayers } from "../layer/several.ts";
 import { unpackLayer } from "../layer/unpack.ts";
 import type { Lease } from "../leases.ts";
 import { hexOf } from "../paths.ts";
@@ -39,12 +40,16 @@ export async function unpackImage(
     throw invalid(`${source}: the manifest has ${manifest.layers.length} layers, the config ${file.diffIds.length}`);
   const chain = chainIdsOf(file.diffIds);
   await lease.hold(chain);
-  const layers: ImageRecord["layers"][number][] = [];
-  for (const [i, { digest: blob, mediaType }] of manifest.layers.entries()) {
-    const input = { blob: blobFile(paths, blob), mediaType, below: chain.slice(0, i), diffId: file.diffIds[i], signal };
-    const { diffId, chainId, size } = await unpackLayer({ paths, stage }, input);
-    layers.push({ digest: blob, diffId, chainId, size });
-  }
+  const layers = await forLayers(
+    manifest.layers,
+    ({ digest, mediaType }, i, gate, signal) =>
+      gate.pass(async () => {
+        const input = { blob: blobFile(paths, digest), mediaType, below: chain.slice(0, i), diffId: file.diffIds[i] };
+        const { diffId, chainId, size } = await unpackLayer({ paths, stage }, { ...input, signal });
+        return { digest, diffId, chainId, size };
+      }),
+    signal,
+  );
   const id = hexOf(digestOf(bytes));
   const more = { id, configDigest: manifest.config.digest, manifest: digest, mediaType: manifest.mediaType, layers };
   return imageRecord(file, more);
