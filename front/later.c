@@ -1,5 +1,5 @@
-// The short way of the OCI command line: `start`, `state`, `kill`, `delete`, `pause`, `resume`, `ps` and `list` are programs of
-// the container's plan, which lies in its directory. If the stage can do one as it is, the engine need not start. Whatever is not plain goes the long way, which
+// The short way of the OCI command line: `start`, `state`, `kill`, `delete`, `pause`, `resume`, `ps`, `list`, `events --stats` and `update`
+// are programs of the container's plan, which lies in its directory. If the stage can do one as it is, the engine need not start. Whatever is not plain goes the long way, which
 // begins anew and tells what is wrong. See docs/decisions/0012-later-programs.md.
 #include "generated/texts.h"
 #include "later.h"
@@ -84,8 +84,7 @@ int join(char *to, const char *a, const char *b, const char *c)
 	return 1;
 }
 
-// The value of a flag that takes one, "--root X" or "--root=X"; moves on behind it. 0: another word.
-static const char *value_of(char **argv, u64 *i, const char *flag)
+const char *value_of(char **argv, u64 *i, const char *flag)
 {
 	const char *rest = behind(argv[*i], flag);
 
@@ -179,6 +178,8 @@ void try_later(u64 argc, char **argv)
 		try_list(left, words, root);
 	if (equal(words[0], "events"))
 		try_stats(left, words, root);
+	if (equal(words[0], "update"))
+		try_update(left, words, root);
 	for (u64 c = 0; c < sizeof(COMMANDS) / sizeof(*COMMANDS); c++)
 		if (equal(words[0], COMMANDS[c].name))
 			program = COMMANDS[c].program;

@@ -1,4 +1,4 @@
-// The short ways of the OCI command line: later.c finds them, texts.c, list.c and stats.c print.
+// The short ways of the OCI command line: later.c finds them, texts.c, list.c and stats.c print, update.c changes limits.
 #ifndef FRONT_LATER_H
 #define FRONT_LATER_H
 
@@ -7,12 +7,14 @@
 enum { PATH_BYTES = 4096 };
 
 // Of the stage, see stage/wire.h.
-enum later_program { START = 4, STATE, KILL, DELETE, PAUSE, UNPAUSE, PS, LIST, GROUPS };
+enum later_program { START = 4, STATE, KILL, DELETE, PAUSE, UNPAUSE, PS, LIST, GROUPS, UPDATE };
 
 int equal(const char *a, const char *b);
 // Behind the prefix of a word, or 0.
 const char *behind(const char *word, const char *prefix);
 int is_id(const char *s);
+// The value of a flag that takes one, "--root X" or "--root=X"; moves on behind it. 0: another word.
+const char *value_of(char **argv, u64 *i, const char *flag);
 // "A/BC" into PATH_BYTES; 0 if it is too long.
 int join(char *to, const char *a, const char *b, const char *c);
 // Whether commands are at work in ROOT, or killed ones have left something, which is for the engine.
@@ -28,6 +30,7 @@ void print(const char *text, u64 bytes);
 void try_texts(u64 count, char **words);
 void try_ps(u64 count, char **words, const char *root, char **environment);
 void try_list(u64 count, char **words, const char *root);
+void try_update(u64 count, char **words, const char *root);
 void try_stats(u64 count, char **words, const char *root);
 
 #endif

@@ -94,7 +94,7 @@ enum reloc_kind {
 
 // From START on: what is done later with a container that RUN has made. These read what RUN reported, and write down nothing,
 // so that several may work on one plan.
-enum program_name { RUN, FAILED, RECOVER, RESUME, START, STATE, KILL, DELETE, PAUSE, UNPAUSE, PS, LIST, GROUPS, PROGRAMS };
+enum program_name { RUN, FAILED, RECOVER, RESUME, START, STATE, KILL, DELETE, PAUSE, UNPAUSE, PS, LIST, GROUPS, UPDATE, PROGRAMS };
 
 struct program {
 	u32 first, count;

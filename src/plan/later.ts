@@ -4,6 +4,7 @@ import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK, O_WRONLY } from "../linux/constants.ts
 import type { HostFacts } from "../linux/facts.ts";
 import { type Config, hasNewNamespace } from "../spec/config.ts";
 import { groupDirectories } from "./cgroup.ts";
+import { changeLimit } from "./changing.ts";
 import { type CreateInput, type Marks, type PidText, stateFacts } from "./created.ts";
 import { hold, letGoOn } from "./holding.ts";
 import { runHooks, runHooksAnyway, type Status, stateJson } from "./hooks.ts";
@@ -58,6 +59,7 @@ export function programsOf(input: CreateInput, facts: HostFacts, marks: Marks, p
       ps: [printProcesses(facts, config)],
       list: [printEntry(input, marks, pid, group)],
       groups: [printGroups(marks, facts, config)],
+      update: [changeLimit(input, facts, marks)],
     },
   };
 }

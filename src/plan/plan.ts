@@ -71,7 +71,7 @@ export interface Plan {
   readonly later?: Readonly<Record<Later, readonly Op[]>>;
 }
 
-export type Later = "start" | "state" | "kill" | "delete" | "pause" | "unpause" | "ps" | "list" | "groups";
+export type Later = "start" | "state" | "kill" | "delete" | "pause" | "unpause" | "ps" | "list" | "groups" | "update";
 
 // The stage's instruction set. Each of them is argued in docs/decisions/0002-stage-instructions.md.
 

@@ -555,14 +555,14 @@ describe("by hand", () => {
     // biome-ignore format: one field a line
     const head = [
       ...new TextEncoder().encode("vitrine1"),
-      235, 0, 0, 0, // size
+      243, 0, 0, 0, // size
       1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, // ops, relocs, data
       0, 16, 0, 0, 0, 0, 0, 0, // report, out
       0, 0, 0, 0, 1, 0, 0, 0, // run
       1, 0, 0, 0, 0, 0, 0, 0, // failed
       1, 0, 0, 0, 0, 0, 0, 0, // recover
       0, 0, 0, 0, 0, 0, 0, 0, // resume
-      ...[1, 2, 3, 4, 5, 6, 7, 8, 9].flatMap(() => [1, 0, 0, 0, 0, 0, 0, 0]), // start to groups
+      ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].flatMap(() => [1, 0, 0, 0, 0, 0, 0, 0]), // start to update
       1, 2, 0, 0, 0, 1, 0, 0, // OP_SYS, OP_RETRY, kinds of arguments
       3, 0, 0, 0, // close
       ...new Array(24).fill(0), // size, first, undo, undo_count, reloc, reloc_count
@@ -575,7 +575,7 @@ describe("by hand", () => {
       ...new Array(16).fill(0),
       0x61, 0x62, 0,
     ];
-    expect([...file.subarray(0, 235)]).toEqual(head);
+    expect([...file.subarray(0, 243)]).toEqual(head);
     expect(file).toHaveLength(4096 + 16 + 24);
   });
 
@@ -600,6 +600,7 @@ describe("by hand", () => {
       "PS",
       "LIST",
       "GROUPS",
+      "UPDATE",
       "PROGRAMS",
     ]);
     for (const [name, number] of Object.entries(PROGRAM)) expect(PROGRAMS[number]).toBe(name.toUpperCase());
@@ -613,7 +614,7 @@ describe("by hand", () => {
       { first: 4, count: 0 },
       { first: 4, count: 0 },
       { first: 3, count: 1 },
-      ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map(() => ({ first: 4, count: 0 })),
+      ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(() => ({ first: 4, count: 0 })),
     ]);
   });
 

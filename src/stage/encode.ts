@@ -21,9 +21,10 @@ export const PROGRAM = {
   ps: 10,
   list: 11,
   groups: 12,
+  update: 13,
 } as const;
 
-const LATER = ["start", "state", "kill", "delete", "pause", "unpause", "ps", "list", "groups"] as const;
+const LATER = ["start", "state", "kill", "delete", "pause", "unpause", "ps", "list", "groups", "update"] as const;
 
 const KIND = {
   sys: 1,

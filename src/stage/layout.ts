@@ -1,7 +1,7 @@
 /** Sizes in a plan file. The format is told in stage/wire.h. Bytes. */
 export const OP_SIZE = 96;
 export const RELOC_SIZE = 12;
-export const HEADER_SIZE = 136;
+export const HEADER_SIZE = 144;
 export const REPORT_HEAD = 16;
 export const RECORD_SIZE = 24;
 export const PAGE = 4096;

@@ -273,6 +273,7 @@ test("what is done later reads what the run reported, takes a number, and writes
       ps: [],
       list: [],
       groups: [],
+      update: [],
     },
   };
   const { file } = encode(plan, currentArch());

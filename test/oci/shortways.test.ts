@@ -2,6 +2,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { openEngine } from "../../src/engine/context.ts";
+import { groupDirectories } from "../../src/plan/cgroup.ts";
+import { ROOT, STATE } from "../vitrine.ts";
 import { Place, RUNTIMES } from "./runtime.ts";
 
 setDefaultTimeout(60_000);
@@ -75,6 +78,47 @@ test("events --stats, of a container that does nothing meanwhile", async () => {
   expect(data.cpu.usage.total).toBeGreaterThan(0);
 });
 
+test("update, by the front and by the engine", async () => {
+  const { id, bundle } = await place.start();
+  const { facts } = await openEngine({ root: ROOT, state: STATE });
+  const files = [
+    "pids.max",
+    "memory.limit_in_bytes",
+    "memory.max",
+    "cpu.shares",
+    "cpu.weight",
+    "cpu.max",
+    "cpu.cfs_quota_us",
+  ];
+  const limits = () =>
+    groupDirectories(facts, bundle.config.linux.cgroupsPath).flatMap(({ directory }) =>
+      files.flatMap((file) =>
+        existsSync(`${directory}/${file}`) ? [`${file} ${readFileSync(`${directory}/${file}`, "latin1").trim()}`] : [],
+      ),
+    );
+  const seen = new Set<string>();
+  const json = (resources: object) => JSON.stringify(resources);
+  for (const [number, args, input] of [
+    [1, ["--pids-limit", "123"], ""],
+    [2, ["--memory", "128m", "--cpu-share", "300"], ""],
+    [3, ["--cpu-quota", "30000", "--cpu-period", "60000"], ""],
+    [4, ["--resources", "-"], json({ pids: { limit: 77 }, cpu: { quota: 20000, period: 50000 } })],
+    [5, ["-r", "-"], json({ pids: { limit: -1 }, memory: { limit: 1 << 28, swap: 1 << 29 } })], // for the engine
+  ] as const) {
+    const after = (globals: string[]) => {
+      place.ok(["update", "--pids-limit", "500", "--memory", "64m", "--cpu-share", "1000", id], {
+        globals: ["--debug"],
+      });
+      place.ok(["update", ...args, id], { globals, input });
+      return limits();
+    };
+    const [short, long] = [after([]), after(["--debug"])];
+    expect({ number, short }).toEqual({ number, short: long });
+    seen.add(short.join());
+  }
+  expect(seen.size).toBe(5);
+});
+
 test("every name of a signal", async () => {
   const { id } = await place.start(({ process }) => {
     process.args = ["sh", "-c", "trap 'echo got' USR2; trap 'exit 5' HUP; echo up; while :; do sleep 0.1; done"];
@@ -98,6 +142,7 @@ describe("the front alone, without an engine behind it", () => {
     const { id } = place.create(place.bundle());
     expect(alone("state", id)).toEqual(said(expect.stringContaining('"status": "created"')));
     expect(alone("start", id)).toEqual(said(""));
+    expect(alone("update", "--pids-limit", "100", "--memory", "64m", id)).toEqual(said(""));
     for (const args of [["pause"], ["resume"], ["kill", "WINCH"]] as const)
       expect(alone(args[0], id, ...args.slice(1))).toEqual(said(""));
     expect(alone("ps", "--format", "json", id)).toEqual(said(expect.stringMatching(/^\[\d+/)));
