@@ -31,13 +31,13 @@ import {
   type RunPlace,
   recovery,
   sealStage,
-  serve,
 } from "./life.ts";
 import { listens, sendListener } from "./listener.ts";
 import { type Child, ownPidfd, ownProcfs } from "./namespaces.ts";
 import { inside, onHost, quote } from "./op.ts";
 import type { Instruction, Op, Out, Plan, Section } from "./plan.ts";
 import { KEPT_DESCRIPTOR } from "./process.ts";
+import { waitForEnd } from "./waited.ts";
 
 /** Number of the stage's program "resume": see stage/wire.h. */
 const RESUME = 3;
@@ -140,31 +140,17 @@ function createSections(input: CreateInput, facts: HostFacts) {
   const programs = programsOf(input, facts, marks, told);
   if (input.run) {
     const kept = letGo(lock, child, made.detached, terminal);
-    const wait = input.run.wait ? waited(input.run, kept, programs) : [];
+    const wait = input.run.wait ? waitForEnd(kept, input.run, programs) : [];
     sections.push({ phase: "Life and end", ops: [kept.op, ...programs.go(KEPT_LOCK), ...wait] });
   }
   return { sections, marks, later: programs.later, committed: committed.moved };
-
-  function waited(
-    run: Extract<CreateInput["run"], { wait: true }>,
-    kept: ReturnType<typeof letGo>,
-    all: ReturnType<typeof programsOf>,
-  ): Op[] {
-    const served = serve(kept, run.streams.input, 0);
-    const last = {
-      call: "exit_group",
-      object: "the container's status",
-      why: "The command ends as the container did.",
-    };
-    return [served.op, ...(run.keep ? [] : all.gone()), onHost(last, [sys("exit_group", [served.status])])];
-  }
 }
 
 function hooked({ hooks = {} }: Config): boolean {
   return Boolean(hooks.prestart?.length || hooks.createRuntime?.length || hooks.createContainer?.length);
 }
 
-function inBundle(directory: string): Op {
+export function inBundle(directory: string): Op {
   const told = {
     call: "chdir",
     object: directory,
@@ -175,7 +161,7 @@ function inBundle(directory: string): Op {
 }
 
 /** The directory is made by one command only: whoever has made it has the id. */
-function claim({ directory, stage, place }: CreateInput): Op {
+export function claim({ directory, stage, place }: CreateInput): Op {
   const made = sys("mkdirat", [AT_FDCWD, directory, 0o711]);
   // A kill may fall between the refusal of an id and its record: only a directory that says that it is ours is taken away, or an
   // empty one.
@@ -276,7 +262,7 @@ function awaitReady(ready: Instruction, child: Child): Op {
 }
 
 /** What it takes to know later whether a pid is still this process. */
-function knowProcess(child: Child, procfs: Instruction): { op: Op; inode: Instruction; stat: Out } {
+export function knowProcess(child: Child, procfs: Instruction): { op: Op; inode: Instruction; stat: Out } {
   const described = out(256); // struct statx: stx_ino at 32 (u64)
   const inode = expect({ load: described, at: 32, width: 8 }, 0n, 0n, "EIO");
   const stat = out(512);
@@ -299,7 +285,7 @@ function knowProcess(child: Child, procfs: Instruction): { op: Op; inode: Instru
   };
 }
 
-function commit(place: RunPlace, directory: string): { op: Op; moved: Instruction } {
+export function commit(place: RunPlace, directory: string): { op: Op; moved: Instruction } {
   const told = {
     call: "renameat2",
     object: `the plan to ${directory}/plan`,
@@ -312,7 +298,7 @@ function commit(place: RunPlace, directory: string): { op: Op; moved: Instructio
 }
 
 /** A plan that was moved comes back to its first place, where the program that tells of the failure reads it. */
-function failure({ place, directory }: CreateInput, moved: Instruction): Op[] {
+export function failure({ place, directory }: CreateInput, moved: Instruction): Op[] {
   const back = { call: "renameat2", object: "the plan", why: "The report of what failed is in it." };
   const undo = { call: "unlinkat", object: "what was done so far", why: "A failed run leaves nothing behind." };
   const tell = {

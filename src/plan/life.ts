@@ -24,7 +24,7 @@ import {
 import { alt, awaits, bytes, expect, strings, struct, sys, u32, u64 } from "./instructions.ts";
 import type { Child } from "./namespaces.ts";
 import { onHost } from "./op.ts";
-import type { Instruction, Op } from "./plan.ts";
+import type { Data, Instruction, Op } from "./plan.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Where a run keeps its plan, and which program tells the user about its end. */
@@ -39,13 +39,19 @@ export interface RunPlace {
   readonly env: readonly string[];
 }
 
+/** struct flock, for the whole file: F_WRLCK, F_UNLCK. */
+export function lockOf(kind: "write" | "none"): Data {
+  const type = kind === "write" ? 1 : 2;
+  return struct([{ width: 2, value: type }, { width: 2, value: 0 }, u32(0), u64(0), u64(0), u64(0)]);
+}
+
 /** The plan file is locked as long as the stage lives: nobody else cleans up meanwhile. See fcntl(2), F_OFD_SETLK. */
 export function lockPlan(
   place: Pick<RunPlace, "directory">,
   patience: "none" | "some" | "wait" = "none",
 ): { op: Op; lock: Instruction } {
   const lock = sys("openat", [AT_FDCWD, `${place.directory}/plan`, O_RDWR | O_CLOEXEC]);
-  const writeLock = struct([{ width: 2, value: 1 }, { width: 2, value: 0 }, u32(0), u64(0), u64(0), u64(0)]); // struct flock: F_WRLCK
+  const writeLock = lockOf("write");
   const told = {
     call: "fcntl",
     object: `lock of ${place.directory}/plan`,

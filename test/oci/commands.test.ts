@@ -86,6 +86,17 @@ eachRuntime("create and start", (runtime) => {
 eachRuntime("run", (runtime) => {
   const place = new Place(runtime);
 
+  test("others work on its container meanwhile: exec, and delete --force", async () => {
+    const { id, path } = place.bundle();
+    const child = place.spawn(["run", "--bundle", path, id], { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = new Promise((resolve) => child.on("exit", resolve));
+    await place.status(id, "running");
+    expect(place.ok(["exec", id, "echo", "in"]).stdout).toBe("in\n");
+    place.ok(["delete", "--force", id]);
+    expect(await ended).toBe(137);
+    expect(place.state(id)).toBeUndefined();
+  });
+
   test("ends with the program's status, and leaves nothing", () => {
     const { id, path } = place.bundle(script("echo out; echo err >&2; exit 7"));
     expect(place.call(["run", "--bundle", path, id])).toMatchObject({ status: 7, stdout: "out\n", stderr: "err\n" });
@@ -296,11 +307,12 @@ eachRuntime("spec, features, --version", (runtime) => {
     expect(lines.some((line) => /^spec: 1\./.test(line))).toBe(true);
   });
 
-  test("checkpoint is refused where criu does not work", async () => {
+  test("checkpoint is refused where criu does not work, and the container goes on", async () => {
     const { id } = await place.start();
     const result = place.call(["checkpoint", "--image-path", place.file("image"), id]);
     if (existsSync(place.file("image/inventory.img"))) return; // it does
     expect(result.status).not.toBe(0);
     expect(result.stderr.toLowerCase()).toContain("criu");
+    expect(place.state(id)?.status).toBe("running");
   });
 });
