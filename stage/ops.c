@@ -73,9 +73,17 @@ static i64 relocate(struct stage *s, const struct reloc *r)
 	return v ? -E_RANGE : 0;
 }
 
+static u64 digits(const u8 *p)
+{
+	u64 v = 0;
+	for (u32 i = 0; i < EXPECT_DIGITS && p[i] >= '0' && p[i] <= '9'; i++)
+		v = v * 10 + (p[i] - '0');
+	return v;
+}
+
 static i64 expect(const struct op *op, const u64 *a)
 {
-	u64 v = op->nr ? load((const u8 *)a[0], op->nr) : a[0];
+	u64 v = op->nr == EXPECT_DIGITS ? digits((const u8 *)a[0]) : op->nr ? load((const u8 *)a[0], op->nr) : a[0];
 	return (v & a[1]) == a[2] ? (i64)(v & 0x7fffffffffffffff) : -(i64)(a[3] ? a[3] : E_INVAL);
 }
 

@@ -98,7 +98,8 @@ static const char *check_op(const struct plan *p, u32 i)
 		return "a program's input outside the data";
 	if (op->kind == OP_EXPECT && (op->args[3] != ARG_NUMBER || op->a[3] > 4095))
 		return "bad errno of an expectation";
-	if (op->kind == OP_EXPECT && op->nr != 0 && op->nr != 1 && op->nr != 2 && op->nr != 4 && op->nr != 8)
+	if (op->kind == OP_EXPECT && op->nr != 0 && op->nr != 1 && op->nr != 2 && op->nr != 4 && op->nr != 8 &&
+	    op->nr != EXPECT_DIGITS)
 		return "bad width of an expectation";
 	if (op->kind == OP_EXPECT && op->nr != 0 && op->args[0] != ARG_DATA && op->args[0] != ARG_OUT)
 		return "an expectation of no data";

@@ -18,7 +18,7 @@ enum op_kind {
 	OP_SYS = 1,   // nr(a0..a5)
 	OP_CLONE,     // clone3(a0 args, a1 size); the next `size` ops are the child's program
 	OP_ALT,       // try the next `first` ops; if they fail, roll them back and do the rest of the `size` ops
-	OP_EXPECT,    // (load(a0, nr bytes; 0 = a0 itself) & a1) == a2, or errno a3
+	OP_EXPECT,    // (load(a0, nr bytes; 0 = a0 itself, EXPECT_DIGITS = a decimal number) & a1) == a2, or errno a3
 	OP_AWAIT,     // until op a0 of the other process is done; a1 is that process's pidfd
 	OP_SPAWN,     // a0 path, a1 argv, a2 envp, a3/a4 standard input and its length, a5 milliseconds. It writes to standard error only
 	OP_UNDO,      // undo what the run did so far, newest first; the result counts what would not go
@@ -29,6 +29,9 @@ enum op_kind {
 		      // a3/a4 output bytes and their size: the path of the last record, that of the end record at the end
 	OP_KINDS,
 };
+
+// A number as files of the kernel and of programs have it: so many digits at most, fewer where another byte follows.
+#define EXPECT_DIGITS 10
 
 enum walk_mode {
 	WALK_REMOVE = 1, // remove the tree a1 below a0

@@ -1,4 +1,33 @@
 /** config.json of bundles for tests, as other programs could write it, and changes to it. */
+import type { Config } from "../src/spec/config.ts";
+
+/** A container as most are, as the planners have it. */
+export function usual(): Config {
+  const types = ["pid", "network", "ipc", "uts", "mount", "cgroup"] as const;
+  return {
+    ociVersion: "1.2.0",
+    root: { path: "/bundle/rootfs" },
+    mounts: [
+      { destination: "/proc", type: "proc", source: "proc" },
+      { destination: "/dev", type: "tmpfs", source: "tmpfs" },
+    ],
+    process: {
+      args: ["sh"],
+      env: ["PATH=/bin"],
+      cwd: "/",
+      user: { uid: 0, gid: 0 },
+      capabilities: { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] },
+      noNewPrivileges: true,
+    },
+    linux: {
+      namespaces: types.map((type) => ({ type })),
+      resources: {},
+      cgroupsPath: "/usual",
+      maskedPaths: ["/proc/kcore"],
+      readonlyPaths: ["/proc/sys"],
+    },
+  };
+}
 
 /** Nearly everything that the specification has, and nothing wrong. */
 export const WHOLE = {

@@ -8,8 +8,18 @@ test("the manual's example, and lines without and with several optional fields",
 38 35 0:26 / /sys/fs/cgroup/unified rw shared:5 master:6 propagate_from:2 - cgroup2 cgroup2 rw,nsdelegate
 `;
   expect(parseMountinfo(text)).toEqual([
-    { root: "/mnt1", point: "/mnt2", type: "ext3", source: "/dev/root", superOptions: ["rw", "errors=continue"] },
     {
+      id: 36,
+      device: "98:0",
+      root: "/mnt1",
+      point: "/mnt2",
+      type: "ext3",
+      source: "/dev/root",
+      superOptions: ["rw", "errors=continue"],
+    },
+    {
+      id: 37,
+      device: "0:25",
       root: "/",
       point: "/sys/fs/cgroup/cpu,cpuacct",
       type: "cgroup",
@@ -17,6 +27,8 @@ test("the manual's example, and lines without and with several optional fields",
       superOptions: ["rw", "cpu", "cpuacct"],
     },
     {
+      id: 38,
+      device: "0:26",
       root: "/",
       point: "/sys/fs/cgroup/unified",
       type: "cgroup2",
@@ -48,7 +60,15 @@ test("any path that the kernel would escape comes back", () => {
     fc.property(fc.string(), fc.stringMatching(/^[ \t\n\\a0-7-]*$/), (a, b) => {
       const [root, point] = [`/${a}`, `/${b}`];
       const [entry] = parseMountinfo(`1 2 0:3 ${escaped(root)} ${escaped(point)} rw shared:1 - tmpfs tmpfs rw,size=4k`);
-      expect(entry).toEqual({ root, point, type: "tmpfs", source: "tmpfs", superOptions: ["rw", "size=4k"] });
+      expect(entry).toEqual({
+        id: 1,
+        device: "0:3",
+        root,
+        point,
+        type: "tmpfs",
+        source: "tmpfs",
+        superOptions: ["rw", "size=4k"],
+      });
     }),
   );
 });

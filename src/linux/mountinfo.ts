@@ -1,5 +1,8 @@
 /** /proc/self/mountinfo (proc_pid_mountinfo(5)). */
 export interface MountEntry {
+  readonly id: number;
+  /** Of its file system: "254:0". */
+  readonly device: string;
   readonly root: string;
   readonly point: string;
   readonly type: string;
@@ -16,6 +19,8 @@ export function parseMountinfo(text: string): MountEntry[] {
     const fields = before.split(" ");
     const [type = "", source = "", superOptions = ""] = after.split(" ");
     entries.push({
+      id: Number(fields[0]),
+      device: fields[2] ?? "",
       root: unescapeOctal(fields[3] ?? ""),
       point: unescapeOctal(fields[4] ?? ""),
       type,

@@ -34,7 +34,7 @@ export interface Undo {
 }
 
 /**
- * "host": the stage, outside. "container": its child, which becomes the container's first process. "joiner": where
+ * "host": the stage, outside. "container": its child, which becomes the container's first process (or criu, which restores that). "joiner": where
  * namespaces are joined, the process that enters them, makes that child, and ends. "guardian": waits to give the
  * caller's terminal its mode back. "mounter": before Linux 6.13, makes the overlay in a mount namespace of its own, and ends.
  * "holder": is in a new user namespace until its maps are written, and ends. "unpacker": writes or reads a tree of files, which is
@@ -109,11 +109,14 @@ export interface Expect {
   readonly value:
     | Instruction
     | typeof GIVEN
-    | { readonly load: Data | Out; readonly at: number; readonly width: 1 | 2 | 4 | 8 };
+    | { readonly load: Data | Out; readonly at: number; readonly width: 1 | 2 | 4 | 8 | typeof DIGITS };
   readonly mask: bigint;
   readonly is: bigint | Instruction;
   readonly errno: Errno;
 }
+
+/** Of a decimal number: so many digits at most, fewer where another byte follows. */
+export const DIGITS = 10;
 
 /** Wait until an instruction of the other process is done; `peer` is that process's pidfd. */
 export interface Await {

@@ -13,7 +13,8 @@ import { checkId } from "./id.ts";
 
 /** Kept behind the plan of each container. */
 export interface CreateRecord {
-  readonly kind: "create";
+  /** "restore": its input is a RestoreInput. */
+  readonly kind: "create" | "restore";
   /** Of the process that made it, not of the container. */
   readonly identity: Identity;
   readonly input: CreateInput;

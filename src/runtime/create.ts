@@ -6,8 +6,9 @@ import { claimRun, dropRun, writePlan } from "../container/runs.ts";
 import { collect } from "../engine/gc.ts";
 import { hardLimits } from "../engine/limits.ts";
 import { invalid, VitrineError } from "../errors.ts";
+import type { HostFacts } from "../linux/facts.ts";
 import { planCreate } from "../plan/create.ts";
-import type { CreateInput } from "../plan/created.ts";
+import type { CreateInput, Marks } from "../plan/created.ts";
 import type { Config } from "../spec/config.ts";
 import { encode, type Layout } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
@@ -60,11 +61,7 @@ export async function prepareCreate(
   const { facts, paths } = engine;
   const { id } = options;
   await collect(engine); // first: it may free the id
-  const directory = containerPath(runtime, id);
-  if (lstatSync(directory, { throwIfNoEntry: false }))
-    throw new VitrineError("CONFLICT", `container with given ID already exists: ${id}`, {
-      hint: "delete it, or take another id",
-    });
+  const directory = checkNew(runtime, id);
   const bundle = readBundle(options.bundle, id, facts, {
     directory,
     scopeOf: options.systemdCgroup ? (await import("./scope.ts")).scopeOf : undefined,
@@ -98,21 +95,42 @@ export async function prepareCreate(
     };
     const plan = planCreate(input, facts);
     const { file, layout } = encode(plan, facts.arch);
-    const record: CreateRecord = {
-      kind: "create",
-      identity,
-      input,
-      facts,
-      build: BUILD,
-      pidRecord: layout.instructions.findIndex((p) => p.instruction === plan.marks.pid),
-      inodeRecord: layout.instructions.findIndex((p) => p.instruction === plan.marks.inode),
-      statOutput: layout.outs.get(plan.marks.stat) ?? 0,
-    };
+    const record = createRecord("create", identity, input, facts, plan.marks, layout);
     return { directory: run, file: withTrailer(file, record), layout };
   } catch (error) {
     dropRun(run);
     throw error;
   }
+}
+
+/** Its directory. @throws CONFLICT if there is one */
+export function checkNew(runtime: Runtime, id: string): string {
+  const directory = containerPath(runtime, id);
+  if (lstatSync(directory, { throwIfNoEntry: false }))
+    throw new VitrineError("CONFLICT", `container with given ID already exists: ${id}`, {
+      hint: "delete it, or take another id",
+    });
+  return directory;
+}
+
+export function createRecord<I extends CreateInput>(
+  kind: CreateRecord["kind"],
+  identity: Identity,
+  input: I,
+  facts: HostFacts,
+  marks: Marks,
+  layout: Layout,
+): CreateRecord {
+  return {
+    kind,
+    identity,
+    input,
+    facts,
+    build: BUILD,
+    pidRecord: layout.instructions.findIndex((p) => p.instruction === marks.pid),
+    inodeRecord: layout.instructions.findIndex((p) => p.instruction === marks.inode),
+    statOutput: layout.outs.get(marks.stat) ?? 0,
+  };
 }
 
 function manner({ detach, keep }: { detach: boolean; keep: boolean }): NonNullable<CreateInput["run"]> {

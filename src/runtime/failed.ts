@@ -7,13 +7,17 @@ import { forgetFacts } from "../engine/facts.ts";
 import { VitrineError } from "../errors.ts";
 import { ERRNO } from "../linux/errno.ts";
 import { planCreate } from "../plan/create.ts";
+import { RESTORE_LOG } from "../plan/criu.ts";
 import { planExec } from "../plan/exec.ts";
+import type { Plan } from "../plan/plan.ts";
+import { planRestore, type RestoreInput } from "../plan/restore.ts";
 import { encode } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import { readHead } from "../stage/layout.ts";
 import { type Report, readReport } from "../stage/report.ts";
 import type { Container, CreateRecord } from "./container.ts";
 import type { Runtime } from "./context.ts";
+import { criuFailure } from "./criu.ts";
 import type { ExecRecord } from "./exec.ts";
 
 export function failedExec(directory: string): boolean {
@@ -45,15 +49,28 @@ function failureIn(runtime: Runtime, file: Buffer): VitrineError {
   if (record.build !== BUILD)
     return new VitrineError("BROKEN_STATE", "a step failed in a plan that another build of vitrine-runtime made");
   const { facts } = record;
-  const plan = record.kind === "create" ? planCreate(record.input, facts) : planExec(record.input, facts);
+  const plan = planOf(record);
   const { layout } = encode(plan, facts.arch);
   const report = readReport(file, layout);
   const step = failedStep(layout, report);
   if (!step) return new VitrineError("BROKEN_STATE", "it ended without a failed step");
+  if (record.kind === "restore" && isCriu(step)) return restoreFailure(record.input as RestoreInput);
   const left = report.left > 0 ? `; ${report.left} steps could not be undone` : "";
   const { code, hint } = diagnose(runtime.engine, record, step, report, layout);
   return new VitrineError(code, (wording(record, step, report) ?? describeStep(step)) + left, { hint });
 }
+
+function planOf(record: CreateRecord | ExecRecord): Plan {
+  if (record.kind === "exec") return planExec(record.input, record.facts);
+  if (record.kind === "restore") return planRestore(record.input as RestoreInput, record.facts);
+  return planCreate(record.input, record.facts);
+}
+
+/** criu itself, or what it should have written. */
+const isCriu = ({ op }: FailedStep) => op.object === "criu restore" || op.object === "criu";
+
+const restoreFailure = ({ id, restore }: RestoreInput) =>
+  criuFailure(`restore container "${id}"`, `${restore.places.work}/${RESTORE_LOG}`);
 
 /** Callers look for these words to tell a missing program, a taken id, or a failed hook. */
 function wording({ input }: CreateRecord | ExecRecord, step: FailedStep, report: Report): string | undefined {

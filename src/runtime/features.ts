@@ -72,7 +72,7 @@ export function features(): Features {
       mountExtensions: { idmap: { enabled: true } },
       netDevices: { enabled: true },
     },
-    annotations: { "dev.vitrine.version": VERSION },
+    annotations: { "dev.vitrine.version": VERSION, "dev.vitrine.checkpoint.enabled": "true" }, // where criu works
     potentiallyUnsafeConfigAnnotations: [],
   };
 }

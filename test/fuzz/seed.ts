@@ -18,7 +18,7 @@ import {
   u64,
   withPid,
 } from "../../src/plan/instructions.ts";
-import { GIVEN, type Instruction, type Op, type Plan } from "../../src/plan/plan.ts";
+import { DIGITS, GIVEN, type Instruction, type Op, type Plan } from "../../src/plan/plan.ts";
 import { planRemoval } from "../../src/plan/removal.ts";
 import { planRun, type RunInput } from "../../src/plan/run.ts";
 import { checkConfig } from "../../src/spec/checkconfig.ts";
@@ -156,7 +156,14 @@ function small(): Plan {
   const ops = [
     host([pid, self], [alt([sys("unlinkat", [-100, "a", 0], { ok: ["ENOENT"] })], [sys("chdir", ["b"])])]),
     host([child], [{ do: "walk", mode: "remove", dir: -100, path: "tree", ok: ["ENOENT"] }]),
-    host([nested, expect({ load: value, at: 4, width: 4 }, 0xffn, 0n, "EIO")], [sys("chdir", ["c"])]),
+    host(
+      [
+        nested,
+        expect({ load: value, at: 4, width: 4 }, 0xffn, 0n, "EIO"),
+        expect({ load: value, at: 0, width: DIGITS }, 0n, 0n, "EIO"),
+      ],
+      [sys("chdir", ["c"])],
+    ),
     host([{ do: "walk", mode: "copy", dir: pid, to: self }, sys("kill", [pid, GIVEN])]),
     host([{ do: "spawn", path: "/bin/true", argv: ["true"], env: [], stdin: text("text"), timeoutMs: 100 }]),
     host([sys("read", [read, value, 16]), sys("write", [1, bytes(new Uint8Array(9)), 9]), status]),

@@ -5,7 +5,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSyn
 import { currentArch } from "../../src/linux/arch.ts";
 import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_RDONLY } from "../../src/linux/constants.ts";
 import { alt, bytes, expect, out, sys, text, unless } from "../../src/plan/instructions.ts";
-import { GIVEN, type Instruction, type Op, type Plan, type Undo } from "../../src/plan/plan.ts";
+import { DIGITS, GIVEN, type Instruction, type Op, type Plan, type Undo } from "../../src/plan/plan.ts";
 import { encode } from "../../src/stage/encode.ts";
 import { HEADER_SIZE, OP_SIZE, RECORD_SIZE, REPORT_HEAD, readHead } from "../../src/stage/layout.ts";
 import { type Report, readReport } from "../../src/stage/report.ts";
@@ -67,6 +67,22 @@ describe("sys, expect and alt", () => {
     expects(status).toBe(0);
     expects(of(length).result).toBe(6n);
     expects(new TextDecoder().decode(report.output(bytes).subarray(0, 6))).toBe("Linux\n");
+  });
+  test("a decimal number that a file has, as far as its digits go", () => {
+    const path = `${directory("digits")}/pid`;
+    for (const [written, value] of [
+      ["4194303", 4194303n],
+      ["17\n5", 17n],
+      ["", 0n],
+      ["x1", 0n],
+    ] as const) {
+      writeFileSync(path, written);
+      const bytes = out(16);
+      const fd = sys("openat", [AT_FDCWD, path, O_RDONLY | O_CLOEXEC]);
+      const number = expect({ load: bytes, at: 0, width: DIGITS }, 0n, 0n, "EIO");
+      const { of } = carryOut([op([fd, sys("read", [fd, bytes, 15]), number])]);
+      expects({ written, value: of(number).result }).toEqual({ written, value });
+    }
   });
   test("an expectation that is not met ends the run with its errno, and what was done is undone", () => {
     const path = `${directory("undo")}/made`;

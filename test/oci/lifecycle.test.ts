@@ -1,5 +1,6 @@
 /** The life cycle as a table: every command in every state. What stands in it holds for each runtime: runtime.md, and runc's habits where that is silent. */
 import { describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { eachRuntime, Place, type State } from "./runtime.ts";
 
@@ -18,7 +19,7 @@ const same = { absent: "error", created: "created", running: "running", paused: 
 
 const taken = { absent: "error", created: "error", running: "error", paused: "error", stopped: "error" } as const;
 
-/** Without criu. */
+/** Where criu is not there, or does not work on this kernel. */
 const UNABLE: readonly Row[] = [
   ["checkpoint", (id, bundle) => ["checkpoint", "--image-path", `${bundle}/image`, id], taken],
   ["restore", (id, bundle) => ["restore", "--image-path", `${bundle}/image`, "--bundle", bundle, id], taken],
@@ -69,7 +70,7 @@ const TABLE: readonly Row[] = [
     (id) => ["kill", "--all", id, "KILL"],
     { ...same, created: "stopped", running: "stopped", paused: "stopped" },
   ],
-  ...(Bun.which("criu") ? [] : UNABLE),
+  ...(spawnSync("criu", ["check"]).status === 0 ? [] : UNABLE),
 ];
 
 /** Where a runtime is known to do otherwise. */

@@ -4,6 +4,7 @@ import {
   cpSync,
   existsSync,
   globSync,
+  linkSync,
   mkdirSync,
   readFileSync,
   realpathSync,
@@ -52,6 +53,10 @@ const PROGRAMS = [
     "nft",
     "ldd",
     "strace",
+    "criu",
+    "runc",
+    "tar",
+    "gzip",
   ],
 ];
 
@@ -81,6 +86,7 @@ function makeDisk(): string {
   cpSync(BINARY, `${tree}/vitrine/dist/vitrine`);
   cpSync(`${dirname(BINARY)}/vitrine-stage`, `${tree}/vitrine/dist/vitrine-stage`);
   symlinkSync("/vitrine/dist/vitrine", `${tree}/usr/bin/vitrine`);
+  linkSync(`${tree}/vitrine/dist/vitrine`, `${tree}/usr/bin/vitrine-runtime`);
   cpSync(process.execPath, `${tree}/usr/bin/bun`, { dereference: true });
 
   const image = `${directory("vm-image")}/disk`;

@@ -8,7 +8,21 @@ export interface Kernel {
 }
 
 /** The disk, overlayfs, and what networks are made of. One that is built in is in no list, and needs no loading. */
-const WANTED = ["virtio_pci", "virtio_blk", "overlay", "veth", "bridge", "nf_tables"];
+const WANTED = [
+  "virtio_pci",
+  "virtio_blk",
+  "overlay",
+  "veth",
+  "bridge",
+  "nf_tables",
+  "unix_diag",
+  "tcp_diag",
+  "udp_diag",
+  "raw_diag",
+  "netlink_diag",
+  "af_packet_diag",
+  "nf_conntrack_netlink",
+];
 
 export function findKernel(): Kernel | undefined {
   const name = existsSync("/boot") ? readdirSync("/boot").find((n) => /^vmlinuz-.*cloud-amd64$/.test(n)) : undefined;
