@@ -87,9 +87,9 @@ export async function launchPlan(
   });
   const ended = new Promise<Outcome>((resolve) => {
     const said = new Promise((over) => child.on("close", over));
-    // Who goes on may keep standard error open.
+    // Who goes on may keep standard error open; then all went well, and nothing is said.
     child.on("exit", async (status, signal) => {
-      await Promise.race([said, Bun.sleep(2000)]);
+      await Promise.race([said, Bun.sleep(status === 0 ? 20 : 2000)]);
       resolve({ status, signal, stderr });
     });
   });
