@@ -13,7 +13,11 @@ export const STATE = `${scratch}/state`;
 const environment = { PATH: process.env.PATH ?? "", HOME: "/root", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE };
 
 // Bun's test runner calls no exit handlers, and none would run if it were killed: this shell ends with its standard input.
-spawn("sh", ["-c", 'read nothing; exec rm -rf --one-file-system "$0"', scratch], {
+// What a test has left mounted below it is the host's, often on the same file system: it is out of sight before anything is removed.
+const REMOVE = `cut -d" " -f5 /proc/self/mountinfo | grep "^$0/" | sort -r | while read -r m; do umount -l "$m" || exit 1; done &&
+exec rm -rf --one-file-system "$0"`;
+const ALONE = 'read nothing; exec unshare --mount --propagation private sh -c "$1" "$0"';
+spawn("sh", ["-c", ALONE, scratch, REMOVE], {
   stdio: ["pipe", "ignore", "ignore"],
   detached: true,
 }).unref();

@@ -17,6 +17,14 @@ export async function openRuntime(paths: Paths, root: string, global: readonly s
   return { engine: { ...engine, paths: { root: paths.root, state: runsBelow(root) } }, root, global };
 }
 
+/** Environment of a command of ours that the stage starts: it has the same places. */
+export function environmentOfOurs(): string[] {
+  return ["VITRINE_ROOT", "VITRINE_STATE"].flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [`${name}=${value}`];
+  });
+}
+
 /** "@" is in no container's id. */
 const runsBelow = (root: string) => `${root}/@`;
 

@@ -15,7 +15,7 @@ import { BUILD } from "../stage/generated/identity.ts";
 import { handOver } from "./become.ts";
 import { readBundle } from "./bundle.ts";
 import type { CreateRecord } from "./container.ts";
-import { containerPath, type Runtime } from "./context.ts";
+import { containerPath, environmentOfOurs, type Runtime } from "./context.ts";
 import { checkId } from "./id.ts";
 import { withTrailer } from "./trailer.ts";
 
@@ -76,7 +76,7 @@ export async function prepareCreate(
       config,
       directory,
       root: { kind: "directory", path: config.root.path, asItIs: true, follows: follows(config) },
-      place: { directory: run, program: engine.program, arguments: runtime.global, env: [] },
+      place: { directory: run, program: engine.program, arguments: runtime.global, env: environmentOfOurs() },
       stage: engine.stage,
       bundle: { directory: bundle.directory },
       scope: bundle.scope,

@@ -13,7 +13,7 @@ import { encode } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import { handOver } from "./become.ts";
 import { type Container, findContainer } from "./container.ts";
-import type { Runtime } from "./context.ts";
+import { environmentOfOurs, type Runtime } from "./context.ts";
 import { isTerminal, type Prepared, preservedDescriptors, raisedLimits } from "./create.ts";
 import { checkLabels } from "./labels.ts";
 import { withTrailer } from "./trailer.ts";
@@ -80,7 +80,7 @@ export async function prepareExec(runtime: Runtime, options: ExecOptions, identi
       directory: container.directory,
       id: created.id,
       bundle: created.bundle,
-      place: { directory, program: engine.program, arguments: runtime.global, env: [] },
+      place: { directory, program: engine.program, arguments: runtime.global, env: environmentOfOurs() },
       stage: engine.stage,
       target: { pid: container.pid, inode: container.inode },
       subgroup: options.cgroup,

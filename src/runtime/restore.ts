@@ -12,7 +12,7 @@ import { encode } from "../stage/encode.ts";
 import { handOver } from "./become.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
 import { placesOf } from "./checkpoint.ts";
-import { containerPath, type Runtime } from "./context.ts";
+import { containerPath, environmentOfOurs, type Runtime } from "./context.ts";
 import { checkNew, createRecord, isTerminal } from "./create.ts";
 import { checkContainer, findCriu, withConfig } from "./criu.ts";
 import { checkId } from "./id.ts";
@@ -89,7 +89,7 @@ function commonInput(runtime: Runtime, id: string, run: string, bundle: Bundle) 
     config: withClocks(bundle.config),
     directory: containerPath(runtime, id),
     root: { kind: "directory", path: bundle.config.root.path, asItIs: true, follows: false },
-    place: { directory: run, program: engine.program, arguments: global, env: [] },
+    place: { directory: run, program: engine.program, arguments: global, env: environmentOfOurs() },
     stage: engine.stage,
     bundle: { directory: bundle.directory },
     created: new Date().toISOString(),

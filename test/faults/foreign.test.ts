@@ -1,7 +1,7 @@
 /** Nothing that is not ours is ever taken away: whatever a command is told, finds in its directories, or was doing when it was killed. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dropRun } from "../../src/container/runs.ts";
 import { openRuntime } from "../../src/runtime/context.ts";
 import { prepareCreate } from "../../src/runtime/create.ts";
@@ -78,6 +78,24 @@ describe("commands that the stage starts at the end of a run", () => {
   });
 });
 
+test("what tells of a failed create keeps to the places that the command was given", () => {
+  const { id, path } = place.bundle(({ process }) => {
+    process.args = ["/nothing/here"];
+  });
+  const { stdout, stderr } = spawnSync(
+    "unshare",
+    [
+      ...["--mount", "sh", "-c", 'mount -t tmpfs none /run; "$@"; echo "status $?"; ls -A /run', "sh"],
+      ...[place.runtime.path, ...place.argv(["create", "--bundle", path, id])],
+    ],
+    { env: place.env, encoding: "utf8" },
+  );
+  expect({ stdout, stderr }).toEqual({
+    stdout: "status 1\n",
+    stderr: expect.stringContaining("no such file or directory"),
+  });
+});
+
 test("gc takes away no directory that is not named by an id, nor what a name's link leads to", () => {
   const path = precious("names");
   mkdirSync(`${ROOT}/names`, { recursive: true });
@@ -99,6 +117,20 @@ test("gc takes away no directory that is not named by an id, nor what a name's l
     false,
     false,
   ]);
+});
+
+test("what a test has left mounted in its scratch directory is not removed with it", async () => {
+  const path = precious("mounted");
+  const script = `const { directory } = await import(${JSON.stringify(`${import.meta.dir}/../vitrine.ts`)});
+    const at = directory("at");
+    Bun.spawnSync(["mount", "--bind", ${JSON.stringify(path)}, at]);
+    await Bun.write(Bun.stdout, at);`;
+  const { stdout } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
+  const scratch = stdout.slice(0, stdout.lastIndexOf("/"));
+  expect(scratch).toMatch(/^\/var\/tmp\/vitrine-test-\w+$/);
+  await until(() => !existsSync(scratch), `${scratch} to go`);
+  expectWhole(path);
+  expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(scratch);
 });
 
 describe("an id that another command has just taken", () => {
