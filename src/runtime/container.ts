@@ -95,6 +95,10 @@ function isFrozen({ cgroups }: HostFacts, path: string): boolean {
   }
 }
 
+/** The stage that the container's plan was made for: that of another version of ours would not know the plan. */
+export const stageOf = (runtime: Runtime, directory: string): string =>
+  existsSync(`${directory}/stage`) ? `${directory}/stage` : runtime.engine.stage.path;
+
 /** Every one that is there, in the order of their names. */
 export function listContainers(runtime: Runtime): Container[] {
   let names: string[];

@@ -5,7 +5,7 @@ import { collect } from "../engine/gc.ts";
 import { VitrineError } from "../errors.ts";
 import { groupDirectories } from "../plan/cgroup.ts";
 import { runStage } from "../stage/execute.ts";
-import { type Container, findContainer, readContainer } from "./container.ts";
+import { type Container, findContainer, readContainer, stageOf } from "./container.ts";
 import { containerPath, type Runtime } from "./context.ts";
 import { checkId } from "./id.ts";
 import { sendSignal } from "./kill.ts";
@@ -33,7 +33,13 @@ export async function deleteContainer(runtime: Runtime, id: string, force: boole
   }
   const left = processesOf(container);
   if (left.length > 0) sendSignal(runtime, container, 9, true);
-  const { status } = runStage(runtime.engine.stage.path, planFile(container.directory), "delete", "drop", SAID);
+  const { status } = runStage(
+    stageOf(runtime, container.directory),
+    planFile(container.directory),
+    "delete",
+    "drop",
+    SAID,
+  );
   if (status !== 0 && existsSync(container.directory)) throw notGone(container);
 }
 

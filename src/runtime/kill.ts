@@ -6,7 +6,7 @@ import { invalid, VitrineError } from "../errors.ts";
 import { signalNumber } from "../linux/signals.ts";
 import { planFreeze } from "../plan/freezer.ts";
 import { runStage } from "../stage/execute.ts";
-import { type Container, findContainer } from "./container.ts";
+import { type Container, findContainer, stageOf } from "./container.ts";
 import type { Runtime } from "./context.ts";
 import { processesOf } from "./processes.ts";
 
@@ -36,7 +36,7 @@ export function sendSignal(runtime: Runtime, container: Container, number: numbe
     if (!everybody) send(container.pid, number);
     carryOut(runtime.engine.stage.path, runtime.engine.paths, planFreeze(facts, input.config.linux.cgroupsPath, false));
   } else if (!everybody) {
-    return runStage(runtime.engine.stage.path, planFile(directory), "kill", "drop", number).status === 0;
+    return runStage(stageOf(runtime, directory), planFile(directory), "kill", "drop", number).status === 0;
   }
   return true;
 }

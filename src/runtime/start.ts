@@ -2,7 +2,7 @@
 import { planFile } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
 import { runStage } from "../stage/execute.ts";
-import { type Container, findContainer } from "./container.ts";
+import { type Container, findContainer, stageOf } from "./container.ts";
 import type { Runtime } from "./context.ts";
 import { programFailure } from "./failed.ts";
 
@@ -11,7 +11,7 @@ export function startContainer(runtime: Runtime, id: string): void {
   const before = findContainer(runtime, id);
   if (before.status === "stopped" && before.failed) throw programFailure(runtime, before);
   if (before.status !== "created") throw notCreated(before);
-  const { status } = runStage(runtime.engine.stage.path, planFile(before.directory), "start", "drop", SAID);
+  const { status } = runStage(stageOf(runtime, before.directory), planFile(before.directory), "start", "drop", SAID);
   if (status === 0) return;
   const after = findContainer(runtime, id);
   if (after.failed) throw programFailure(runtime, after);

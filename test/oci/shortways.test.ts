@@ -1,9 +1,10 @@
 /** Commands that the front does by the container's plan, and the same with --debug, which takes the long way: they say the same. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { openEngine } from "../../src/engine/context.ts";
 import { groupDirectories } from "../../src/plan/cgroup.ts";
+import { PROGRAM } from "../../src/stage/encode.ts";
 import { ROOT, STATE } from "../vitrine.ts";
 import { Place, RUNTIMES } from "./runtime.ts";
 
@@ -184,6 +185,20 @@ describe("the front alone, without an engine behind it", () => {
       });
     expect([id, shared.id].map((one) => place.state(one)?.status)).toEqual(["paused", "running"]);
   });
+});
+
+test("the engine too has a container's plan carried out by the stage that it was made for", () => {
+  const { id } = place.create(place.bundle());
+  const [link, told] = [`${place.root}/${id}/stage`, place.file("told")];
+  const stage = readlinkSync(link);
+  rmSync(link);
+  writeFileSync(link, `#!/bin/sh\necho "$2" >> ${told}\nexec ${stage} "$@"\n`, { mode: 0o755 });
+  for (const args of [["start"], ["kill", "KILL"], ["delete", "--force"]] as const) {
+    const [command, ...rest] = args;
+    place.ok(command === "kill" ? [command, id, ...rest] : [command, ...rest, id], { globals: ["--debug"] });
+  }
+  expect(readFileSync(told, "utf8").split("\n").slice(0, 2)).toEqual([`${PROGRAM.start}`, `${PROGRAM.kill}`]);
+  expect(readFileSync(told, "utf8").trimEnd().split("\n").at(-1)).toBe(`${PROGRAM.delete}`);
 });
 
 test("delete --force of what ends at that moment", async () => {
