@@ -18,6 +18,54 @@ static u64 used, skip; // bytes of a record so far; of data that is still to com
 static int ended;
 static u64 file_size, file_told;
 
+// What was looked at, by its path, in this order: records tell of some of it, in the same order.
+#define MOST_SEEN 65536
+static char paths[MOST_FDS][STREAM_PATH]; // of open directories
+static u64 seen[MOST_SEEN];
+static u32 seen_count, told_of;
+
+static u64 hash(u64 h, const char *text)
+{
+	for (; *text; text++)
+		h = (h ^ (u8)*text) * 1099511628211u;
+	return h;
+}
+
+static u64 path_hash(i64 dir, const char *name)
+{
+	u64 h = hash(14695981039346656037u, paths[dir]);
+
+	if (is_dots(name))
+		return h;
+	return hash(*paths[dir] ? hash(h, "/") : h, name);
+}
+
+static void check_order(const char *path)
+{
+	u64 h = hash(14695981039346656037u, path);
+
+	if (seen_count == MOST_SEEN)
+		return;
+	while (told_of < seen_count && seen[told_of] != h)
+		told_of++;
+	check(told_of < seen_count);
+}
+
+static i64 open_directory_of(i64 dir, const char *name)
+{
+	i64 fd = new_fd(3, DIRECTORY);
+	u64 n = text_length(paths[dir]), more = text_length(name);
+
+	if (is_error(fd))
+		return fd;
+	check(n + more + 2 <= STREAM_PATH);
+	memcpy(paths[fd], paths[dir], n);
+	if (n)
+		paths[fd][n++] = '/';
+	memcpy(paths[fd] + n, name, more + 1);
+	return fd;
+}
+
 static void check_path(const char *path)
 {
 	const char *part = path;
@@ -49,6 +97,8 @@ static void check_record(const u8 *at, const struct entry *e)
 	value++;
 	check(e->kind == ENTRY_ATTRIBUTE ? e->bytes == (u64)(end - value) : value == end);
 	check_path((const char *)path);
+	if (e->kind != ENTRY_END)
+		check_order((const char *)path);
 	if (e->kind == ENTRY_FILE) {
 		file_size = e->bytes;
 		file_told = 0;
@@ -189,14 +239,18 @@ i64 sys6(i64 nr, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f)
 	case __NR_openat2:
 		check_name(a, name);
 		check(((const u64 *)c)[2] == 0x0d && ((const u64 *)c)[0] & O_NO_FOLLOW);
-		return fails ? error : new_fd(3, DIRECTORY);
+		return fails ? error : open_directory_of(a, name);
 	case __NR_statx:
 		if (*name)
 			check_name(a, name);
 		else
 			check(is_open(a, FILE_OF_DATA) && c == AT_EMPTY);
 		check(!*name || c == AT_NO_FOLLOW);
-		return fails ? error : describe((struct statx256 *)e);
+		if (fails)
+			return error;
+		if (*name && seen_count < MOST_SEEN)
+			seen[seen_count++] = path_hash(a, name);
+		return describe((struct statx256 *)e);
 	case __NR_getdents64:
 		check(is_open(a, DIRECTORY) || a == ROOT);
 		touch(b, (u64)c);
@@ -258,6 +312,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, u64 size)
 	answers = data;
 	answers_left = size;
 	calls = used = skip = 0;
+	seen_count = told_of = 0;
+	paths[ROOT][0] = 0;
 	file_size = file_told = 0;
 	ended = 0;
 	for (int i = 0; i < MOST_FDS; i++)
