@@ -1,4 +1,6 @@
 /** Everything that is mounted below the root: what the config lists, in its order. */
+
+import type { Arch } from "../linux/arch.ts";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -235,21 +237,28 @@ function bind(mount: Mount, context: MountsInput, check: typeof notKernelFiles =
   };
 }
 
-/** A bind of a bundle: flags are for the mount itself, unless they are recursive ones; ids are as on the host unless said. */
-function bindAsSaid(mount: Mount, context: MountsInput): Mounts {
-  const { bundle, ids, root, facts } = context;
+export interface BundleBind {
+  /** Not attached anywhere, with its attributes. */
+  readonly tree: Instruction;
+  readonly op: Op;
+  /** Succeeds if it is a directory. */
+  readonly isDirectory: Instruction;
+}
+
+/**
+ * What a bundle binds: flags are for the mount itself, unless they are recursive ones; ids are as on the host unless said.
+ * @param user maps its ids
+ */
+export function bundleBind(mount: Mount, bundle: Bundle | undefined, arch: Arch, user?: Instruction): BundleBind {
   const source = mount.source?.startsWith("/") ? mount.source : `${bundle?.directory}/${mount.source}`;
-  const { set, clear, recursiveSet, recursiveClear, recursive, propagation, idmap } = mountOptions(mount.options);
+  const { set, clear, recursiveSet, recursiveClear, recursive, propagation } = mountOptions(mount.options);
   const tree = cloneMount(source, { recursive });
   const attributes = [setAttributes(tree, { propagation, recursive })];
-  const user = context.mountIds.of(mount) ?? (idmap ? ids?.user : undefined);
   if (user)
     attributes.push(setAttributes(tree, { idmap: user, recursive: mount.options?.includes("ridmap") ?? false }));
   if (recursiveSet || recursiveClear)
     attributes.push(setAttributes(tree, { set: recursiveSet, clear: recursiveClear, recursive }));
   if (set || clear) attributes.push(setAttributes(tree, { set, clear }));
-  const isDirectory = sys("openat", [tree, ".", O_PATH | O_DIRECTORY(facts.arch)]);
-  const at = openOrMake(root, mount.destination, facts.arch, isDirectory);
   const words = [...attributeNames(set), ...propagationName(propagation, recursive)];
   const told = {
     call: "open_tree",
@@ -258,12 +267,25 @@ function bindAsSaid(mount: Mount, context: MountsInput): Mounts {
     sh: `mount --${recursive ? "r" : ""}bind ${words.length > 0 ? `-o ${words.join()} ` : ""}${quote(source)} ${waiting(mount)}`,
   };
   return {
-    outside: [onHost(told, [tree, ...attributes])],
+    tree,
+    op: onHost(told, [tree, ...attributes]),
+    isDirectory: sys("openat", [tree, ".", O_PATH | O_DIRECTORY(arch)]),
+  };
+}
+
+function bindAsSaid(mount: Mount, context: MountsInput): Mounts {
+  const { bundle, ids, root, facts } = context;
+  const { idmap } = mountOptions(mount.options);
+  const user = context.mountIds.of(mount) ?? (idmap ? ids?.user : undefined);
+  const { tree, op, isDirectory } = bundleBind(mount, bundle, facts.arch, user);
+  const at = openOrMake(root, mount.destination, facts.arch, isDirectory);
+  return {
+    outside: [op],
     inside: [
       inside(
         {
           call: "move_mount",
-          object: `${source} on ${mount.destination}`,
+          object: `${op.object} on ${mount.destination}`,
           why: `Visible at ${mount.destination}.`,
           sh: `mount --move ${waiting(mount)} $ROOT${quote(mount.destination)}`,
         },

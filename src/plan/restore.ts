@@ -38,12 +38,13 @@ import {
   RESTORE_LOG,
 } from "./criu.ts";
 import { hostNodes, type Node } from "./devices.ts";
-import { attach, cloneMount } from "./filesystem.ts";
+import { attach, cloneMount, newFilesystem } from "./filesystem.ts";
 import { writePidFile } from "./handing.ts";
 import { bytes, expect, out, strings, sys } from "./instructions.ts";
 import { openNamespaces } from "./join.ts";
 import { programsOf } from "./later.ts";
 import { letGo, lockPlan, quietStart, recovery } from "./life.ts";
+import { bundleBind } from "./mounts.ts";
 import { cloneArgs, dieWithParent, ownPidfd, ownProcfs, privateMounts } from "./namespaces.ts";
 import { loopbackUp } from "./network.ts";
 import { inside, onHost, quote } from "./op.ts";
@@ -81,9 +82,10 @@ export function planRestore(input: RestoreInput, facts: HostFacts): Plan & { mar
   const body: Section[] = [];
   const criu = startCriu(groups, body, input);
   const { op: nodesOp, nodes } = hostNodes();
+  const binds = placeBinds(input, facts);
   body.push(
     { phase: "Namespaces", ops: [dieWithParent(self), privateMounts()] },
-    { phase: "Root file system", ops: [...rootPlace(input, facts), coverNodes(nodes)] },
+    { phase: "Root file system", ops: [...rootPlace(input, facts), ...binds.inside, coverNodes(nodes)] },
     { phase: "Process", ops: becomeCriu(input, procfs, joined.descriptors.get("network")) },
   );
   const restored = takeOver(input);
@@ -100,14 +102,14 @@ export function planRestore(input: RestoreInput, facts: HostFacts): Plan & { mar
         quietStart(),
         inBundle(bundle.directory),
         claim(input),
-        rootDirectory(directory),
+        makePlaces(directory),
         makeDirectory(input.restore.places.work),
         procOp,
         selfOp,
       ],
     },
     { phase: "Limits", ops: groups.prepare },
-    { phase: "Namespaces", ops: [...joined.ops, nodesOp, adopt(), criu.op, restored.op, known.op] },
+    { phase: "Namespaces", ops: [...joined.ops, nodesOp, ...binds.outside, adopt(), criu.op, restored.op, known.op] },
     {
       phase: "Life and end",
       ops: [...(input.pidFile === undefined ? [] : [writePidFile(input.pidFile, restored.told)]), committed.op],
@@ -129,18 +131,26 @@ export function planRestore(input: RestoreInput, facts: HostFacts): Plan & { mar
 const joinedNetwork = ({ linux }: Config) => linux.namespaces.filter((n) => n.type === "network" && n.path);
 
 const rootOf = (directory: string) => `${directory}/root`;
+const bindsOf = (directory: string) => `${directory}/binds`;
+
+/** Where criu finds what the mount of that number in the config binds. */
+export const bindPlace = (directory: string, mount: number) => `${bindsOf(directory)}/${mount}`;
+
 const pidFileOf = (directory: string) => `${directory}/restored`;
 
-/** criu wants a mount point of its own for the root: it is there for criu's mount namespace only. */
-function rootDirectory(directory: string): Op {
-  const path = rootOf(directory);
+/** criu wants a mount point of its own for the root. What is mounted here is so in criu's mount namespace only. */
+function makePlaces(directory: string): Op {
+  const paths = [rootOf(directory), bindsOf(directory)];
   const told = {
     call: "mkdirat",
-    object: path,
-    why: "Where criu finds the root file system.",
-    sh: `mkdir ${quote(path)}`,
+    object: paths.join(" "),
+    why: "Where criu finds the root file system, and what is bound.",
+    sh: `mkdir ${paths.map(quote).join(" ")}`,
   };
-  return onHost(told, [sys("mkdirat", [AT_FDCWD, path, 0o700])]);
+  return onHost(
+    told,
+    paths.map((path) => sys("mkdirat", [AT_FDCWD, path, 0o700])),
+  );
 }
 
 /** criu ends when it has done its work; what it made then is the stage's, to be waited for. */
@@ -197,7 +207,39 @@ function rootPlace({ config, bundle, directory }: RestoreInput, facts: HostFacts
   return [inside(told, [root, place, attach(root, place)]), ...points, ...readonly];
 }
 
-/** criu binds what it finds at these paths, and not always with the flags that it has noted. */
+/**
+ * What is bound, with the flags that the bundle says: criu, which binds it again, leaves a mount's flags as they are where it takes
+ * it for a second one of the same.
+ */
+function placeBinds({ config, bundle, directory }: RestoreInput, facts: HostFacts): { outside: Op[]; inside: Op[] } {
+  const outside: Op[] = [];
+  const within: Op[] = [];
+  const base = newFilesystem("tmpfs", "tmpfs", [["mode", "700"]], 0);
+  for (const [i, mount] of config.mounts.entries()) {
+    if (mount.type !== "bind") continue;
+    const { tree, op, isDirectory } = bundleBind(mount, bundle, facts.arch);
+    const at = openOrMake(base.mount, `${i}`, facts.arch, isDirectory);
+    const told = {
+      call: "move_mount",
+      object: `${op.object} on ${bindPlace(directory, i)}`,
+      why: `criu finds it there, for ${mount.destination}.`,
+      sh: `mount --move $MOUNTS/${i} ${quote(bindPlace(directory, i))}`,
+    };
+    outside.push(op);
+    within.push(inside(told, [...at.does, attach(tree, at.fd)]));
+  }
+  if (outside.length === 0) return { outside, inside: within };
+  const place = sys("openat", [AT_FDCWD, bindsOf(directory), O_PATH | O_CLOEXEC]);
+  const told = {
+    call: "mount",
+    object: `tmpfs on ${bindsOf(directory)}`,
+    why: "For places to mount on; it goes with criu's mount namespace.",
+    sh: `mount -t tmpfs tmpfs ${quote(bindsOf(directory))}`,
+  };
+  return { outside, inside: [inside(told, [...base.does, place, attach(base.mount, place)]), ...within] };
+}
+
+/** The same for the host's nodes, at the paths that criu finds them at. */
 function coverNodes(nodes: readonly Node[]): Op {
   const told = {
     call: "move_mount",

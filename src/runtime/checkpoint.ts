@@ -81,8 +81,13 @@ function checkParent(images: string, parent: string): void {
 function networkOf(pid: number, config: Config, empty: boolean): CheckpointInput["network"] {
   if (!hasNamespace(config, "network")) return undefined;
   const lock = inPath("iptables-restore") ? "iptables" : "nftables";
-  if (empty && hasNewNamespace(config, "network")) return { lock };
-  return { inode: statSync(`/proc/${pid}/ns/net`).ino, lock };
+  const own = hasNewNamespace(config, "network");
+  // Its table has the dumped pid in its name, and restore looks for another one (criu 3.17).
+  if (!own && lock === "nftables")
+    throw new VitrineError("UNSUPPORTED", "$.linux.namespaces: criu would leave the joined network namespace locked", {
+      hint: "install iptables, by which criu can unlock it again",
+    });
+  return { inode: own && empty ? undefined : statSync(`/proc/${pid}/ns/net`).ino, lock };
 }
 
 function dumpOrGoOn(runtime: Runtime, { id }: Container, dump: CheckpointInput): void {

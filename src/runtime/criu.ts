@@ -97,5 +97,9 @@ export function criuFailure(what: string, log: string): VitrineError {
   }
   const last = errors.slice(-ERRORS_TOLD).map((line) => line.replace(/^\([\d. ]+\)\s*/, "").trim());
   const said = last.length > 0 ? `: ${last.join("; ")}` : "";
-  return new VitrineError("STEP_FAILED", `criu could not ${what}${said}`, { hint: `all that criu says is in ${log}` });
+  const all = `all that criu says is in ${log}`;
+  const hint = /has bad size/.test(said)
+    ? `a standard stream that is a file has to be as long as it was: hand it over with >>; ${all}`
+    : all;
+  return new VitrineError("STEP_FAILED", `criu could not ${what}${said}`, { hint });
 }

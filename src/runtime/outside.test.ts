@@ -31,11 +31,13 @@ test("binds, masks and nodes are found by criu under the names that they have in
   const config = usual();
   config.root.path = root;
   config.mounts.push({ destination: "/conf", type: "bind", source: "data" });
-  const sources = new Map(externalSources(config, "/bundle"));
-  expect(sources.get("/real/conf")).toBe("/bundle/data");
+  const sources = new Map(externalSources(config, "/bundle", (mount) => `/place/${mount}`));
+  expect(sources.get("/real/conf")).toBe("/place/2");
   expect(sources.get("/proc/kcore")).toBe("/dev/null");
   expect(sources.get("/dev/urandom")).toBe("/dev/urandom");
   expect(sources.has("/conf")).toBe(false);
   config.mounts.push({ destination: "/a]b", type: "bind", source: "/x" });
-  expect(() => externalSources(config, "/bundle")).toThrow("criu has no name for a mount");
+  expect(() => externalSources(config, "/bundle", (mount) => `/place/${mount}`)).toThrow(
+    "criu has no name for a mount",
+  );
 });

@@ -26,16 +26,24 @@ export function externalMounts(pid: number, config: Config): string[] {
   return [...new Set(external.map((m) => nameable(m.point)))];
 }
 
-/** The same names, and what is to be there on this host. Those that are not in criu's images are passed over by it. */
-export function externalSources(config: Config, bundle: string): [name: string, source: string][] {
+/**
+ * The same names, and where criu finds each when it restores. Those that are not in its images are passed over by it.
+ * @param placeOf where what a mount of the config binds is put, by its number
+ */
+export function externalSources(
+  config: Config,
+  bundle: string,
+  placeOf: (mount: number) => string,
+): [name: string, source: string][] {
   const root = config.root.path;
   const host = mountsOf("self");
-  const binds = config.mounts.filter((mount) => mount.type === "bind");
-  const sources = binds.flatMap((mount): [string, string][] => {
+  const sources = config.mounts.flatMap((mount, i): [string, string][] => {
+    if (mount.type !== "bind") return [];
     const point = nameable(resolveInside(root, mount.destination));
     const source = mount.source?.startsWith("/") ? mount.source : `${bundle}/${mount.source}`;
     const below = host.filter((m) => m.point.startsWith(`${source}/`)).map((m) => m.point.slice(source.length));
-    return [[point, source], ...below.map((rest): [string, string] => [nameable(point + rest), source + rest])];
+    const place = placeOf(i);
+    return [[point, place], ...below.map((rest): [string, string] => [nameable(point + rest), place + rest])];
   });
   // A masked directory is covered by a tmpfs of the container's own.
   const masked = config.linux.maskedPaths.map((path): [string, string] => [resolveInside(root, path), "/dev/null"]);

@@ -6,7 +6,7 @@ import { claimRun, dropRun, writePlan } from "../container/runs.ts";
 import { collect } from "../engine/gc.ts";
 import { VitrineError } from "../errors.ts";
 import { type CriuManner, DESCRIPTORS_FILE, HOST_FILES_FILE, type HostFiles } from "../plan/criu.ts";
-import { planRestore, type RestoreInput } from "../plan/restore.ts";
+import { bindPlace, planRestore, type RestoreInput } from "../plan/restore.ts";
 import type { Config } from "../spec/config.ts";
 import { encode } from "../stage/encode.ts";
 import { handOver } from "./become.ts";
@@ -65,7 +65,9 @@ export async function restoreContainer(
         criu: withConfig(criu, bundle.config),
         places,
         manner: options.manner,
-        external: externalSources(bundle.config, bundle.directory),
+        external: externalSources(bundle.config, bundle.directory, (mount) =>
+          bindPlace(containerPath(runtime, id), mount),
+        ),
         files,
         profile: options.profile,
         mountContext: options.mountContext,
