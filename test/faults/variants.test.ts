@@ -195,7 +195,7 @@ if (INSIDE)
     });
     afterAll(() => {
       listener?.kill();
-      holder?.kill();
+      holder?.kill("SIGKILL"); // unshare --fork lets SIGTERM pass by
     });
 
     for (const [what, { changes, later = {}, before }] of Object.entries(VARIANTS))

@@ -266,11 +266,11 @@ describe("signals", () => {
     expect(stdout).toMatch(/SigBlk:\s+0+\nSigIgn:\s+0+\n/);
   });
   test("the container dies with a killed stage", async () => {
-    const running = start([], ["sh", "-c", "echo ready; sleep 1000"]);
+    const running = start([], ["sh", "-c", "echo ready; sleep 10268"]);
     await until(() => running.stdout().includes("ready"), "the container's shell");
     running.child.kill("SIGKILL");
     await running.ended;
-    await until(() => !Bun.spawnSync(["pgrep", "-f", "^sleep 1000$"]).stdout.toString().trim(), "its processes to end");
+    await until(() => !Bun.spawnSync(["pgrep", "-f", "^sleep 10268$"]).stdout.toString().trim(), "its processes to end");
     expect(vitrine(["ps", "-a", "-q"]).stdout).toBe(""); // which also cleans up, as the leak check sees
   });
 });
