@@ -93,22 +93,9 @@ static i64 remove_entry(struct removal *r, i64 dir, const char *name, int levels
 	return sys(__NR_unlinkat, dir, name, AT_REMOVE_DIR);
 }
 
-// Whether a path ends in a name: "", "/", "a/", "a/." and "a/.." do not, and rmdir(2) says of the last one what it says of a full
-// directory.
-static int ends_in_name(const char *path)
-{
-	const char *name = path;
-	for (const char *c = path; *c; c++)
-		if (*c == '/')
-			name = c + 1;
-	return *name && !is_dots(name);
-}
-
 i64 remove_tree(i64 at, const char *path)
 {
 	struct removal r = { 0, 0, 0, 0 };
-	if (!ends_in_name(path))
-		return -E_INVAL;
 	u64 end = now_ns() + PATIENCE_NS;
 	i64 ret = sys(__NR_unlinkat, at, path, 0);
 
@@ -116,6 +103,9 @@ i64 remove_tree(i64 at, const char *path)
 		ret = sys(__NR_unlinkat, at, path, AT_REMOVE_DIR);
 	if (ret != -E_NOTEMPTY)
 		return ret;
+	// rmdir(2) says of "a/.." what it says of a full directory; rename(2) tells them apart: only a name is there already.
+	if (sys(__NR_renameat2, at, path, at, path, 1) != -E_EXIST) // RENAME_NOREPLACE
+		return -E_INVAL;
 	r.top = open_directory(at, path);
 	if (is_error(r.top))
 		return r.top;

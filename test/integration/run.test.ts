@@ -270,7 +270,10 @@ describe("signals", () => {
     await until(() => running.stdout().includes("ready"), "the container's shell");
     running.child.kill("SIGKILL");
     await running.ended;
-    await until(() => !Bun.spawnSync(["pgrep", "-f", "^sleep 10268$"]).stdout.toString().trim(), "its processes to end");
+    await until(
+      () => !Bun.spawnSync(["pgrep", "-f", "^sleep 10268$"]).stdout.toString().trim(),
+      "its processes to end",
+    );
     expect(vitrine(["ps", "-a", "-q"]).stdout).toBe(""); // which also cleans up, as the leak check sees
   });
 });

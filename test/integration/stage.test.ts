@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { currentArch } from "../../src/linux/arch.ts";
 import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_RDONLY } from "../../src/linux/constants.ts";
+import { errnoName } from "../../src/linux/errno.ts";
 import { alt, bytes, expect, out, sys, text, unless } from "../../src/plan/instructions.ts";
 import { DIGITS, GIVEN, type Instruction, type Op, type Plan, type Undo } from "../../src/plan/plan.ts";
 import { encode } from "../../src/stage/encode.ts";
@@ -170,19 +171,20 @@ describe("walk", () => {
     mkdirSync(`${tree}/a/b`, { recursive: true });
     writeFileSync(`${tree}/canary`, "");
     symlinkSync(tree, `${tree}/a/up`);
-    for (const path of [
-      `${tree}/a/..`,
-      `${tree}/a/b/../..`,
-      `${tree}/a/up/`,
-      `${tree}/a/.`,
-      `${tree}/`,
-      "..",
-      ".",
-      "/",
-      "",
-    ]) {
+    const refused = {
+      [`${tree}/a/..`]: "EINVAL",
+      [`${tree}/a/b/../..`]: "EINVAL",
+      [`${tree}/a/up/`]: "ENOTDIR",
+      [`${tree}/a/.`]: "EINVAL",
+      "..": "EINVAL",
+      ".": "EINVAL",
+      "/": "EBUSY",
+      "": "ENOENT",
+    };
+    for (const [path, name] of Object.entries(refused)) {
       const walk = remove(path);
-      expects({ path, ...carryOut([op([walk])]).of(walk) }).toMatchObject({ path, state: "failed", errno: 22 });
+      const { state, errno } = carryOut([op([walk])]).of(walk);
+      expects({ path, state, errno: errnoName(errno) }).toEqual({ path, state: "failed", errno: name });
     }
     expects(readdirSync(tree).sort()).toEqual(["a", "canary"]);
     expects(readdirSync(`${tree}/a`).sort()).toEqual(["b", "up"]);
