@@ -15,7 +15,7 @@ import {
 } from "../images/made.ts";
 import { watchLeaks } from "../leaks.ts";
 import { putManifest, type Registry, startRegistry, stopRegistries } from "../registry.ts";
-import { busybox, directory, has, ROOT, vitrine } from "../vitrine.ts";
+import { busybox, directory, has, ROOT, STATE, vitrine } from "../vitrine.ts";
 
 setDefaultTimeout(60_000);
 
@@ -439,6 +439,13 @@ test("128 layers, and none", async () => {
   const deep = await pushed(imageOf([base, ...layers], { Cmd: ["sh", "-c", "ls / | grep -c ^f; cat /f0 /f126"] }));
   expect(ok("run", "--rm", "-q", deep)).toBe("127\n0126");
   expect(ok("run", "--rm", "-u", "0:0", deep)).toBe("127\n0126");
+  // As before Linux 6.13, where layers have names instead of descriptors.
+  const facts = `${STATE}/facts.json`;
+  const known = readFileSync(facts, "utf8");
+  writeFileSync(facts, known.replace('"overlayByFd":true', '"overlayByFd":false'));
+  expect(ok("run", "--rm", "-e", "OLDER=1", deep)).toBe("127\n0126");
+  expect(ok("run", "--rm", "--explain", deep)).toContain("in a process that mounts");
+  writeFileSync(facts, known);
   ok("rmi", deep);
   const more = vitrine(["pull", await pushed(imageOf([base, ...layers, files({ x: "" })]))]);
   expect(more).toMatchObject({ status: 125, stderr: expect.stringContaining("has 129 layers; 128 at most") });
