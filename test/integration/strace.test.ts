@@ -7,6 +7,9 @@ import { BINARY, busybox, directory, ROOT, STATE, vitrine } from "../vitrine.ts"
 
 watchLeaks();
 
+/** A walk that removes a tree asks so whether its path ends in a name: it changes nothing (stage/files.c, remove_tree). */
+const ASKS_FOR_NAME = /renameat2\(AT_FDCWD, ("[^"]*"), AT_FDCWD, \1, RENAME_NOREPLACE\) = -1 EEXIST/;
+
 /** Calls that change what a container is made of. */
 const CHANGING = [
   "mount",
@@ -120,6 +123,7 @@ for (const flags of [
       if (s.call === "write" || !CHANGING.includes(s.call)) {
         if (s.call !== "openat") continue;
       }
+      if (ASKS_FOR_NAME.test(line) && plan.some((p) => p.call === "remove")) continue;
       const alike = plan.filter((p) => p.call === s.call);
       expect({ line, known: alike.length > 0 }).toEqual({ line, known: true });
       const match = alike.some((p) =>
