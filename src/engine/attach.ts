@@ -2,13 +2,13 @@
 import { newIdentity } from "../container/identity.ts";
 import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import { SHORT_ID_LENGTH } from "../container/template.ts";
+import { isTerminal } from "../container/terminal.ts";
 import { VitrineError } from "../errors.ts";
 import { planAttach } from "../plan/client.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../spec/detachkeys.ts";
 import { becomeStage } from "../stage/become.ts";
 import { encode } from "../stage/encode.ts";
 import type { Engine } from "./context.ts";
-import { isTerminal } from "./request.ts";
 import { needRunning } from "./running.ts";
 
 export interface AttachOptions {

@@ -1,6 +1,7 @@
 /** What a user asked for, held against the host: images found, sources of mounts there, ids looked up. The whole of what a plan depends on. */
-import { lstatSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { lstatSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
+import { isTerminal } from "../container/terminal.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import type { ImageSource } from "../image/source.ts";
 import type { Op } from "../plan/plan.ts";
@@ -95,15 +96,6 @@ export async function resolveRequest(
 export function keyOf(engine: Engine, { options, ...rest }: Request): string {
   const { paths, program, stage, facts } = engine;
   return JSON.stringify([BUILD, paths, program, stage.path, facts.boot, { ...options, name: undefined }, rest]);
-}
-
-/** Without node:tty, which a warm start does not load. */
-export function isTerminal(fd: number): boolean {
-  try {
-    return /^\/dev\/(pts\/\d+|tty\w*|console|hvc\d+)$/.test(readlinkSync(`/proc/self/fd/${fd}`));
-  } catch {
-    return false; // closed
-  }
 }
 
 /** A source that is not there is an error: docker makes a directory, and a misspelt path then goes unseen. */

@@ -1,8 +1,9 @@
 /** `create` and `run`: from a bundle to a plan file, and then this process becomes the stage. */
-import { lstatSync, readlinkSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Identity, newIdentity } from "../container/identity.ts";
 import { claimRun, dropRun, writePlan } from "../container/runs.ts";
+import { isTerminal } from "../container/terminal.ts";
 import { collect } from "../engine/gc.ts";
 import { hardLimits } from "../engine/limits.ts";
 import { invalid, VitrineError } from "../errors.ts";
@@ -138,14 +139,6 @@ function manner({ detach, keep }: { detach: boolean; keep: boolean }): NonNullab
 }
 
 const follows = ({ linux }: Config) => linux.rootfsPropagation === "slave" || linux.rootfsPropagation === "shared";
-
-export function isTerminal(fd: number): boolean {
-  try {
-    return /^\/dev\/(pts\/\d+|tty\w*|console|hvc\d+)$/.test(readlinkSync(`/proc/self/fd/${fd}`));
-  } catch {
-    return false; // closed
-  }
-}
 
 /** As runc has it: a terminal needs somebody at its other end. */
 function checkTerminal(config: Config, { consoleSocket, run }: CreateOptions): void {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Identity, newIdentity } from "../container/identity.ts";
 import { claimRun, dropRun, writePlan } from "../container/runs.ts";
+import { isTerminal } from "../container/terminal.ts";
 import { collect } from "../engine/gc.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
@@ -14,7 +15,7 @@ import { BUILD } from "../stage/generated/identity.ts";
 import { handOver } from "./become.ts";
 import { type Container, findContainer } from "./container.ts";
 import { environmentOfOurs, type Runtime } from "./context.ts";
-import { isTerminal, type Prepared, preservedDescriptors, raisedLimits } from "./create.ts";
+import { type Prepared, preservedDescriptors, raisedLimits } from "./create.ts";
 import { checkLabels } from "./labels.ts";
 import { withTrailer } from "./trailer.ts";
 

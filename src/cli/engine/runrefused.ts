@@ -37,11 +37,11 @@ const NO_ENTRIES = "no file of the image is changed, and /etc/passwd and /etc/gr
 const BY_NUMBER = "--user UID:GID needs no entry there, -v FILE:/etc/passwd:ro brings one";
 
 export const REFUSED: readonly RefusedFlag[] = [
-  ...later("containers in the background", [
+  ...later("supervised containers", [
     ["attach", "standard streams are the caller's: < /dev/null or > /dev/null shuts one", { short: "a" }],
     ["restart", "repeat it in a shell, or as a service: until vitrine run …; do sleep 1; done", { same: ["no", ""] }],
-    ["log-driver", "its output goes to the caller alone: > FILE 2>&1 keeps it", { same: ["none"] }],
-    ["log-opt", "its output goes to the caller alone: > FILE 2>&1 keeps it"],
+    ["log-driver", "without -d its output goes to the caller alone: > FILE 2>&1 keeps it", { same: ["none"] }],
+    ["log-opt", "without -d its output goes to the caller alone: > FILE 2>&1 keeps it"],
     ["pidfile", "pgrep -P $! tells it to the shell that started vitrine"],
     ["requires", "start the others first"],
     ["replace", "vitrine rm NAME before it", OFF],

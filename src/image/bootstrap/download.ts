@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { startTime } from "../../container/process.ts";
 import { VitrineError } from "../../errors.ts";
+import { sleep } from "../registry/patience.ts";
 
 export interface Wanted {
   /** The first one that has it is taken. */
@@ -176,7 +177,7 @@ async function withRetries<T>(
 ): Promise<T> {
   let last: unknown;
   for (let i = 0; i < TRIES; i++) {
-    if (i > 0) await pause(250 * 3 ** (i - 1), signal);
+    if (i > 0) await sleep(250 * 3 ** (i - 1), signal);
     for (const url of urls)
       try {
         return await attempt(url);
@@ -293,18 +294,4 @@ async function* local(url: string): AsyncGenerator<Uint8Array> {
 
 function sumOf(path: string): string {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
-}
-
-function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener("abort", stop, { once: true });
-  });
 }
