@@ -102,6 +102,7 @@ export function shapeFor(
       stdinTerminal: options.tty,
       handlerEnv: ["TERM=xterm"],
       before: [],
+      again: false,
     },
     identity,
   );

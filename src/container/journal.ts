@@ -1,10 +1,10 @@
 /** The plan file of a run, read back: the record behind it, the same plan made again, and the stage's report on it. */
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import type { Plan } from "../plan/plan.ts";
 import { planRun } from "../plan/run.ts";
 import { encode, type Layout } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
-import { readHead } from "../stage/layout.ts";
+import { HEADER_SIZE, readHead } from "../stage/layout.ts";
 import { type Report, readReport } from "../stage/report.ts";
 import type { RunRecord } from "./record.ts";
 import { planFile } from "./runs.ts";
@@ -18,7 +18,20 @@ export interface Journal {
 
 /** Undefined if the file is not whole, or no run's. @throws ENOENT if there is none */
 export function readRunRecord(directory: string): RunRecord | undefined {
-  return recordIn(readFileSync(planFile(directory)));
+  const handle = openSync(planFile(directory), "r");
+  try {
+    const head = Buffer.alloc(HEADER_SIZE);
+    if (readSync(handle, head, 0, head.length, 0) < head.length) return undefined;
+    const { trailer } = readHead(head);
+    const text = Buffer.alloc(Math.max(0, fstatSync(handle).size - trailer));
+    readSync(handle, text, 0, text.length, trailer);
+    return JSON.parse(text.toString("utf8"));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof RangeError) return undefined;
+    throw error;
+  } finally {
+    closeSync(handle);
+  }
 }
 
 /** Undefined also if another build of vitrine wrote it, whose plan may differ. */

@@ -1,6 +1,17 @@
 import type { HostFacts } from "../linux/facts.ts";
 import type { RunInput } from "../plan/run.ts";
+import type { ImageConfig } from "../spec/generate.ts";
+import type { RunOptions } from "../spec/options.ts";
 import type { Identity } from "./identity.ts";
+
+/** What a container's root file system lies on, and what its image says. */
+export interface ContainerSource {
+  /** Directories, topmost first. */
+  readonly layers: readonly string[];
+  readonly config: ImageConfig;
+  /** Of the image in the store that it is. */
+  readonly id?: string;
+}
 
 /** What a plan is made from, and what is to be known of the container: kept behind the plan of each run. */
 export interface RunShape {
@@ -8,6 +19,9 @@ export interface RunShape {
   /** Of the image in the store, if it is one. */
   readonly imageId?: string;
   readonly keep: boolean;
+  /** What was asked for; the name is the identity's. */
+  readonly options: RunOptions;
+  readonly source: ContainerSource;
   readonly timeline: boolean;
   readonly input: RunInput;
   readonly facts: HostFacts;
@@ -16,8 +30,13 @@ export interface RunShape {
 }
 
 export interface RunMoment {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970: of the container. */
   readonly created: number;
+  /** Of this run; missing if it is the container's first. */
+  readonly started?: number;
+  /** How often its restart policy has started it, and when it does so this time: until then this run waits. */
+  readonly restarts?: number;
+  readonly wakes?: number;
   /** Nanoseconds that vitrine took before it became the stage, without writing the plan. */
   readonly prepared: number;
 }
@@ -26,7 +45,7 @@ export interface RunRecord extends RunShape, RunMoment {
   readonly identity: Identity;
 }
 
-/** container.json of a container that stays when it has ended. */
+/** container.json of a container that stays when it has ended. Whether it runs, a run that lives tells; see src/engine/ps.ts. */
 export interface ContainerRecord {
   readonly id: string;
   readonly name: string;
@@ -36,10 +55,54 @@ export interface ContainerRecord {
   /** Directories that its root file system lies on; missing if they are its own. */
   readonly layers?: readonly string[];
   readonly command: readonly string[];
+  /** What it was asked for with, paths absolute: each start plans anew from these. Missing if an older version made it. */
+  readonly options?: RunOptions;
+  readonly source?: ContainerSource;
   /** Milliseconds since 1970. */
   readonly created: number;
-  readonly status: "running" | "exited";
-  readonly exitCode?: number | undefined;
+  readonly status: Status;
+  /** What is written down when a start does not come to its program. */
+  readonly before?: Before | undefined;
+  /** Milliseconds since 1970, of the last run. */
+  readonly started?: number | undefined;
   readonly finished?: number | undefined;
+  readonly exitCode?: number | undefined;
   readonly oomKilled?: boolean | undefined;
+  /** Why it could not be started. */
+  readonly error?: string | undefined;
+  /** By its restart policy, since somebody started it. */
+  readonly restartCount?: number | undefined;
+  /** By a user: its restart policy leaves it so. */
+  readonly stopped?: boolean | undefined;
+}
+
+export type Status = "created" | "running" | "exited";
+
+/** Of a container, until it is known that a new start has come to its program. */
+export type Before = Pick<ContainerRecord, "status" | "started" | "error">;
+
+/** Of a container that is run for the first time. */
+export function recordOf({
+  identity,
+  image,
+  imageId,
+  created,
+  options,
+  source,
+  input,
+}: Omit<RunRecord, "prepared">): ContainerRecord {
+  const layers = input.root.kind === "overlay" ? input.root.layers : [];
+  return {
+    id: identity.id,
+    name: identity.name,
+    image,
+    ...(imageId === undefined ? {} : { imageId, layers }),
+    command: input.config.process.args,
+    options,
+    source,
+    created,
+    status: "running",
+    started: created,
+    before: { status: "created" },
+  };
 }

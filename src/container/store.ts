@@ -1,4 +1,4 @@
-/** Containers that stay: STORE/containers/ID with container.json, config.json and rw/. A record is replaced by rename, whole or not at all. */
+/** Containers that stay: ROOT/containers/ID with container.json, config.json, upper, and a lock for whoever runs or removes it. A record is replaced by rename, whole or not at all. */
 import {
   closeSync,
   fsyncSync,
@@ -8,6 +8,8 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import type { Config } from "../spec/config.ts";
@@ -19,6 +21,7 @@ export function createContainer(paths: Paths, record: ContainerRecord, config: C
   const directory = containerDirectory(paths, record.id);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   writeWhole(`${directory}/config.json`, JSON.stringify(config));
+  writeFileSync(`${directory}/lock`, "", { mode: 0o600 });
   writeRecord(paths, record);
 }
 
@@ -36,6 +39,14 @@ export function writeRecord(paths: Paths, record: ContainerRecord): void {
 export function readRecord(paths: Paths, id: string): ContainerRecord | undefined {
   try {
     return JSON.parse(readFileSync(`${containerDirectory(paths, id)}/container.json`, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+export function readConfig(paths: Paths, id: string): Config | undefined {
+  try {
+    return JSON.parse(readFileSync(`${containerDirectory(paths, id)}/config.json`, "utf8"));
   } catch {
     return undefined;
   }
@@ -65,6 +76,16 @@ export function nameOwner(paths: Paths, name: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** @throws EEXIST if another has it: of two that want it one gets it */
+export function takeName(paths: Paths, name: string, id: string): void {
+  symlinkSync(id, nameFile(paths, name));
+}
+
+/** Nothing happens if it is another's, or nobody's. */
+export function releaseName(paths: Paths, name: string, id: string): void {
+  if (nameOwner(paths, name) === id) rmSync(nameFile(paths, name), { force: true });
 }
 
 function writeWhole(file: string, text: string): void {

@@ -77,7 +77,8 @@ export async function diskUsage(engine: Engine): Promise<DiskUsage> {
   };
 }
 
-function writtenBy(paths: Paths, id: string): number {
+/** Bytes. */
+export function writtenBy(paths: Paths, id: string): number {
   try {
     return treeSize(`${containerDirectory(paths, id)}/upper`);
   } catch {

@@ -2,12 +2,14 @@
 import { readFileSync } from "node:fs";
 import { type Journal, readJournal } from "../container/journal.ts";
 import { dropRun, planFile } from "../container/runs.ts";
+import { readRecord, writeRecord } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { runStage } from "../stage/execute.ts";
 import type { Engine } from "./context.ts";
 import { kernelLines } from "./kernellog.ts";
-import { settle } from "./recover.ts";
+import { exited } from "./recover.ts";
+import { removeFiles } from "./remove.ts";
 
 export interface End {
   readonly exitCode: number;
@@ -29,7 +31,9 @@ export function finishRun(engine: Engine, directory: string): End {
   const exitCode = Number(report.records[served]?.result ?? 125n);
   const group = record.input.config.linux.cgroupsPath;
   const oom = metMemoryLimit(record.facts, group) ? kernelLines(group) : undefined;
-  settle(engine, record, exitCode, oom !== undefined); // while there is a run: without one, others note what they can guess
+  const lasting = record.keep ? readRecord(engine.paths, record.identity.id) : undefined;
+  // While there is a run: without one, others note what they can guess.
+  if (lasting) writeRecord(engine.paths, exited(lasting, exitCode, oom !== undefined));
   const before = process.hrtime.bigint();
   const { status, stderr } = runStage(engine.stage.path, planFile(directory), "recover");
   const undoTook = process.hrtime.bigint() - before;
@@ -38,6 +42,7 @@ export function finishRun(engine: Engine, directory: string): End {
       hint: "vitrine gc tries again",
     });
   dropRun(directory);
+  if (lasting?.options?.rm) removeFiles(engine, lasting.id, lasting.name);
   return { exitCode, journal, oom, undoTook };
 }
 

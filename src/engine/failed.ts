@@ -1,13 +1,16 @@
 /** A run in which an op failed: the stage has undone it; here it is told, and the rest of its files go. */
 import { existsSync } from "node:fs";
-import { describeStep, failedStep } from "../container/failure.ts";
-import { readJournal } from "../container/journal.ts";
+import { describeStep, type FailedStep, failedStep } from "../container/failure.ts";
+import { type Journal, readJournal } from "../container/journal.ts";
+import type { RunRecord } from "../container/record.ts";
 import { dropRun, planFile } from "../container/runs.ts";
+import { writeRecord } from "../container/store.ts";
 import { dropTemplates } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
 import { diagnose } from "./diagnose.ts";
 import { forgetFacts } from "./facts.ts";
+import { notStarted, startedBy } from "./recover.ts";
 import { removeFiles } from "./remove.ts";
 
 export function tellFailure(engine: Engine, directory: string): VitrineError {
@@ -17,13 +20,38 @@ export function tellFailure(engine: Engine, directory: string): VitrineError {
     return new VitrineError("BROKEN_STATE", `${directory}: a step failed after the journal was gone`);
   }
   const { record, report, layout } = journal;
+  const step = failedStep(layout, report);
+  const error = step
+    ? errorOf(engine, journal, step)
+    : new VitrineError("BROKEN_STATE", "the run ended without a failed step");
+  if (record.keep && !record.input.again) removeFiles(engine, record.identity.id, record.identity.name);
+  else if (record.keep) noteFailure(engine, record, error);
   dropRun(directory);
-  if (record.keep) removeFiles(engine, record.identity.id, record.identity.name);
+  if (error.code === "CONFLICT") return error; // the plan is right
   forgetFacts(engine.paths);
   dropTemplates(engine.paths);
-  const step = failedStep(layout, report);
-  if (!step) return new VitrineError("BROKEN_STATE", "the run ended without a failed step");
+  return error;
+}
+
+function errorOf(engine: Engine, { record, report, layout }: Journal, step: FailedStep): VitrineError {
+  if (isContainerLock(step))
+    return new VitrineError(
+      "CONFLICT",
+      `container ${record.identity.name} is being started by another command, or removed`,
+    );
   const left = report.left > 0 ? `; ${report.left} steps could not be undone` : "";
   const { code, hint } = diagnose(engine, record, step, report, layout);
   return new VitrineError(code, describeStep(step) + left, { hint });
+}
+
+function isContainerLock({ op }: FailedStep): boolean {
+  return op.call === "fcntl" && op.object.endsWith("/lock");
+}
+
+/** The container stays as it was; why it does not run is to be seen afterwards. */
+function noteFailure(engine: Engine, run: RunRecord, { code, message, exitStatus }: VitrineError): void {
+  const record = startedBy(engine, run);
+  if (!record) return;
+  const before = notStarted(record);
+  writeRecord(engine.paths, code === "CONFLICT" ? before : { ...before, error: message, exitCode: exitStatus });
 }

@@ -72,7 +72,8 @@ export function hasTag(names: readonly Named[]): boolean {
   return names.some(({ reference }) => reference.digest === undefined);
 }
 
-function hasLabel(labels: Readonly<Record<string, string>>, text: string): boolean {
+/** @param text "name" or "name=value" */
+export function hasLabel(labels: Readonly<Record<string, string>>, text: string): boolean {
   const at = text.indexOf("=");
   const name = at < 0 ? text : text.slice(0, at);
   return Object.hasOwn(labels, name) && (at < 0 || labels[name] === text.slice(at + 1));

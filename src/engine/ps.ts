@@ -1,5 +1,5 @@
 import { readRunRecord } from "../container/journal.ts";
-import type { ContainerRecord } from "../container/record.ts";
+import { type ContainerRecord, recordOf } from "../container/record.ts";
 import { listRuns } from "../container/runs.ts";
 import { listContainerIds, readRecord } from "../container/store.ts";
 import type { Engine } from "./context.ts";
@@ -15,27 +15,18 @@ export async function listContainers(engine: Engine, all: boolean): Promise<Cont
       if (record) found.set(id, record);
     }
   for (const run of listRuns(engine.paths)) {
-    const record = runningRecord(run.directory);
+    const record = runningRecord(engine, run.directory);
     if (record) found.set(run.id, record);
   }
   return [...found.values()].sort((a, b) => b.created - a.created);
 }
 
-function runningRecord(directory: string): ContainerRecord | undefined {
+function runningRecord(engine: Engine, directory: string): ContainerRecord | undefined {
   try {
-    const record = readRunRecord(directory);
-    if (!record) return undefined;
-    const { identity, image, imageId, created, input } = record;
-    const layers = input.root.kind === "overlay" ? input.root.layers : [];
-    return {
-      id: identity.id,
-      name: identity.name,
-      image,
-      ...(imageId === undefined ? {} : { imageId, layers }),
-      created,
-      command: input.config.process.args,
-      status: "running",
-    };
+    const run = readRunRecord(directory);
+    if (!run) return undefined;
+    const lasting = run.keep ? readRecord(engine.paths, run.identity.id) : undefined;
+    return { ...(lasting ?? recordOf(run)), status: "running", started: run.started ?? run.created };
   } catch {
     return undefined; // it ended while we looked
   }

@@ -1,10 +1,11 @@
 /** Undoing a run that was killed, from its journal, and noting the end of its container. */
 import { existsSync } from "node:fs";
-import { isContainerId } from "../container/identity.ts";
+import { isContainerId, newIdentity } from "../container/identity.ts";
 import { readRunRecord } from "../container/journal.ts";
-import type { RunRecord } from "../container/record.ts";
-import { dropRun, listRuns, planFile, type Run } from "../container/runs.ts";
-import { listContainerIds, listNames, nameOwner, readRecord, writeRecord } from "../container/store.ts";
+import type { ContainerRecord, RunRecord } from "../container/record.ts";
+import { claimRun, dropRun, listRuns, planFile, type Run } from "../container/runs.ts";
+import { listContainerIds, listNames, nameOwner, readRecord, releaseName, writeRecord } from "../container/store.ts";
+import { MONITOR } from "../plan/monitor.ts";
 import { runStage } from "../stage/execute.ts";
 import type { Engine } from "./context.ts";
 import { removeFiles } from "./remove.ts";
@@ -19,17 +20,55 @@ export function recover(engine: Engine, run: Run): void {
     return;
   }
   const record = readRunRecord(run.directory);
-  if (record) settle(engine, record, KILLED); // while the journal is still there to say it again
-  // The stage takes the plan's lock first, so that two commands do not clean up the same run; the loser's failure is fine.
-  const { status } = runStage(engine.stage.path, planFile(run.directory), "recover");
-  if (status === 0) dropRun(run.directory);
+  // A run of ours: what others sweep up meanwhile is not this container.
+  const marker = record?.keep ? claimRun(engine.paths, { ...newIdentity(undefined), id: run.id }) : undefined;
+  try {
+    const ran = record !== undefined && cameToItsProgram(run, record);
+    // The stage takes the plan's lock first, so that two commands do not clean up the same run; the loser's failure is fine.
+    const { status } = runStage(engine.stage.path, planFile(run.directory), "recover");
+    if (status !== 0) return;
+    if (record?.keep) noteKilled(engine, record, ran);
+    dropRun(run.directory);
+  } finally {
+    if (marker !== undefined) dropRun(marker);
+  }
 }
 
-/** Notes the end of a container that stays, if nobody has done so. */
-export function settle(engine: Engine, { keep, identity }: RunRecord, exitCode: number, oomKilled = false): void {
-  const record = keep ? readRecord(engine.paths, identity.id) : undefined;
-  if (record?.status === "running")
-    writeRecord(engine.paths, { ...record, status: "exited", exitCode, finished: Date.now(), oomKilled });
+/** A monitor that holds its run alone has seen the program run. */
+function cameToItsProgram(run: Run, { input }: RunRecord): boolean {
+  return input.monitor === undefined || existsSync(`${run.directory}/${MONITOR}`);
+}
+
+function noteKilled(engine: Engine, run: RunRecord, ran: boolean): void {
+  const record = startedBy(engine, run);
+  if (!record) return;
+  if (!ran && record.status !== "running") return; // the end before the restart was noted
+  if (!ran) writeRecord(engine.paths, notStarted(record));
+  else {
+    writeRecord(engine.paths, exited(record, KILLED));
+    if (record.options?.rm) removeFiles(engine, record.id, record.name);
+  }
+}
+
+/** The record, if this run's start is the last that was noted. */
+export function startedBy(engine: Engine, run: RunRecord): ContainerRecord | undefined {
+  const record = readRecord(engine.paths, run.identity.id);
+  const began = run.started ?? run.created;
+  // A restart is not noted: nobody is there who could do it when the time has come.
+  const last = run.restarts
+    ? record?.status === "exited" && (record.finished ?? 0) <= began
+    : record?.status === "running" && record.started === began;
+  return last ? record : undefined;
+}
+
+/** As it was before a start that did not come to its program. */
+export function notStarted(record: ContainerRecord): ContainerRecord {
+  const { status, started, error } = record.before ?? { status: "created" };
+  return record.status === "exited" ? record : { ...record, status, started, error, before: undefined };
+}
+
+export function exited(record: ContainerRecord, exitCode: number, oomKilled = false): ContainerRecord {
+  return { ...record, status: "exited", exitCode, finished: Date.now(), oomKilled, before: undefined };
 }
 
 /** After a reboot, or a kill in a bad moment, containers have no run: the one that stays has ended, the other's files go. */
@@ -38,14 +77,16 @@ export function sweep(engine: Engine): void {
   const names = listNames(engine.paths).map((name) => [name, nameOwner(engine.paths, name)] as const);
   const running = new Set(listRuns(engine.paths).map((run) => run.id)); // after the ids: a run comes before its files
   for (const [name, owner] of names) {
-    if (owner !== undefined && isContainerId(owner) && !running.has(owner) && !readRecord(engine.paths, owner))
-      removeFiles(engine, owner, name);
+    if (owner === undefined || !isContainerId(owner) || running.has(owner)) continue;
+    const record = readRecord(engine.paths, owner);
+    if (!record) removeFiles(engine, owner, name);
+    else if (record.name !== name) releaseName(engine.paths, name, owner); // a rename that was killed
   }
   for (const id of ids) {
     if (running.has(id)) continue;
     const record = readRecord(engine.paths, id);
-    if (!record) removeFiles(engine, id, undefined);
-    else if (record.status === "running")
-      writeRecord(engine.paths, { ...record, status: "exited", exitCode: KILLED, finished: Date.now() });
+    // A container is there as soon as its name leads to it.
+    if (!record || nameOwner(engine.paths, record.name) !== id) removeFiles(engine, id, undefined);
+    else if (record.status === "running") writeRecord(engine.paths, exited(record, KILLED));
   }
 }

@@ -2,6 +2,7 @@
 import { isContainerId } from "../container/identity.ts";
 import { containerDirectory, nameFile } from "../container/paths.ts";
 import { carryOut } from "../container/plans.ts";
+import type { ContainerRecord } from "../container/record.ts";
 import { nameOwner } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import { planRemoval } from "../plan/removal.ts";
@@ -12,4 +13,18 @@ export function removeFiles(engine: Engine, id: string, name: string | undefined
   if (!isContainerId(id)) throw new VitrineError("BROKEN_STATE", `"${id}" is not the id of a container`);
   const file = name !== undefined && nameOwner(engine.paths, name) === id ? nameFile(engine.paths, name) : undefined;
   carryOut(engine.stage.path, engine.paths, planRemoval(containerDirectory(engine.paths, id), file));
+}
+
+/** The same, unless somebody has just started it. @throws CONFLICT */
+export function removeStopped(engine: Engine, { id, name }: Pick<ContainerRecord, "id" | "name">): void {
+  const directory = containerDirectory(engine.paths, id);
+  const file = nameOwner(engine.paths, name) === id ? nameFile(engine.paths, name) : undefined;
+  try {
+    carryOut(engine.stage.path, engine.paths, planRemoval(directory, file, true));
+  } catch (error) {
+    if (!(error instanceof VitrineError) || !error.message.includes(`${directory}/lock`)) throw error;
+    throw new VitrineError("CONFLICT", `container ${name} has just been started, or is being removed`, {
+      hint: "vitrine rm -f ends it first",
+    });
+  }
 }

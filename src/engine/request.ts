@@ -12,7 +12,7 @@ import { type ResolvedUser, ROOT } from "../spec/user.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
 import { heldCapabilities } from "./held.ts";
-import { type Fetch, sourceOfRun } from "./source.ts";
+import { type Fetch, type Found, sourceOfRun } from "./source.ts";
 
 export interface Request {
   /** Mount sources are absolute. */
@@ -37,11 +37,14 @@ export interface Request {
   readonly handlerEnv: readonly string[];
   /** What is done once before the run; empty unless `dry`. */
   readonly before: readonly Op[];
+  /** Of a container that is there already. */
+  readonly again: boolean;
 }
 
 /**
  * @param dry change nothing: an image that is not assembled yet stays so
  * @param fetch gets an image that is not in the store
+ * @param known what a container that is there already was made of
  */
 export async function resolveRequest(
   engine: Engine,
@@ -49,6 +52,7 @@ export async function resolveRequest(
   timeline: boolean,
   dry: boolean,
   fetch?: Fetch,
+  known?: Found,
 ): Promise<Request> {
   const options: RunOptions = {
     ...asked,
@@ -57,7 +61,7 @@ export async function resolveRequest(
     devices: asked.devices.map((text) => deviceOf(text, asked)),
     cidfile: asked.cidfile === undefined ? undefined : newFile(asked.cidfile, "--cidfile"),
   };
-  const { image, label, before } = await sourceOfRun(engine, options, dry, fetch);
+  const { image, label, before } = known ?? (await sourceOfRun(engine, options, dry, fetch));
   const wanted = { ...options, user: options.user ?? image.config.user };
   const user =
     wanted.user === undefined && wanted.groupAdd.length === 0
@@ -74,7 +78,7 @@ export async function resolveRequest(
     process.env[n] === undefined ? [] : [`${n}=${process.env[n]}`],
   );
   return {
-    options,
+    options: { ...options, securityOpt: options.securityOpt.map(absoluteProfile) },
     timeline,
     label,
     image,
@@ -89,6 +93,7 @@ export async function resolveRequest(
     stdinTerminal: options.tty && isTerminal(0),
     handlerEnv,
     before,
+    again: known !== undefined,
   };
 }
 
@@ -130,6 +135,12 @@ function seccompText(securityOpt: readonly string[]): string | undefined {
       hint: "the file of a profile, unconfined, or builtin",
     });
   }
+}
+
+/** It may be read again, from elsewhere. */
+function absoluteProfile(text: string): string {
+  const [, file] = /^seccomp[=:](.*)$/.exec(text) ?? [];
+  return file === undefined || file === "unconfined" || file === "builtin" ? text : `seccomp=${resolve(file)}`;
 }
 
 function newFile(path: string, what: string): string {

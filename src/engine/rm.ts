@@ -1,11 +1,13 @@
 import { existsSync } from "node:fs";
+import { newIdentity } from "../container/identity.ts";
+import { claimRun, dropRun } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
 import { imageFile } from "../image/paths.ts";
 import type { Engine } from "./context.ts";
 import { collectThoroughly } from "./gc.ts";
-import { removeFiles } from "./remove.ts";
+import { removeStopped } from "./remove.ts";
 import { findRunning, isRunning } from "./running.ts";
-import { end } from "./stop.ts";
+import { stopForGood } from "./stop.ts";
 
 /** Removes a container by name, id, or the unambiguous beginning of an id. @param force end it first if it runs */
 export async function removeContainer(engine: Engine, nameOrId: string, force: boolean): Promise<void> {
@@ -16,10 +18,15 @@ export async function removeContainer(engine: Engine, nameOrId: string, force: b
       throw new VitrineError("CONFLICT", `container ${container.name} is running`, {
         hint: "vitrine rm -f ends it first",
       });
-    await end(engine, found);
+    await stopForGood(engine, container.id);
     await collectThoroughly(engine); // its parent may not have reaped it yet
   }
-  removeFiles(engine, container.id, container.name);
+  const marker = claimRun(engine.paths, { ...newIdentity(undefined), id: container.id });
+  try {
+    removeStopped(engine, container);
+  } finally {
+    dropRun(marker);
+  }
   if (container.imageId !== undefined && !existsSync(imageFile(engine.paths, container.imageId)))
     await (await import("./garbage.ts")).collectGarbage(engine, false); // the image was removed before it
 }

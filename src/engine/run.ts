@@ -3,6 +3,7 @@ import { existsSync, lstatSync } from "node:fs";
 import { type Identity, newIdentity } from "../container/identity.ts";
 import { checkName } from "../container/name.ts";
 import { nameFile } from "../container/paths.ts";
+import type { RunShape } from "../container/record.ts";
 import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import { readTemplate, stamp, stampText, type Template } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
@@ -11,7 +12,7 @@ import type { Op, Plan } from "../plan/plan.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { becomeStage } from "../stage/become.ts";
 import type { Engine } from "./context.ts";
-import { collect } from "./gc.ts";
+import { collect, collectThoroughly } from "./gc.ts";
 import { keyOf, resolveRequest } from "./request.ts";
 import type { Fetch } from "./source.ts";
 
@@ -32,7 +33,7 @@ export async function runForeground(
 ): Promise<never> {
   const { paths } = engine;
   await collect(engine); // first: it may free the name
-  const name = options.name === undefined ? undefined : freeName(engine, options.name);
+  const name = options.name === undefined ? undefined : await freeName(engine, options.name);
   const request = await resolveRequest(engine, options, timeline, false, fetch);
   for (const warning of request.warnings) warn(warning);
   const key = keyOf(engine, request);
@@ -60,16 +61,19 @@ function checkStillThere({ paths }: Engine, id: string, label: string): void {
 
 /** The plan of a run that does not take place; nothing is changed. */
 export async function explainRun(engine: Engine, options: RunOptions): Promise<{ plan: Plan; before: readonly Op[] }> {
-  const name = options.name === undefined ? undefined : freeName(engine, options.name);
+  const name = options.name === undefined ? undefined : await freeName(engine, options.name, true);
   const request = await resolveRequest(engine, options, false, true);
   const [{ shapeOf }, { planRun }] = await Promise.all([import("./shape.ts"), import("../plan/run.ts")]);
   const shape = shapeOf(engine, request, newIdentity(name));
   return { plan: planRun(shape.input, engine.facts), before: request.before };
 }
 
-function freeName({ paths }: Engine, text: string): string {
+/** @throws CONFLICT if a container has it */
+export async function freeName(engine: Engine, text: string, dry = false): Promise<string> {
   const name = checkName(text);
-  if (lstatSync(nameFile(paths, name), { throwIfNoEntry: false }))
+  const isTaken = () => lstatSync(nameFile(engine.paths, name), { throwIfNoEntry: false }) !== undefined;
+  if (!dry && isTaken()) await collectThoroughly(engine); // a killed command may have left it
+  if (isTaken())
     throw new VitrineError("CONFLICT", `--name "${name}": a container with this name is there`, {
       hint: `vitrine rm ${name}, or take another name`,
     });
@@ -77,16 +81,10 @@ function freeName({ paths }: Engine, text: string): string {
 }
 
 async function createRecord({ paths }: Engine, template: Template, identity: Identity, created: number): Promise<void> {
-  const { createContainer } = await import("../container/store.ts");
-  const { image, imageId, input } = JSON.parse(stampText(template.record, identity));
-  const record = {
-    id: identity.id,
-    name: identity.name,
-    image,
-    ...(imageId === undefined ? {} : { imageId, layers: input.root.layers }),
-    command: input.config.process.args,
-    created,
-    status: "running" as const,
-  };
-  createContainer(paths, record, input.config);
+  const [{ createContainer }, { recordOf }] = await Promise.all([
+    import("../container/store.ts"),
+    import("../container/record.ts"),
+  ]);
+  const shape: RunShape = JSON.parse(stampText(template.record, identity));
+  createContainer(paths, recordOf({ ...shape, identity, created }), shape.input.config);
 }

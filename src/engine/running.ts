@@ -7,6 +7,7 @@ import { VitrineError } from "../errors.ts";
 import { planSignal } from "../plan/client.ts";
 import type { Engine } from "./context.ts";
 import { findContainer } from "./find.ts";
+import { listContainers } from "./ps.ts";
 
 /** A monitor that listens no more is taking away what is left, which may take a while. */
 export const ENDING_MS = 10_000;
@@ -20,9 +21,29 @@ export interface Running {
 /** Undefined if the container is there and does not run. @throws NOT_FOUND */
 export async function findRunning(engine: Engine, nameOrId: string): Promise<Running | ContainerRecord> {
   const container = await findContainer(engine, nameOrId);
-  const run = listRuns(engine.paths).find((r) => r.id === container.id);
-  const record = run && isAlive(run) ? recordOf(run) : undefined;
-  return run && record ? { container, run, record } : container;
+  const running = runOf(engine, container.id);
+  return running ? { container, ...running } : container;
+}
+
+/** The run of a container that is known already. */
+export async function runningById(engine: Engine, id: string): Promise<Running | undefined> {
+  const running = runOf(engine, id);
+  const container = running && (await listContainers(engine, false)).find((c) => c.id === id);
+  return running && container && { container, ...running };
+}
+
+function runOf(engine: Engine, id: string): Pick<Running, "run" | "record"> | undefined {
+  for (const run of listRuns(engine.paths)) {
+    if (run.id !== id || !isAlive(run)) continue;
+    const record = recordOf(run); // there are short runs that begin, rename or remove it
+    if (record) return { run, record };
+  }
+  return undefined;
+}
+
+/** Its restart policy has it wait; nothing of it is there. */
+export function isWaiting({ record }: Pick<Running, "record">): boolean {
+  return record.wakes !== undefined && Date.now() < record.wakes;
 }
 
 export function isRunning(found: Running | ContainerRecord): found is Running {

@@ -20,7 +20,8 @@ import type { Request } from "./request.ts";
 
 export function shapeOf(engine: Engine, request: Request, identity: Identity): RunShape {
   const { paths, facts, stage, program } = engine;
-  const { options, image, user, timeline, label, joins } = request;
+  const { options, image, user, timeline, label, joins, again } = request;
+  const keep = again || !options.rm;
   const { id, rangeStart } = identity;
   const from = {
     id,
@@ -38,7 +39,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
   const directory = containerDirectory(paths, id);
   const root: RootSource = options.rwRootfs
     ? { kind: "directory", path: image.layers[0] ?? "" }
-    : { kind: "overlay", layers: image.layers, scratch: directory, throwAway: options.rm };
+    : { kind: "overlay", layers: image.layers, scratch: directory, throwAway: !keep };
   const input: RunInput = {
     id,
     config,
@@ -51,8 +52,9 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     },
     directory,
     nameFile: nameFile(paths, identity.name),
-    keep: !options.rm,
-    tell: timeline || !options.rm,
+    ...(again ? { again } : {}),
+    keep,
+    tell: timeline || keep,
     stage,
     inodes: joins.inodes,
     streams: { input: options.interactive, terminal: request.stdinTerminal },
@@ -63,7 +65,8 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     monitor: monitoringOf(options),
     ...(options.cidfile === undefined ? {} : { cidfile: options.cidfile }),
   };
-  const kept = { keep: !options.rm, timeline, input, facts, build: BUILD };
+  const asked = { options: { ...options, name: undefined }, source: image };
+  const kept = { keep, ...asked, timeline, input, facts, build: BUILD };
   return { image: label, ...(image.id === undefined ? {} : { imageId: image.id }), ...kept };
 }
 

@@ -1,14 +1,24 @@
 /** Ending containers that run, and waiting for their end. */
 
 import { carryOut } from "../container/plans.ts";
-import { readRecord } from "../container/store.ts";
+import { readRecord, writeRecord } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import { signalNumber } from "../linux/signals.ts";
 import { planWait } from "../plan/client.ts";
 import { LOST } from "../plan/plan.ts";
 import type { Engine } from "./context.ts";
 import { collectThoroughly } from "./gc.ts";
-import { ENDING_MS, findRunning, isRunning, needRunning, type Running, signal, waitUntilOver } from "./running.ts";
+import {
+  ENDING_MS,
+  findRunning,
+  isRunning,
+  isWaiting,
+  needRunning,
+  type Running,
+  runningById,
+  signal,
+  waitUntilOver,
+} from "./running.ts";
 
 const STOP_SECONDS = 10;
 const KILL_WAIT_MS = 10_000;
@@ -25,26 +35,75 @@ export async function stopContainer(
   nameOrId: string,
   asked: { seconds?: number | undefined; signal?: number | undefined },
 ): Promise<string> {
-  const found = await findRunning(engine, nameOrId);
-  if (!isRunning(found)) return nameOrId;
-  const { annotations = {} } = found.record.input.config;
-  const own = signalNumber(annotations["org.opencontainers.image.stopSignal"] ?? "") ?? SIGTERM;
-  const seconds = asked.seconds ?? Number(annotations["dev.vitrine.stopTimeout"] ?? STOP_SECONDS);
-  signal(engine, found, asked.signal ?? own);
-  if (!waitUntilOver(found.run, seconds < 0 ? Number.POSITIVE_INFINITY : seconds * 1000)) await end(engine, found);
-  await collectThoroughly(engine);
+  await eachRun(engine, nameOrId, async (found) => {
+    const seconds = asked.seconds ?? Number(annotation(found, "dev.vitrine.stopTimeout") ?? STOP_SECONDS);
+    await tell(engine, found, asked.signal ?? stopSignal(found));
+    if (!waitUntilOver(found.run, seconds < 0 ? Number.POSITIVE_INFINITY : seconds * 1000)) await end(engine, found);
+  });
   return nameOrId;
 }
 
-/** Returns the name as it was given. @throws CONFLICT if it does not run */
+/** Ends it at once. @throws NOT_FOUND */
+export async function stopForGood(engine: Engine, nameOrId: string): Promise<void> {
+  await eachRun(engine, nameOrId, (found) => end(engine, found));
+}
+
+/** What runs, and what its restart policy has started meanwhile. */
+async function eachRun(engine: Engine, nameOrId: string, stop: (found: Running) => Promise<void>): Promise<void> {
+  let found = await findRunning(engine, nameOrId);
+  while (isRunning(found)) {
+    noteStopped(engine, found);
+    await (isWaiting(found) ? endWaiting(found) : stop(found));
+    await collectThoroughly(engine);
+    const next = await runningById(engine, found.container.id);
+    if (!next?.record.restarts || next.run.directory === found.run.directory) return;
+    found = next;
+  }
+}
+
+/** Its restart policy leaves it alone from now on. */
+function noteStopped({ paths }: Engine, { container: { id } }: Running): void {
+  const record = readRecord(paths, id);
+  if (record && !record.stopped) writeRecord(paths, { ...record, stopped: true });
+}
+
+/** Whoever waits for the time of a restart holds nothing yet. */
+async function endWaiting({ run }: Running): Promise<void> {
+  const { holderOf, isAlive } = await import("../container/runs.ts");
+  if (isAlive(run)) process.kill(holderOf(run).pid, "SIGKILL");
+  waitUntilOver(run, KILL_WAIT_MS);
+}
+
+/** Processes that are held get it when they go on. */
+async function tell(engine: Engine, found: Running, number: number): Promise<void> {
+  signal(engine, found, number);
+  const { thaw } = await import("./pause.ts");
+  thaw(engine, found);
+}
+
+function annotation({ record }: Running, name: string): string | undefined {
+  return record.input.config.annotations?.[name];
+}
+
+function stopSignal(found: Running): number {
+  return signalNumber(annotation(found, "org.opencontainers.image.stopSignal") ?? "") ?? SIGTERM;
+}
+
+/** Returns the name as it was given. Signals that end it are told to its restart policy. @throws CONFLICT if it does not run */
 export async function killContainer(engine: Engine, nameOrId: string, number: number): Promise<string> {
-  signal(engine, await needRunning(engine, nameOrId), number);
+  const found = await needRunning(engine, nameOrId);
+  const ends = number === SIGKILL || number === stopSignal(found);
+  if (ends) noteStopped(engine, found);
+  if (isWaiting(found)) {
+    if (ends) await stopForGood(engine, found.container.id);
+  } else if (ends) await tell(engine, found, number);
+  else signal(engine, found, number);
   return nameOrId;
 }
 
 /** SIGKILL, and if that is of no use the same for whoever holds it. */
 export async function end(engine: Engine, running: Running): Promise<void> {
-  signal(engine, running, SIGKILL);
+  await tell(engine, running, SIGKILL);
   if (waitUntilOver(running.run, KILL_WAIT_MS)) return;
   const { holderOf, isAlive } = await import("../container/runs.ts");
   if (isAlive(running.run)) process.kill(holderOf(running.run).pid, "SIGKILL");

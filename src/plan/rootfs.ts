@@ -1,6 +1,7 @@
 /** The root file system: layers and an upper directory, id-mapped, overlaid; or one directory as it is. */
 import {
   AT_FDCWD,
+  F_OFD_SETLK,
   MNT_DETACH,
   MOUNT_ATTR_NODEV,
   MOUNT_ATTR_RDONLY,
@@ -11,12 +12,14 @@ import {
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
+  O_RDWR,
   PR_SET_SECUREBITS,
   SECBIT_NO_SETUID_FIXUP,
 } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { attach, cloneMount, newFilesystem, type Parameter, setAttributes } from "./filesystem.ts";
 import { awaits, expect, out, sys, unless } from "./instructions.ts";
+import { lockOf } from "./life.ts";
 import { inside, onHost, quote } from "./op.ts";
 import type { Instruction, Op } from "./plan.ts";
 
@@ -241,10 +244,21 @@ export function claimName(file: string, id: string, release: boolean): Op {
   return onHost(release ? { ...told, undo } : told, [above, link]);
 }
 
-/** The container's directory as scratch, with "upper" and "work"; removed at the end if `throwAway`. */
+/** The lock of a container's own file. @throws EAGAIN while another run of it holds it: of two starts at once one wins */
+export function lockContainer(directory: string): { op: Op; lock: Instruction } {
+  const lock = sys("openat", [AT_FDCWD, `${directory}/lock`, O_RDWR | O_CLOEXEC]);
+  const told = {
+    call: "fcntl",
+    object: `lock of ${directory}/lock`,
+    why: "One run of this container at a time. The kernel lets go of the lock with the process that holds it.",
+  };
+  return { op: onHost(told, [lock, sys("fcntl", [lock, F_OFD_SETLK, lockOf("write")])]), lock };
+}
+
+/** The container's directory as scratch, with "upper" and "work"; made and removed here if `throwAway`, else it is there and stays. */
 export function makeScratch(source: RootSource, directory: string, throwAway: boolean): Op[] {
   if (source.kind !== "overlay" || source.scratch === undefined) return [];
-  const paths = [directory, `${source.scratch}/upper`, `${source.scratch}/work`];
+  const paths = [...(throwAway ? [directory] : []), `${source.scratch}/upper`, `${source.scratch}/work`];
   const make = paths.map((path) => {
     const mode = path.endsWith("/upper") || path.endsWith("/work") ? 0o755 : 0o700;
     return sys("mkdirat", [AT_FDCWD, path, mode], throwAway ? {} : { ok: ["EEXIST"] });
@@ -263,5 +277,5 @@ export function makeScratch(source: RootSource, directory: string, throwAway: bo
     why: "Room for what the container writes.",
     sh: "mkdir -p $SCRATCH/upper $SCRATCH/work",
   };
-  return [onHost(throwAway ? { ...told, undo } : told, [above, ...make])];
+  return [throwAway ? onHost({ ...told, undo }, [above, ...make]) : onHost(told, make)];
 }

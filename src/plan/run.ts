@@ -23,7 +23,7 @@ import {
 import { ownPidfd, ownProcfs } from "./namespaces.ts";
 import { byCaller } from "./op.ts";
 import type { Instruction, Op, Plan, Section } from "./plan.ts";
-import { claimName, makeScratch } from "./rootfs.ts";
+import { claimName, lockContainer, makeScratch } from "./rootfs.ts";
 import { openPipe, programRuns } from "./started.ts";
 import type { Streams } from "./streams.ts";
 import { dismissGuardian, guardTerminal } from "./terminal.ts";
@@ -36,6 +36,8 @@ export interface RunInput extends ContainerInput {
   readonly id: string;
   /** The file that claims its name. */
   readonly nameFile: string;
+  /** A container that is there already: its name is its own. */
+  readonly again?: boolean | undefined;
   /** Let the program tell of the end in any case: for a timeline, or to note the status of a container that stays. */
   readonly tell: boolean;
   /** The stage's file, for a sealed copy. */
@@ -82,13 +84,14 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
   const { op: procOp, procfs } = ownProcfs();
   const { op: selfOp, pidfd: self } = ownPidfd();
   const { limits, namespaces, outside, child, terminal, detached } = planContainer(input, facts, { procfs, self }, {});
-  const kept = letGo(lock, child, detached, terminal);
+  const claimed = claims(input, cidfile);
+  const kept = letGo(lock, child, detached, terminal, claimed.held);
   // A terminal with input has a monitor.
   const { op: serveOp, status } = serve(kept, false, input.timeoutMs);
   return [
     {
       phase: "Claim",
-      ops: [lockOp, quietStart(), ...claims(input, cidfile), procOp, selfOp],
+      ops: [lockOp, quietStart(), ...claimed.ops, procOp, selfOp],
     },
     { phase: "Limits", ops: limits },
     { phase: "Namespaces", ops: namespaces },
@@ -97,12 +100,21 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
   ];
 }
 
-function claims(input: RunInput, cidfile: CidFile | undefined): Op[] {
-  return [
-    claimName(input.nameFile, input.id, !input.keep),
+interface Claims {
+  readonly ops: readonly Op[];
+  /** The lock of a container that stays: only one run of it at a time. */
+  readonly held: readonly Instruction[];
+}
+
+function claims(input: RunInput, cidfile: CidFile | undefined): Claims {
+  const locked = input.keep ? lockContainer(input.directory) : undefined;
+  const ops = [
+    ...(input.again ? [] : [claimName(input.nameFile, input.id, !input.keep)]),
+    ...(locked ? [locked.op] : []),
     ...(cidfile ? [cidfile.op] : []),
     ...makeScratch(input.root, input.directory, !input.keep),
   ];
+  return { ops, held: locked ? [locked.lock] : [] };
 }
 
 /** The same by a monitor: the command makes it, and then is its first client, or ends. */
@@ -167,6 +179,7 @@ function heldByMonitor(
   const { op: selfOp, pidfd: self } = ownPidfd();
   const pipes = config.process.terminal ? undefined : openPipes(monitor.input);
   const start = openPipe();
+  const claimed = claims(input, from.cidfile);
   const { limits, namespaces, outside, child, terminal, detached } = planContainer(
     input,
     facts,
@@ -177,6 +190,7 @@ function heldByMonitor(
     start.reads,
     ...(from.pair ? [from.pair.monitors] : []),
     ...(pipes?.outer ?? []),
+    ...claimed.held,
   ]);
   const { ops, status, alone } = serveMonitor(place.directory, kept, monitor, timeoutMs);
   const sections: Section[] = [
@@ -184,7 +198,7 @@ function heldByMonitor(
       phase: "Claim",
       ops: [
         ...beginMonitor(from.command, from.pair),
-        ...claims(input, from.cidfile),
+        ...claimed.ops,
         procOp,
         selfOp,
         start.op,

@@ -11,6 +11,12 @@ export interface Entry {
 
 export const COMMANDS: Readonly<Record<string, Entry>> = {
   run: { load: () => import("./run.ts") },
+  create: { load: () => import("./create.ts") },
+  start: { load: () => import("./start.ts") },
+  restart: { load: () => import("./restart.ts") },
+  pause: { load: () => import("./pause.ts") },
+  unpause: { load: () => import("./unpause.ts") },
+  rename: { load: () => import("./rename.ts") },
   ps: { load: () => import("./ps.ts") },
   rm: { load: () => import("./rm.ts") },
   attach: { load: () => import("./attach.ts") },
@@ -36,6 +42,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   "image unmount": { load: () => import("./imageunmount.ts") },
   "image bootstrap": { load: () => import("./imagebootstrap.ts") },
   "image prune": { load: () => import("./imageprune.ts") },
+  "container prune": { load: () => import("./containerprune.ts") },
   "system df": { load: () => import("./systemdf.ts") },
   "system prune": { load: () => import("./systemprune.ts") },
   "registry serve": { load: () => import("./registryserve.ts") },
@@ -46,6 +53,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
 
 /** What the groups are about. */
 export const GROUPS: Readonly<Record<string, string>> = {
+  container: "Containers: run, list, look at, end, remove",
   image: "Images: list, look at, remove",
   registry: "A registry of one's own",
   system: "What the store holds",
@@ -53,6 +61,23 @@ export const GROUPS: Readonly<Record<string, string>> = {
 
 /** Other names of commands, as docker's users know them. */
 export const ALIASES: Readonly<Record<string, string>> = {
+  "container run": "run",
+  "container create": "create",
+  "container start": "start",
+  "container stop": "stop",
+  "container restart": "restart",
+  "container kill": "kill",
+  "container pause": "pause",
+  "container unpause": "unpause",
+  "container rename": "rename",
+  "container attach": "attach",
+  "container wait": "wait",
+  "container export": "export",
+  "container ls": "ps",
+  "container list": "ps",
+  "container ps": "ps",
+  "container rm": "rm",
+  "container remove": "rm",
   images: "image ls",
   "image list": "image ls",
   rmi: "image rm",

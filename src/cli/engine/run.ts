@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { openEngine } from "../../engine/context.ts";
+import { type Engine, openEngine } from "../../engine/context.ts";
 import { explainRun, runForeground } from "../../engine/run.ts";
+import type { Fetch } from "../../engine/source.ts";
 import { VitrineError } from "../../errors.ts";
 import type { RunOptions } from "../../spec/options.ts";
 import { callersVariable } from "../caller.ts";
@@ -122,10 +123,7 @@ export const command: Command = {
         truth(invocation, "timeline"),
         invocation.began,
         (text) => printError(`vitrine: warning: ${text}\n`),
-        async (name, platform) =>
-          name.startsWith("bootstrap:")
-            ? (await import("./imagebootstrap.ts")).bootstrapForRun(engine, name, truth(invocation, "quiet"))
-            : (await import("./pull.ts")).fetchForRun(engine, name, platform, truth(invocation, "quiet")),
+        fetchFor(engine, invocation),
       );
     // A script leaves nothing behind, whether --rm is said or not.
     const { plan, before } = await explainRun(engine, explain === "script" ? { ...options, rm: true } : options);
@@ -142,6 +140,14 @@ export const command: Command = {
     return 0;
   },
 };
+
+/** Gets an image that is not in the store, and tells of it unless --quiet is said. */
+export function fetchFor(engine: Engine, invocation: Invocation): Fetch {
+  return async (name, platform) =>
+    name.startsWith("bootstrap:")
+      ? (await import("./imagebootstrap.ts")).bootstrapForRun(engine, name, truth(invocation, "quiet"))
+      : (await import("./pull.ts")).fetchForRun(engine, name, platform, truth(invocation, "quiet"));
+}
 
 /** "NAME" takes the caller's value, and is nothing if the caller has none. */
 function withCallersValue(entry: string, what: string): string[] {
@@ -182,7 +188,7 @@ function networkOf(asked: readonly string[]): string {
   return first;
 }
 
-function runOptions(i: Invocation): RunOptions {
+export function runOptions(i: Invocation): RunOptions {
   const rootfs = text(i, "rootfs");
   const [image, ...rest] = i.args;
   return {

@@ -1,0 +1,62 @@
+/** Holding all processes of a container where they are, and letting them go on: by the freezer of its control group. */
+import { readFileSync } from "node:fs";
+import { carryOut } from "../container/plans.ts";
+import type { RunRecord } from "../container/record.ts";
+import { VitrineError } from "../errors.ts";
+import { freezerOf, planFreeze } from "../plan/freezer.ts";
+import type { Engine } from "./context.ts";
+import { isWaiting, needRunning, type Running } from "./running.ts";
+
+const PATIENCE_MS = 10_000;
+
+export async function pauseContainer(engine: Engine, nameOrId: string): Promise<string> {
+  const found = await needRunning(engine, nameOrId);
+  if (isWaiting(found)) throw new VitrineError("CONFLICT", `container ${found.container.name} waits to be restarted`);
+  if (isPaused(found.record)) throw new VitrineError("CONFLICT", `container ${found.container.name} is paused already`);
+  freeze(engine, found, true);
+  return nameOrId;
+}
+
+export async function unpauseContainer(engine: Engine, nameOrId: string): Promise<string> {
+  const found = await needRunning(engine, nameOrId);
+  if (!isPaused(found.record)) throw new VitrineError("CONFLICT", `container ${found.container.name} is not paused`);
+  freeze(engine, found, false);
+  return nameOrId;
+}
+
+/** Lets it go on if it is held. */
+export function thaw(engine: Engine, found: Running): void {
+  if (isPaused(found.record)) freeze(engine, found, false);
+}
+
+/** The kernel is asked: there is no other note of it. */
+export function isPaused({ facts, input }: Pick<RunRecord, "facts" | "input">): boolean {
+  if (!facts.cgroups.v2 && !facts.cgroups.v1.some((h) => h.controllers.includes("freezer"))) return false;
+  const { told, held } = freezerOf(facts, input.config.linux.cgroupsPath);
+  try {
+    return held.test(readFileSync(told, "latin1"));
+  } catch {
+    return false; // it has just ended
+  }
+}
+
+/** @throws BROKEN_STATE if it is not held in time: then it goes on */
+function freeze(engine: Engine, { record, container }: Running, frozen: boolean): void {
+  const path = record.input.config.linux.cgroupsPath;
+  carryOut(engine.stage.path, engine.paths, planFreeze(record.facts, path, frozen));
+  const end = performance.now() + PATIENCE_MS;
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  while (isPaused(record) !== frozen) {
+    if (performance.now() > end) {
+      if (frozen) carryOut(engine.stage.path, engine.paths, planFreeze(record.facts, path, false));
+      throw new VitrineError(
+        "BROKEN_STATE",
+        `container ${container.name}: the kernel does not ${frozen ? "hold" : "let go"} its processes`,
+        {
+          hint: "one of them is in a call that cannot be interrupted",
+        },
+      );
+    }
+    Atomics.wait(pause, 0, 0, 1);
+  }
+}

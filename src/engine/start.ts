@@ -1,0 +1,96 @@
+/** Starting a container that is there: a new plan for its id, its name and what it has written. */
+import { closeSync, existsSync, openSync } from "node:fs";
+import { type Identity, newIdentity } from "../container/identity.ts";
+import type { ContainerRecord } from "../container/record.ts";
+import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
+import { readRecord, writeRecord } from "../container/store.ts";
+import { readTemplate, stamp } from "../container/template.ts";
+import { VitrineError } from "../errors.ts";
+import type { RunOptions } from "../spec/options.ts";
+import { becomeStage } from "../stage/become.ts";
+import { runStage } from "../stage/execute.ts";
+import type { Engine } from "./context.ts";
+import { planAnew } from "./planning.ts";
+import { keyOf, type Request, resolveRequest } from "./request.ts";
+import { findRunning, isRunning } from "./running.ts";
+import type { Found } from "./source.ts";
+
+/** Starts it in the background; nothing happens if it runs. */
+export async function startContainer(engine: Engine, nameOrId: string): Promise<void> {
+  const found = await findRunning(engine, nameOrId);
+  if (isRunning(found)) return;
+  const plan = await prepareStart(engine, found, { detach: true });
+  const { status, stderr } = runStage(engine.stage.path, plan);
+  if (status !== 0) throw toldError(stderr, `container ${found.name} could not be started`);
+}
+
+/** Starts it with this process as its first client. Does not return. */
+export async function startAttached(
+  engine: Engine,
+  nameOrId: string,
+  manner: Pick<RunOptions, "interactive" | "detachKeys" | "sigProxy">,
+): Promise<never> {
+  const found = await findRunning(engine, nameOrId);
+  if (isRunning(found)) {
+    const { attachContainer } = await import("./attach.ts");
+    const { interactive: input, detachKeys, sigProxy: signals } = manner;
+    return attachContainer(engine, nameOrId, { input, detachKeys, signals });
+  }
+  if (!manner.interactive) {
+    closeSync(0);
+    openSync("/dev/null", "r+"); // the lowest number that is free
+  }
+  becomeStage(engine.stage.path, await prepareStart(engine, found, { ...manner, detach: false }));
+}
+
+/** The plan file of its next run, which is this process's to carry out. */
+async function prepareStart(engine: Engine, record: ContainerRecord, manner: Partial<RunOptions>): Promise<string> {
+  const request = await requestAgain(engine, record, manner);
+  const identity: Identity = { ...newIdentity(record.name), id: record.id };
+  const directory = claimRun(engine.paths, identity);
+  try {
+    const key = keyOf(engine, request);
+    const template = readTemplate(engine.paths, key) ?? planAnew(engine, request, key);
+    const last = readRecord(engine.paths, record.id);
+    if (!last) throw new VitrineError("NOT_FOUND", `container ${record.name} was removed a moment ago`);
+    const started = Date.now();
+    writePlan(directory, stamp(template, identity, { created: record.created, started, prepared: 0 }));
+    writeRecord(engine.paths, startedNow(last, started));
+  } catch (error) {
+    dropRun(directory);
+    throw error;
+  }
+  return planFile(directory);
+}
+
+/** By a user: what its restart policy has counted begins anew. */
+function startedNow(record: ContainerRecord, started: number): ContainerRecord {
+  const { status, started: last, error } = record;
+  const before = { status, started: last, error };
+  return { ...record, status: "running", started, before, error: undefined, stopped: false, restartCount: 0 };
+}
+
+export async function requestAgain(
+  engine: Engine,
+  { name, image, options, source }: ContainerRecord,
+  manner: Partial<RunOptions>,
+): Promise<Request> {
+  if (!options || !source)
+    throw new VitrineError("UNSUPPORTED", `container ${name} was made by an older vitrine, which did not note how`, {
+      hint: "vitrine export keeps its files, vitrine run makes a new one",
+    });
+  const gone = source.layers.find((directory) => !existsSync(directory));
+  if (gone !== undefined)
+    throw new VitrineError("NOT_FOUND", `container ${name}: its root file system ${gone} is not there any more`, {
+      hint: `it is a part of ${image}: put it back, or vitrine rm ${name}`,
+    });
+  const asked: RunOptions = { ...options, ...manner, name: undefined, cidfile: undefined };
+  const known: Found = { image: source, label: image, before: [] };
+  return resolveRequest(engine, asked, false, false, undefined, known);
+}
+
+/** What the stage's program has said of a failure, as an error of ours. */
+function toldError(stderr: string, otherwise: string): VitrineError {
+  const [, message = otherwise, hint] = /^vitrine: (.*)\n(?: {2}hint: (.*)\n)?/m.exec(stderr) ?? [];
+  return new VitrineError("STEP_FAILED", message, { hint });
+}
