@@ -1,6 +1,7 @@
-// The monitor's side: a container's terminal or pipes, and whoever is connected to them. Memory is what is here; it does
-// not grow.
+// The monitor's side: a container's terminal or pipes, whoever is connected to them, and the log of what it writes. Memory is what
+// is here; it does not grow.
 #include "frame.h"
+#include "log.h"
 
 #define MOST_CLIENTS 16 // with those that wait, or send a signal and go
 #define MOST_ATTACHED 8
@@ -33,6 +34,7 @@ struct monitor {
 	u32 size;
 	u8 chunk[FRAME_HEAD + 4096];
 	struct client clients[MOST_CLIENTS];
+	struct log log;
 };
 
 enum { PROCESS, SIGNALS, DOOR, SINK, SOURCE, FIRST_CLIENT = SOURCE + 2, WATCHED = FIRST_CLIENT + MOST_CLIENTS };
@@ -85,9 +87,10 @@ static int read_source(struct monitor *m, int i)
 {
 	i64 n = sys(__NR_read, m->sources[i], m->chunk + FRAME_HEAD, sizeof m->chunk - FRAME_HEAD);
 
-	if (n > 0)
+	if (n > 0) {
 		put_chunk(m, i ? FRAME_ERROR : FRAME_OUTPUT, (u32)n);
-	else if (n != -E_AGAIN && n != -E_INTR && !m->terminal) {
+		log_put(&m->log, i ? LOG_ERROR : LOG_OUTPUT, m->chunk + FRAME_HEAD, (u32)n);
+	} else if (n != -E_AGAIN && n != -E_INTR && !m->terminal) {
 		sys(__NR_close, m->sources[i]);
 		m->sources[i] = -1;
 	}
@@ -156,6 +159,15 @@ static int attached(const struct monitor *m)
 	return n;
 }
 
+// As a pipe without a reader: the container's next write fails. Not if somebody else is there to read.
+static void shut_source(struct monitor *m, int i)
+{
+	if (m->terminal || m->sources[i] < 0 || attached(m) > 1)
+		return;
+	sys(__NR_close, m->sources[i]);
+	m->sources[i] = -1;
+}
+
 // Returns 0 if the frame is none that a client sends, or not to be obeyed.
 static int obey(struct monitor *m, struct client *c)
 {
@@ -176,6 +188,8 @@ static int obey(struct monitor *m, struct client *c)
 		c->wants = 1;
 	} else if (c->head[0] == FRAME_END && length == 0)
 		m->ended = 1;
+	else if (c->head[0] == FRAME_SHUT && length == 1 && c == m->owner && (c->in[0] == 1 || c->in[0] == 2))
+		shut_source(m, c->in[0] - 1);
 	else
 		return 0;
 	return 1;
@@ -314,16 +328,18 @@ i64 serve_clients(struct stage *s, const u64 *a, int signals)
 {
 	static struct monitor m;
 	struct pollfd32 fds[WATCHED];
-	int pidfd = (int)a[0], master = (int)a[1], door = (int)a[3], pipes = (int)a[5];
+	struct held held = *(const struct held *)a[5]; // now: the pages go below
+	int pidfd = (int)a[0], master = (int)a[1], door = (int)a[3];
 	u64 deadline = a[2] ? now_ns() + a[2] * 1000000 : 0;
 
 	// The plan is not needed until the end: its pages come back from the file, and what is filled in there is so before use.
 	sys(__NR_madvise, s->plan.head, s->plan.size, 4); // MADV_DONTNEED
 	sys(__NR_madvise, s->plan.shared, s->plan.size, 4);
 	m = (struct monitor){ .pidfd = pidfd, .terminal = master >= 0 };
-	m.sink = m.terminal ? master : pipes;
-	m.sources[0] = m.terminal ? master : pipes + 1;
-	m.sources[1] = m.terminal ? -1 : pipes + 2;
+	m.sink = m.terminal ? master : held.input;
+	m.sources[0] = m.terminal ? master : held.output;
+	m.sources[1] = m.terminal ? -1 : held.error;
+	log_start(&m.log, &held);
 	if ((int)a[4] >= 0) {
 		m.owner = m.clients;
 		*m.owner = (struct client){ .fd = (int)a[4], .wants = 1 };

@@ -12,6 +12,7 @@ struct command {
 	struct relay caller; // its terminal's mode only
 	int input;	     // standard input is read
 	int tell_end;
+	u32 shut; // streams of ours that nobody reads any more, a bit each: to be told
 	int resize; // 1: tell the window's size; 2: another one before
 	u64 signals;
 	int gone;   // the monitor, our child, has ended: what it said last is in the socket
@@ -129,6 +130,11 @@ static void put_news(struct command *c)
 	} else if (c->tell_end) {
 		c->tell_end = 0;
 		send_frame(c, FRAME_END, 0);
+	} else if (c->shut) {
+		int stream = __builtin_ctz(c->shut);
+		c->shut &= c->shut - 1;
+		c->up[FRAME_HEAD] = (u8)stream;
+		send_frame(c, FRAME_SHUT, 1);
 	}
 }
 
@@ -182,8 +188,11 @@ static void show(struct command *c)
 
 	if (n > 0)
 		c->down.at += (u32)n;
-	else if (n != -E_AGAIN && n != -E_INTR)
-		c->down.at = c->down.end; // nobody reads any more: what is left is lost, the container goes on
+	else if (n != -E_AGAIN && n != -E_INTR) { // nobody reads any more: what is left is lost
+		c->down.at = c->down.end;
+		if (c->flags & CLIENT_END)
+			c->shut |= c->head[0] == FRAME_OUTPUT ? 2 : 4;
+	}
 }
 
 static void watch(struct command *c, struct pollfd32 *fds)
@@ -217,7 +226,7 @@ i64 serve_as_client(const u64 *a, int signals)
 	c.end = GOES_ON;
 	c.input = (c.flags & CLIENT_INPUT) != 0;
 	allow_stops();
-	relay_start(&c.caller, -1, c.input);
+	relay_start(&c.caller, -1, c.input && c.flags & CLIENT_WINDOW); // raw only for a terminal at the other end
 	if (c.flags & CLIENT_OUTPUT)
 		send_frame(&c, FRAME_ATTACH, 0);
 	c.resize = c.flags & CLIENT_REDRAW ? 2 : (c.flags & CLIENT_WINDOW) != 0;

@@ -94,6 +94,8 @@ i64 op_serve(struct stage *s, u32 mode, const u64 *a)
 	u64 taken = ~0UL;
 	if (mode == SERVE_TERMINAL || mode == SERVE_CLIENT)
 		taken &= ~(1UL << (SIG_TTIN - 1) | 1UL << (SIG_TTOU - 1));
+	if (mode == SERVE_MONITOR || mode == SERVE_CLIENT) // of our own writing, and nobody else's business
+		taken &= ~(1UL << (SIG_PIPE - 1) | 1UL << (SIG_XFSZ - 1));
 	i64 signals = sys(__NR_signalfd4, -1, &taken, 8, O_CLOSE_ON_EXEC);
 	if (is_error(signals))
 		return signals;

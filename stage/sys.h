@@ -82,6 +82,8 @@ enum {
 	SIG_INT = 2,
 	SIG_QUIT = 3,
 	SIG_TERM = 15,
+	SIG_PIPE = 13,
+	SIG_XFSZ = 25,
 	SIG_CONT = 18,
 	SIG_TTIN = 21,
 	SIG_TTOU = 22,

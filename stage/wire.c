@@ -92,6 +92,9 @@ static const char *check_op(const struct plan *p, u32 i)
 	    (op->args[4] != ARG_NUMBER || op->a[4] > MOST_KEYS || op->args[5] != ARG_NUMBER || op->a[5] > CLIENT_FLAGS ||
 	     (op->a[4] && (op->args[3] != ARG_DATA || !inside(op->a[3], op->a[4], h->data)))))
 		return "keys outside the data";
+	if (op->kind == OP_SERVE && op->nr == SERVE_MONITOR &&
+	    (op->args[5] != ARG_DATA || op->a[5] % 8 || !inside(op->a[5], sizeof(struct held), h->data)))
+		return "what a monitor holds is outside the data";
 	if (op->kind == OP_SPAWN &&
 	    (op->args[4] != ARG_NUMBER ||
 	     (op->a[4] && (op->args[3] != ARG_DATA || !inside(op->a[3], op->a[4], h->data)))))

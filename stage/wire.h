@@ -46,8 +46,8 @@ enum serve_mode {
 	SERVE_OUTPUT,	// what comes from the terminal a1 goes to standard output
 	SERVE_TERMINAL, // and standard input, in raw mode if it is a terminal, goes there
 	SERVE_REAPER,	// as a first process: reap whatever ends, and end with that process; does not return
-	SERVE_MONITOR,	// hold the terminal a1, or (a1 -1) the pipes a5, a5+1, a5+2 to standard input, output and error, for
-			// whoever connects to the socket a3; a4 is connected to the command that started it, -1: to none
+	SERVE_MONITOR,	// hold the terminal a1, or (a1 -1) pipes, for whoever connects to the socket a3; a4 is connected to the
+			// command that started it, -1: to none. a5: struct held
 	SERVE_CLIENT,	// hand the standard streams to the monitor at the other end of the socket a1; a0 is its pidfd, -1: of a
 			// stranger. a3 and a4: keys that leave it, and how many; a5: client_flag. May result in client_end
 	SERVE_MODES,
@@ -61,6 +61,16 @@ enum client_flag {
 	CLIENT_WINDOW = 16,  // there is a terminal, as large as the caller's
 	CLIENT_REDRAW = 32,  // what is on it is to be shown anew
 	CLIENT_FLAGS = 63,
+};
+
+// What a monitor holds besides: descriptors, -1 for none, and how it keeps what the container writes.
+#define LOG_NAME 12
+struct held {
+	int input, output, error; // the outer ends of pipes
+	int log;		  // a directory: NAME, and NAME.1 and so on, the older the higher
+	u64 log_most;		  // bytes of a file
+	u32 log_files;		  // so many
+	char log_name[LOG_NAME];  // NAME; the last byte is 0
 };
 
 // What a client's service comes to if it is not the container's exit status.

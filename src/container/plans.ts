@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { VitrineError } from "../errors.ts";
 import { currentArch } from "../linux/arch.ts";
-import { lockPlan, recovery } from "../plan/life.ts";
+import { awaitEnd, lockPlan, recovery } from "../plan/life.ts";
 import type { Instruction, Op, Plan } from "../plan/plan.ts";
 import { encode } from "../stage/encode.ts";
 import { runStage, startStage, type Working } from "../stage/execute.ts";
@@ -75,6 +75,28 @@ export async function converse<T>(
     return said.value;
   } finally {
     if (settled || takeBack(stage, directory)) dropRun(directory);
+  }
+}
+
+/** A process that waits until a run has ended. @param run its directory */
+export function watchPlan(stage: string, paths: Paths, run: string): { over: Promise<void>; close(): void } {
+  const directory = claimRun(paths, newIdentity(undefined));
+  const { file } = encode(planOf(directory, [awaitEnd({ directory: run })]), currentArch());
+  try {
+    writePlan(directory, file);
+    const working = startStage(stage, planFile(directory));
+    discard(working.output);
+    working.close();
+    return {
+      over: working.ended.then(() => undefined),
+      close: () => {
+        working.kill();
+        dropRun(directory);
+      },
+    };
+  } catch (error) {
+    dropRun(directory);
+    throw error;
   }
 }
 

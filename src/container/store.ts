@@ -44,6 +44,7 @@ export function readRecord(paths: Paths, id: string): ContainerRecord | undefine
   }
 }
 
+/** Undefined if it is not there, or not whole. */
 export function readConfig(paths: Paths, id: string): Config | undefined {
   try {
     return JSON.parse(readFileSync(`${containerDirectory(paths, id)}/config.json`, "utf8"));

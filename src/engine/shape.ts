@@ -12,6 +12,7 @@ import { keptFilter } from "../plan/seccomp.ts";
 import type { Resources } from "../spec/config.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../spec/detachkeys.ts";
 import { generateConfig } from "../spec/generate.ts";
+import { asksForLog, logChoice } from "../spec/logs.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { timeoutOf } from "../spec/process.ts";
 import { BUILD } from "../stage/generated/identity.ts";
@@ -70,22 +71,17 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
   return { image: label, ...(image.id === undefined ? {} : { imageId: image.id }), ...kept };
 }
 
-/** A container that goes on without the command, or may do so: -d, and -it with its keys. */
-function monitoringOf({ detach, detachKeys, interactive, tty, sigProxy }: RunOptions): Monitoring | undefined {
-  if (!detach && !(tty && interactive)) {
-    if (detachKeys !== undefined) parseDetachKeys(detachKeys);
-    if (!sigProxy)
-      throw new VitrineError(
-        "UNSUPPORTED",
-        "--sig-proxy=false: without -it the command itself is the container's parent",
-        {
-          hint: "setsid(1) before vitrine keeps the signals of its terminal away",
-        },
-      );
-    return undefined;
-  }
-  const keys = parseDetachKeys(detachKeys ?? DEFAULT_DETACH_KEYS);
-  return { detached: detach, input: interactive, keys: detach ? [] : keys, signals: sigProxy };
+/**
+ * A container that may go on without the command (-d, keys of -it), that stays when it has ended, or of which more is asked than its
+ * parent alone can give. Else the command itself is the parent, and its streams are the container's.
+ */
+function monitoringOf(options: RunOptions): Monitoring | undefined {
+  const { detach, detachKeys, interactive, tty, sigProxy, rm } = options;
+  const { limits } = logChoice(options);
+  const typed = parseDetachKeys(detachKeys ?? DEFAULT_DETACH_KEYS);
+  if (rm && !detach && !(tty && interactive) && sigProxy && !asksForLog(options)) return undefined;
+  const keys = !detach && tty && interactive ? typed : [];
+  return { detached: detach, input: interactive, keys, signals: sigProxy, log: limits };
 }
 
 /** A limit that no controller of this host can give is an error; our own default is left out instead. */

@@ -19,7 +19,9 @@ import {
   O_EXCL,
   O_RDWR,
   O_WRONLY,
+  PR_SET_PDEATHSIG,
   SIG_SETMASK,
+  SIGKILL,
 } from "../linux/constants.ts";
 import { alt, awaits, bytes, expect, strings, struct, sys, u32, u64 } from "./instructions.ts";
 import type { Child } from "./namespaces.ts";
@@ -39,9 +41,9 @@ export interface RunPlace {
   readonly env: readonly string[];
 }
 
-/** struct flock, for the whole file: F_WRLCK, F_UNLCK. */
-export function lockOf(kind: "write" | "none"): Data {
-  const type = kind === "write" ? 1 : 2;
+/** struct flock, for the whole file: F_RDLCK, F_WRLCK, F_UNLCK. */
+export function lockOf(kind: "read" | "write" | "none"): Data {
+  const type = ["read", "write", "none"].indexOf(kind);
   return struct([{ width: 2, value: type }, { width: 2, value: 0 }, u32(0), u64(0), u64(0), u64(0)]);
 }
 
@@ -59,6 +61,19 @@ export function lockPlan(
   };
   const command = patience === "wait" ? F_OFD_SETLKW : F_OFD_SETLK;
   return { op: onHost(told, [lock, sys("fcntl", [lock, command, writeLock], { retry: patience === "some" })]), lock };
+}
+
+/** Until nobody has the plan of a run locked: it has ended, or whoever held it was killed. */
+export function awaitEnd({ directory }: Pick<RunPlace, "directory">): Op {
+  const file = sys("openat", [AT_FDCWD, `${directory}/plan`, O_CLOEXEC], { ok: ["ENOENT"] });
+  const told = {
+    call: "fcntl",
+    object: `lock of ${directory}/plan`,
+    why: "Whoever holds the container has it; the kernel tells when that process lets it go, or is gone.",
+  };
+  // Whoever waits for this process may be killed.
+  const die = sys("prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  return onHost(told, [die, file, sys("fcntl", [file, F_OFD_SETLKW, lockOf("read")], { ok: ["EBADF"] })]);
 }
 
 export function quietStart(): Op {

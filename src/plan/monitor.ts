@@ -1,11 +1,16 @@
 /** A container that goes on without the command that started it: a monitor, its parent, holds its terminal or pipes. */
+
+import type { Arch } from "../linux/arch.ts";
 import {
   AF_UNIX,
   AT_FDCWD,
+  AT_REMOVEDIR,
   F_SETFL,
   O_CLOEXEC,
   O_CREAT,
+  O_DIRECTORY,
   O_NONBLOCK,
+  O_RDONLY,
   O_RDWR,
   O_TRUNC,
   O_WRONLY,
@@ -17,18 +22,20 @@ import {
 import { alt, expect, out, struct, sys, text, u64 } from "./instructions.ts";
 import { KEPT_LOCK, KEPT_MORE, type Kept } from "./life.ts";
 import { dieWithParent } from "./namespaces.ts";
-import { byCaller, onHost } from "./op.ts";
-import type { Clone, Data, Instruction, Op, Out, Section } from "./plan.ts";
+import { byCaller, onHost, quote } from "./op.ts";
+import type { Clone, Data, Instruction, LogLimits, Op, Out, Section } from "./plan.ts";
 
 export interface Monitoring {
   /** The command prints the id and ends; else it is the first client. */
   readonly detached: boolean;
-  /** Standard input of a detached container stays open, for whoever attaches. */
+  /** Standard input is the monitor's, and stays open, for whoever attaches; else the caller's own, or (detached) it has ended. */
   readonly input: boolean;
   /** Keys that leave it. */
   readonly keys: readonly number[];
   /** The command hands its signals on. */
   readonly signals: boolean;
+  /** How much is kept of what it writes; undefined: nothing. */
+  readonly log?: LogLimits | undefined;
 }
 
 /** Files of a monitored run beside its plan: the socket, and who the monitor is (as in /proc/PID/stat). */
@@ -36,9 +43,18 @@ export const SOCKET = "attach";
 export const MONITOR = "monitor";
 export const MONITOR_FILES: readonly string[] = [SOCKET, MONITOR, `${MONITOR}.new`];
 
-/** Descriptors that letGo has kept for it: the pipe of the start comes first, then either of these. */
-export const CONNECTION = KEPT_MORE + 1;
-export const PIPES = KEPT_MORE + 1;
+/** Instructions whose results letGo keeps for it, from KEPT_MORE on. The pipe of the start is the first. */
+export interface Holdings {
+  readonly start: Instruction;
+  readonly connection?: Instruction | undefined;
+  readonly pipes?: Pipes | undefined;
+  readonly log?: Instruction | undefined;
+}
+
+export function holdingsKept({ start, connection, pipes, log }: Holdings): Instruction[] {
+  const { input, output, error } = pipes?.outer ?? {};
+  return [start, connection, input, output, error, log].filter((i) => i !== undefined);
+}
 
 /** The last one below the lowest limit in use. */
 const LARGEST = 255;
@@ -121,41 +137,75 @@ export function endWithCommand(command: Instruction): Op {
 
 export interface Pipes {
   readonly op: Op;
-  /** The container's ends: 0, 1, 2. */
-  readonly inner: readonly Instruction[];
-  readonly outer: readonly Instruction[];
+  /** The container's ends: 0, 1, 2; undefined: the caller's own. */
+  readonly inner: readonly (Instruction | undefined)[];
+  readonly outer: { readonly input?: Instruction; readonly output: Instruction; readonly error: Instruction };
 }
 
-/** @param input standard input is open; else it has ended from the beginning */
-export function openPipes(input: boolean): Pipes {
+/** @param input "ended" from the beginning; or "callers" own */
+export function openPipes(input: "open" | "ended" | "callers"): Pipes {
   const does: Instruction[] = [];
-  const inner: Instruction[] = [];
+  const inner: (Instruction | undefined)[] = [];
   const outer: Instruction[] = [];
   for (const fd of [0, 1, 2]) {
+    if (fd === 0 && input !== "open") {
+      const nothing = sys("openat", [AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC]);
+      if (input === "ended") does.push(nothing);
+      inner.push(input === "ended" ? nothing : undefined);
+      continue;
+    }
     const ends = out(8);
     const reads = descriptor(ends, 0);
     const writes = descriptor(ends, 1);
     const [theirs, monitors] = fd === 0 ? [reads, writes] : [writes, reads];
-    does.push(sys("pipe2", [ends, O_CLOEXEC]), reads, writes);
-    if (fd === 0 && !input) {
-      const nothing = sys("openat", [AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC]);
-      does.push(nothing);
-      inner.push(nothing);
-    } else {
-      // Whoever is the user inside may open /dev/stdout again; a pipe is reached through its holders only.
-      does.push(sys("fchmod", [theirs, 0o666]));
-      inner.push(theirs);
-    }
+    // Whoever is the user inside may open /dev/stdout again; a pipe is reached through its holders only.
+    does.push(sys("pipe2", [ends, O_CLOEXEC]), reads, writes, sys("fchmod", [theirs, 0o666]));
+    inner.push(theirs);
     does.push(sys("fcntl", [monitors, F_SETFL, (fd === 0 ? O_WRONLY : 0) | O_NONBLOCK]));
     outer.push(monitors);
   }
   const told = {
     call: "pipe2",
     object: "the container's standard streams",
-    why: "The monitor holds the other ends: what nobody is attached for is read and thrown away, so that nothing ever waits.",
+    why: "The monitor holds the other ends: it reads what is written whether somebody is attached or not, so that nothing ever waits.",
   };
-  return { op: onHost(told, does), inner, outer };
+  const [error, output, typed] = outer.reverse() as [Instruction, Instruction, Instruction?];
+  return { op: onHost(told, does), inner, outer: { ...(typed ? { input: typed } : {}), output, error } };
 }
+
+/** Where what the container writes is kept. @param directory the container's own @param release it goes at the end */
+export function openLog(directory: string, arch: Arch, release: boolean): { op: Op; log: Instruction } {
+  const path = `${directory}/${LOG_DIRECTORY}`;
+  const made = sys("mkdirat", [AT_FDCWD, path, 0o700], { ok: ["EEXIST"] });
+  const above = directory.slice(0, directory.lastIndexOf("/"));
+  const log = sys("openat", [AT_FDCWD, path, O_RDONLY | O_DIRECTORY(arch) | O_CLOEXEC]);
+  const undo = {
+    of: made,
+    call: "unlinkat",
+    object: path,
+    sh: `rm -rf ${quote(path)}`,
+    does: [
+      { do: "walk", mode: "remove", dir: AT_FDCWD, path, ok: ["ENOENT"] } as const,
+      // What else is in there has its own undo.
+      sys("unlinkat", [AT_FDCWD, directory, AT_REMOVEDIR], { ok: ["ENOENT", "ENOTEMPTY", "EEXIST"] }),
+    ],
+  };
+  const told = {
+    call: "mkdirat",
+    object: path,
+    why: "What the container writes is kept here, in files that are replaced when they are full.",
+    sh: `mkdir -p ${quote(path)}`,
+  };
+  const does = [
+    sys("mkdirat", [AT_FDCWD, above, 0o700], { ok: ["EEXIST"] }),
+    sys("mkdirat", [AT_FDCWD, directory, 0o700], { ok: ["EEXIST"] }),
+    made,
+    log,
+  ];
+  return { op: onHost(release ? { ...told, undo } : told, does), log };
+}
+
+export const LOG_DIRECTORY = "log";
 
 /** The way in for `vitrine attach` and others. A socket's address is short: it is made from within the directory. */
 function openDoor(directory: string): { op: Op; door: Instruction } {
@@ -214,13 +264,18 @@ function standAlone(directory: string, detached: boolean): { op: Op; alone: Inst
 /** The monitor's service. @returns `alone`: done when the command is not needed any more */
 export function serveMonitor(
   directory: string,
-  kept: Kept,
-  { detached }: Monitoring,
+  { pidfd, master }: Kept,
+  { detached, log: limits }: Monitoring,
+  holdings: Holdings,
   timeoutMs: number,
 ): { ops: Op[]; status: Instruction; alone: Instruction } {
   const door = openDoor(directory);
   const { op, alone } = standAlone(directory, detached);
-  const { pidfd, master } = kept;
+  const all = holdingsKept(holdings);
+  const at = (instruction: Instruction | undefined) => (instruction ? KEPT_MORE + all.indexOf(instruction) : -1);
+  const { connection, pipes, log } = holdings;
+  const { input, output, error } = pipes?.outer ?? {};
+  const streams = { input: at(input), output: at(output), error: at(error) };
   const status: Instruction = {
     do: "serve",
     mode: "monitor",
@@ -228,13 +283,13 @@ export function serveMonitor(
     master,
     timeoutMs,
     door: door.door,
-    ...(detached ? {} : { connection: CONNECTION }),
-    ...(master ? {} : { pipes: PIPES }),
+    ...(connection ? { connection: at(connection) } : {}),
+    held: log && limits ? { ...streams, log: { directory: at(log), ...limits } } : streams,
   };
   const told = {
     call: "waitid",
     object: "the container",
-    why: "Output goes to whoever is attached, what they type and their signals to the container.",
+    why: "Output goes to the log and to whoever is attached, what they type and their signals to the container.",
     sh: `wait $PID ${timeoutMs > 0 ? `${timeoutMs / 1000} ` : ""}|| STATUS=$?`,
   };
   return { ops: [door.op, op, onHost(told, [status])], status, alone };

@@ -185,8 +185,8 @@ export interface Serve {
   /**
    * "signals": the standard streams are the container's own. "output": what comes from the terminal `master` goes to
    * standard output. "terminal": and standard input goes there. "reaper": as a first process, reap whatever ends, and end
-   * with that process. "monitor": hold the terminal `master`, or the three pipes from `pipes` on, for whoever connects to
-   * `door`, and for the command at the other end of `connection`. "client": hand the standard streams to the monitor at the
+   * with that process. "monitor": hold the terminal `master`, or pipes, for whoever connects to `door`, and for the command at the
+   * other end of `connection`, and keep a log. "client": hand the standard streams to the monitor at the
    * other end of `master`; the result may also be LEFT, LOST or REFUSED.
    */
   readonly mode: "signals" | "output" | "terminal" | "reaper" | "monitor" | "client";
@@ -194,13 +194,32 @@ export interface Serve {
   /** After so long it is killed; 0: never. */
   readonly timeoutMs?: number;
   readonly door?: Instruction;
-  /** Descriptors. */
+  /** A descriptor. */
   readonly connection?: number;
-  readonly pipes?: number;
+  readonly held?: Held;
   /** Keys that leave the container alone, and CLIENT flags. */
   readonly keys?: readonly number[];
   readonly flags?: number;
 }
+
+/** What a monitor holds besides: struct held in stage/wire.h. */
+export interface Held {
+  /** Descriptors of pipes; -1: none. */
+  readonly input: number;
+  readonly output: number;
+  readonly error: number;
+  /** Where the log lies (a descriptor), and how much of it is kept. */
+  readonly log?: { readonly directory: number } & LogLimits;
+}
+
+export interface LogLimits {
+  /** Bytes of a file. */
+  readonly most: number;
+  readonly files: number;
+}
+
+/** The newest file of a log; older ones have a number behind it, the older the higher. */
+export const LOG_FILE = "log";
 
 /** What a client does: enum client_flag in stage/wire.h. */
 export const CLIENT = { input: 1, output: 2, signals: 4, end: 8, window: 16, redraw: 32 } as const;

@@ -52,7 +52,7 @@ export interface ProcessManner {
   /** A working directory that is not there is an error. */
   readonly existingDirectory?: boolean;
   /** Standard input, output and error, where they are not the caller's and no terminal. */
-  readonly streams?: readonly Instruction[] | undefined;
+  readonly streams?: readonly (Instruction | undefined)[] | undefined;
   /** When its descriptors are its own, and all but these are to go. */
   readonly kept?: readonly Instruction[];
   /** When nothing is left to be done but to start the program. */
@@ -266,15 +266,17 @@ function ownDescriptors(preserved: number): Op {
   return inside(told, [sys("close_range", [3 + preserved, 0xffffffff, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC])]);
 }
 
-function ownStreams(streams: readonly Instruction[]): Op {
+function ownStreams(streams: readonly (Instruction | undefined)[]): Op {
   const told = {
     call: "dup3",
-    object: "the monitor's pipes as 0, 1 and 2",
-    why: "Standard streams are the monitor's: nothing of the caller's stays open in the container.",
+    object: streams[0] ? "the monitor's pipes as 0, 1 and 2" : "the monitor's pipes as 1 and 2",
+    why: streams[0]
+      ? "Standard streams are the monitor's: nothing of the caller's stays open in the container."
+      : "What is written is the monitor's; standard input is the caller's own.",
   };
   return inside(
     told,
-    streams.map((stream, fd) => sys("dup3", [stream, fd, 0])),
+    streams.flatMap((stream, fd) => (stream ? [sys("dup3", [stream, fd, 0])] : [])),
   );
 }
 

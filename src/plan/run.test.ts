@@ -42,7 +42,7 @@ const BOB: ResolvedUser = { uid: 1000, gid: 100, additionalGids: [10, 998], home
 const CASES: readonly Case[] = [
   { file: "private-ids-hybrid", options: { memory: "128m", cpus: "1.5" }, facts: HYBRID },
   { file: "v2-only", options: { memory: "128m", cpuShares: "512" }, facts: V2_ONLY },
-  { file: "host-ids", options: { userns: "host", rm: false, name: "web" }, facts: HYBRID },
+  { file: "host-ids", options: { userns: "host", rm: false, name: "web" }, facts: HYBRID, monitored: true },
   { file: "host-namespaces", options: { network: "host", pid: "host", ipc: "host", uts: "host" }, facts: HYBRID },
   { file: "writable-directory", options: { rwRootfs: true, capDrop: ["ALL"] }, facts: V1_ONLY, user: BOB },
   {

@@ -13,8 +13,10 @@ import {
   cloneMonitor,
   connectMonitor,
   endWithCommand,
+  holdingsKept,
   MONITOR_FILES,
   type Monitoring,
+  openLog,
   openPipes,
   type Pair,
   printId,
@@ -177,7 +179,9 @@ function heldByMonitor(
   const { place, config, timeoutMs } = input;
   const { op: procOp, procfs } = ownProcfs();
   const { op: selfOp, pidfd: self } = ownPidfd();
-  const pipes = config.process.terminal ? undefined : openPipes(monitor.input);
+  const typed = monitor.input ? "open" : monitor.detached ? "ended" : "callers";
+  const pipes = config.process.terminal ? undefined : openPipes(typed);
+  const log = monitor.log && openLog(input.directory, facts.arch, !input.keep);
   const start = openPipe();
   const claimed = claims(input, from.cidfile);
   const { limits, namespaces, outside, child, terminal, detached } = planContainer(
@@ -186,13 +190,9 @@ function heldByMonitor(
     { procfs, self },
     pipes ? { process: () => ({ streams: pipes.inner }) } : {},
   );
-  const kept = letGo(from.lock, child, detached, terminal, [
-    start.reads,
-    ...(from.pair ? [from.pair.monitors] : []),
-    ...(pipes?.outer ?? []),
-    ...claimed.held,
-  ]);
-  const { ops, status, alone } = serveMonitor(place.directory, kept, monitor, timeoutMs);
+  const holdings = { start: start.reads, connection: from.pair?.monitors, pipes, log: log?.log };
+  const kept = letGo(from.lock, child, detached, terminal, [...holdingsKept(holdings), ...claimed.held]);
+  const { ops, status, alone } = serveMonitor(place.directory, kept, monitor, holdings, timeoutMs);
   const sections: Section[] = [
     {
       phase: "Claim",
@@ -202,6 +202,7 @@ function heldByMonitor(
         procOp,
         selfOp,
         start.op,
+        ...(log ? [log.op] : []),
         ...(pipes ? [pipes.op] : []),
       ],
     },

@@ -5,6 +5,7 @@ import { chooseCapabilities } from "./capabilities.ts";
 import type { Config, Mount, Namespace, NamespaceType, Rlimit } from "./config.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "./coveredpaths.ts";
 import { CHOICES, type Joins } from "./joins.ts";
+import { LOG_DETAILS, logChoice, detailsOf as logDetails } from "./logs.ts";
 import { parseDevice, parseMount, parseTmpfs, parseVolume } from "./mount.ts";
 import { OCI_VERSION } from "./ociversion.ts";
 import { DEFAULT_PATH, type RunOptions } from "./options.ts";
@@ -74,7 +75,16 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
   const gidMappings = own("user") ? mapping : from.joins.gidMappings;
   const seccomp = seccompOf(security, privileged, from.seccomp, { ...facts, capabilities });
   const sysctl = parseSysctls(options.sysctls, own);
+  const env = environment(options.env, [
+    `PATH=${DEFAULT_PATH}`,
+    ...(options.tty ? ["TERM=xterm"] : []),
+    ...(own("uts") ? [`HOSTNAME=${hostname}`] : []),
+    `HOME=${from.user.home}`,
+    ...from.image.env,
+  ]);
   const annotations = annotationsOf(options, from.image);
+  const details = logDetails(logChoice(options), annotations, env);
+  if (details !== "") annotations[LOG_DETAILS] = details;
   const cwd = options.workdir ?? from.image.workdir ?? "/";
   if (!cwd.startsWith("/")) throw invalid(`--workdir "${cwd}": not an absolute path`);
   return {
@@ -89,13 +99,7 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
     ],
     process: {
       args,
-      env: environment(options.env, [
-        `PATH=${DEFAULT_PATH}`,
-        ...(options.tty ? ["TERM=xterm"] : []),
-        ...(own("uts") ? [`HOSTNAME=${hostname}`] : []),
-        `HOME=${from.user.home}`,
-        ...from.image.env,
-      ]),
+      env,
       cwd,
       user: {
         uid: from.user.uid,

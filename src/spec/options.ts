@@ -82,8 +82,12 @@ export interface RunOptions {
   detach: boolean;
   /** "ctrl-p,ctrl-q"; "" for none. */
   detachKeys?: string | undefined;
-  /** With a terminal: the command's signals are handed on. */
+  /** The command's signals are handed on. */
   sigProxy: boolean;
+  /** "local", "json-file", "none" */
+  logDriver?: string | undefined;
+  /** "max-size=10m" */
+  logOpts: string[];
   /** A first process that reaps orphans. */
   init: boolean;
   network: string;
@@ -120,6 +124,7 @@ export const DEFAULT_RUN: RunOptions = {
   interactive: false,
   detach: false,
   sigProxy: true,
+  logOpts: [],
   init: false,
   network: "none",
   pid: "",

@@ -9,6 +9,7 @@ import {
   type Arg,
   type Data,
   GIVEN,
+  type Held,
   type Instruction,
   type Link,
   type Op,
@@ -230,7 +231,7 @@ class Comparison {
         : i.do === "walk"
           ? WALKS.indexOf(`WALK_${i.mode.toUpperCase()}`)
           : i.do === "serve"
-            ? ["signals", "output", "terminal", "reaper"].indexOf(i.mode)
+            ? ["signals", "output", "terminal", "reaper", "monitor", "client"].indexOf(i.mode)
             : 0;
     expect(op.nr).toBe(i.do === "expect" && "load" in i.value ? i.value.width : nr);
     const used = new Set<number>();
@@ -328,9 +329,25 @@ function operands(i: Instruction, number: (i: Instruction) => number): [Operand[
   if (i.do === "walk" && i.mode === "list") return [[i.dir, i.to, i.from, i.path, i.path.size]];
   if (i.do === "walk") return i.mode === "copy" ? [[i.dir, i.to]] : [[i.dir, i.path], i.ok];
   if (i.do === "stream") return [[i.dir, i.from, i.resolve, i.path, i.path.size]];
-  if (i.do === "serve") return [[i.pidfd, i.master ?? -1, i.timeoutMs ?? 0]];
+  if (i.do === "serve") {
+    const first = [i.pidfd, i.master ?? -1, i.timeoutMs ?? 0];
+    if (i.mode === "monitor") return [[...first, i.door ?? -1, i.connection ?? -1, bytes(heldBytes(i.held))]];
+    const keys = i.keys?.length ? bytes(Uint8Array.from(i.keys)) : 0;
+    return [i.mode === "client" ? [...first, keys, i.keys?.length ?? 0, i.flags ?? 0] : first];
+  }
   if (i.do === "spawn") return [[i.path, strings(i.argv), strings(i.env), i.stdin, i.stdin.bytes.length, i.timeoutMs]];
   return [[]];
+}
+
+/** struct held of stage/wire.h. */
+function heldBytes(held: Held = { input: -1, output: -1, error: -1 }): Uint8Array {
+  const view = new DataView(new ArrayBuffer(40));
+  for (const [i, fd] of [held.input, held.output, held.error, held.log?.directory ?? -1].entries())
+    view.setInt32(4 * i, fd, true);
+  view.setBigUint64(16, BigInt(held.log?.most ?? 0), true);
+  view.setUint32(24, held.log?.files ?? 0, true);
+  for (const [i, letter] of [..."log"].entries()) view.setUint8(28 + i, letter.charCodeAt(0));
+  return new Uint8Array(view.buffer);
 }
 
 function compare(plan: Plan): Decoded {
@@ -520,6 +537,9 @@ describe("what is read is what was written", () => {
     ["plain, no groups", { pidsLimit: undefined }, NO_GROUPS],
     ["limits", { memory: "64m", cpus: "1", cpuShares: "2" }, V2_ONLY],
     ["host ids", { userns: "host", rm: false }, HYBRID],
+    ["a terminal that can be left", { tty: true, interactive: true }, HYBRID],
+    ["detached", { detach: true, interactive: true, logOpts: ["max-size=1g"] }, V2_ONLY],
+    ["detached, nothing kept", { detach: true, logDriver: "none" }, V2_ONLY],
     ["binds", { volumes: ["/a:/b:ro", "/etc/x:/y"], tmpfs: ["/t:size=1m"], readOnly: true }, HYBRID],
   ])("for a run: %s", (_, options, facts) => {
     const { run, failed, recover, restart } = planRun(shapeFor(options, facts).input, facts);

@@ -2,8 +2,19 @@
 import type { Arch } from "../linux/arch.ts";
 import { ERRNO, type Errno } from "../linux/errno.ts";
 import { syscallNumber } from "../linux/syscalls.ts";
-import { bytes, strings } from "../plan/instructions.ts";
-import type { Arg, Data, Instruction, Op, Out, Plan, Section, Serve } from "../plan/plan.ts";
+import { bytes, strings, struct, u32, u64 } from "../plan/instructions.ts";
+import {
+  type Arg,
+  type Data,
+  type Held,
+  type Instruction,
+  LOG_FILE,
+  type Op,
+  type Out,
+  type Plan,
+  type Section,
+  type Serve,
+} from "../plan/plan.ts";
 import { HEADER_SIZE, OP_SIZE, PAGE, RECORD_SIZE, RELOC_SIZE, REPORT_HEAD } from "./layout.ts";
 
 /** The stage's programs, by the number it takes on its command line. */
@@ -346,10 +357,26 @@ class PlanEncoder {
   }
 }
 
-function serveOperands({ mode, door, connection, pipes, keys = [], flags = 0 }: Serve): Arg[] {
-  if (mode === "monitor") return [door ?? -1, connection ?? -1, pipes ?? -1];
+function serveOperands({ mode, door, connection, held, keys = [], flags = 0 }: Serve): Arg[] {
+  if (mode === "monitor")
+    return [door ?? -1, connection ?? -1, heldBytes(held ?? { input: -1, output: -1, error: -1 })];
   return mode === "client" ? [keys.length > 0 ? bytes(Uint8Array.from(keys)) : 0, keys.length, flags] : [];
 }
+
+/** struct held */
+function heldBytes({ input, output, error, log }: Held): Data {
+  const name = new Uint8Array(LOG_NAME);
+  name.set(utf8.encode(LOG_FILE));
+  const words = [input, output, error, log?.directory ?? -1].map((value) => u32(value));
+  const { bytes: numbers } = struct([...words, u64(log?.most ?? 0), u32(log?.files ?? 0)]);
+  const all = new Uint8Array(numbers.length + LOG_NAME);
+  all.set(numbers);
+  all.set(name, numbers.length);
+  return bytes(all);
+}
+
+/** Room for the name of a log in struct held. */
+const LOG_NAME = 12;
 
 /** An address inside data or output. */
 class Offset {

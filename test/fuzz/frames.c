@@ -15,8 +15,8 @@ typedef struct monitor the_type;
 
 int LLVMFuzzerTestOneInput(const u8 *data, u64 size);
 
-enum { FD_PROCESS = 10, FD_DOOR, FD_TERMINAL, FD_PIPES, FD_OWNER = FD_PIPES + 3, FD_SOCKET, FD_SIGNALS, FD_FIRST };
-enum kind { OTHER = 1, OF_CLIENT, PIPE_IN, PIPE_OUT };
+enum { FD_PROCESS = 10, FD_DOOR, FD_TERMINAL, FD_PIPES, FD_OWNER = FD_PIPES + 3, FD_SOCKET, FD_SIGNALS, FD_LOG, FD_FIRST };
+enum kind { OTHER = 1, OF_CLIENT, PIPE_IN, PIPE_OUT, DIRECTORY, OF_LOG };
 
 #define MOST_CALLS 400000
 
@@ -65,6 +65,93 @@ static const struct client *client_of(i64 fd)
 	for (int i = 0; i < MOST_CLIENTS; i++)
 		if (the_state->clients[i].fd == fd)
 			return &the_state->clients[i];
+	return 0;
+}
+
+// The newest file of the log: no larger than it may be, and every record of it whole, whatever fails.
+static struct held held;
+static u64 log_size;
+static int log_head; // it has one
+
+static i64 log_answer(void)
+{
+	static const i64 errors[] = { 28, E_IO, 122, E_INTR }; // ENOSPC, EDQUOT
+	return -errors[take(sizeof errors / sizeof *errors)];
+}
+
+static int log_fails(void)
+{
+	return answers_left && take(16) > 12;
+}
+
+static i64 log_call(i64 nr, i64 a, i64 b, i64 c, i64 d)
+{
+	const struct log *l = &the_state->log;
+
+	switch (nr) {
+	case __NR_openat:
+		check(a == FD_LOG && l->file < 0 && ((const char *)b)[0] == 'l' && text_length((const char *)b) == 3);
+		return log_fails() ? log_answer() : new_fd(FD_FIRST, OF_LOG);
+	case __NR_lseek:
+		check(is_open(a, OF_LOG) && c == 2);
+		return (i64)log_size;
+	case __NR_pread64:
+		check(is_open(a, OF_LOG) && c == sizeof(struct log_head) && on_stack(b, (u64)c));
+		*(struct log_head *)b = (struct log_head){ log_head ? LOG_MAGIC : 0, 7, 0 };
+		return c;
+	case __NR_ftruncate:
+		check(is_open(a, OF_LOG) && (u64)b <= log_size);
+		if (log_fails())
+			return log_answer();
+		log_size = (u64)b;
+		log_head &= log_size >= sizeof(struct log_head);
+		return 0;
+	case __NR_getrandom:
+		check(on_stack(a, (u64)b) && b == 8);
+		return 8;
+	case __NR_write: // the head of a file
+		check(c == sizeof(struct log_head) && on_stack(b, (u64)c) && log_size == 0);
+		if (log_fails()) {
+			log_size = take((u32)c);
+			return log_size ? (i64)log_size : log_answer();
+		}
+		log_size = (u64)c;
+		log_head = 1;
+		return c;
+	case __NR_writev: {
+		const struct {
+			const u8 *bytes;
+			u64 length;
+		} *parts = (const void *)b;
+		const struct log_record *r = (const void *)parts[0].bytes;
+		u64 whole = parts[0].length + parts[1].length;
+		check(is_open(a, OF_LOG) && c == 2 && log_head && parts[0].length == sizeof *r && r->length == parts[1].length);
+		touch((i64)parts[0].bytes, parts[0].length);
+		touch((i64)parts[1].bytes, parts[1].length);
+		check(r->kind >= LOG_OUTPUT && r->kind <= LOG_LOST && (r->kind != LOG_LOST || r->length == 8));
+		check(log_size == l->size && (log_size == sizeof(struct log_head) || log_size + whole <= held.log_most));
+		if (log_fails()) {
+			u64 part = take((u32)whole);
+			log_size += part;
+			return part ? (i64)part : log_answer();
+		}
+		log_size += whole;
+		return (i64)whole;
+	}
+	case __NR_unlinkat:
+	case __NR_renameat2:
+		check(a == FD_LOG && l->file < 0);
+		touch(b, text_length((const char *)b) + 1);
+		if (nr == __NR_renameat2) {
+			check(c == FD_LOG && text_length((const char *)d) >= 5);
+			check(((const char *)d)[3] == '.' && ((const char *)d)[4] > '0' && ((const char *)d)[4] <= '9');
+		}
+		if (log_fails())
+			return log_answer();
+		if (text_length((const char *)b) == 3) // the newest: a new one is begun
+			log_size = (u64)(log_head = 0);
+		return take(4) ? 0 : -E_NOENT;
+	}
 	return 0;
 }
 
@@ -161,6 +248,11 @@ i64 sys6(i64 nr, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f)
 	(void)d, (void)e, (void)f;
 	check(++calls < MOST_CALLS);
 	now += 1000;
+#ifndef AS_CLIENT
+	if (nr == __NR_openat || nr == __NR_lseek || nr == __NR_pread64 || nr == __NR_ftruncate || nr == __NR_getrandom ||
+	    nr == __NR_writev || nr == __NR_unlinkat || nr == __NR_renameat2 || (nr == __NR_write && is_open(a, OF_LOG)))
+		return log_call(nr, a, b, c, d);
+#endif
 	switch (nr) {
 	case __NR_clock_gettime:
 		*(struct timespec64 *)b = (struct timespec64){ (i64)(now / 1000000000), (i64)(now % 1000000000) };
@@ -248,7 +340,16 @@ int LLVMFuzzerTestOneInput(const u8 *data, u64 size)
 #else
 	fds[FD_DOOR] = OTHER;
 	a[3] = FD_DOOR;
-	a[4] = a[5] = (u64)-1;
+	a[4] = (u64)-1;
+	held = (struct held){ -1, -1, -1, -1, 0, 0, { 'l', 'o', 'g' } };
+	a[5] = (u64)&held;
+	log_size = (u64)(log_head = 0);
+	if (take(4)) {
+		fds[FD_LOG] = DIRECTORY;
+		held.log = FD_LOG;
+		held.log_most = take(2) ? 5000 + take(20000) : take(300);
+		held.log_files = take(5);
+	}
 	if (take(2)) {
 		fds[FD_OWNER] = OF_CLIENT;
 		a[4] = FD_OWNER;
@@ -257,9 +358,13 @@ int LLVMFuzzerTestOneInput(const u8 *data, u64 size)
 		fds[FD_TERMINAL] = OTHER;
 		a[1] = FD_TERMINAL;
 	} else {
-		a[5] = FD_PIPES;
-		fds[FD_PIPES] = PIPE_IN;
+		held.output = FD_PIPES + 1;
+		held.error = FD_PIPES + 2;
 		fds[FD_PIPES + 1] = fds[FD_PIPES + 2] = PIPE_OUT;
+		if (take(2)) {
+			held.input = FD_PIPES;
+			fds[FD_PIPES] = PIPE_IN;
+		}
 	}
 #endif
 	if (!setjmp(stuck)) {

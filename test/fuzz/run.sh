@@ -51,8 +51,8 @@ build() {
 	execute) on_a_kernel execute test/fuzz/execute.c test/fuzz/decode.c $(ls "$work"/stage/*.c | grep -v '/stage\.c$') ;;
 	records) on_a_kernel records test/fuzz/records.c "$work"/stage/stream.c "$work"/stage/files.c "$work"/stage/list.c ;;
 	list) on_a_kernel list test/fuzz/list.c "$work"/stage/stream.c "$work"/stage/files.c "$work"/stage/list.c ;;
-	monitor) on_a_kernel monitor test/fuzz/frames.c "$work"/stage/monitor.c "$work"/stage/terminal.c "$work"/stage/client.c ;;
-	client) on_a_kernel client -DAS_CLIENT test/fuzz/frames.c "$work"/stage/monitor.c "$work"/stage/terminal.c "$work"/stage/attach.c ;;
+	monitor) on_a_kernel monitor test/fuzz/frames.c "$work"/stage/monitor.c "$work"/stage/terminal.c "$work"/stage/client.c "$work"/stage/log.c ;;
+	client) on_a_kernel client -DAS_CLIENT test/fuzz/frames.c "$work"/stage/monitor.c "$work"/stage/terminal.c "$work"/stage/attach.c "$work"/stage/log.c ;;
 	esac
 }
 

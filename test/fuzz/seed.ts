@@ -94,7 +94,15 @@ function run(changes: Partial<RunOptions>, host: HostFacts): Plan {
     timeoutMs: 0,
     raisedLimits: [],
     ...(options.detach || (options.tty && options.interactive)
-      ? { monitor: { detached: options.detach, input: options.interactive, keys: [16, 17], signals: true } }
+      ? {
+          monitor: {
+            detached: options.detach,
+            input: options.interactive,
+            keys: [16, 17],
+            signals: true,
+            log: { most: 65536, files: 3 },
+          },
+        }
       : {}),
   };
   return planRun(input, host);

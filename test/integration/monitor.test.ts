@@ -355,8 +355,6 @@ describe("containers without a monitor", () => {
     expect(vitrine(["stop", "plain"]).stdout).toBe("plain\n");
     expect((await one.ended).status).toBe(6);
     expect(await waiting.ended).toBe(1); // it was run with --rm: nobody has noted how it ended
-    const { status, stderr } = vitrine(["run", "--rm", "--sig-proxy=false", "--rootfs", busybox(), "true"]);
-    expect({ status, told: stderr.includes("without -it") }).toEqual({ status: 125, told: true });
   });
 });
 

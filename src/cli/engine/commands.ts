@@ -20,6 +20,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   ps: { load: () => import("./ps.ts") },
   rm: { load: () => import("./rm.ts") },
   attach: { load: () => import("./attach.ts") },
+  logs: { load: () => import("./logs.ts") },
   stop: { load: () => import("./stop.ts") },
   kill: { load: () => import("./kill.ts") },
   wait: { load: () => import("./wait.ts") },

@@ -40,8 +40,6 @@ export const REFUSED: readonly RefusedFlag[] = [
   ...later("supervised containers", [
     ["attach", "standard streams are the caller's: < /dev/null or > /dev/null shuts one", { short: "a" }],
     ["restart", "repeat it in a shell, or as a service: until vitrine run …; do sleep 1; done", { same: ["no", ""] }],
-    ["log-driver", "without -d its output goes to the caller alone: > FILE 2>&1 keeps it", { same: ["none"] }],
-    ["log-opt", "without -d its output goes to the caller alone: > FILE 2>&1 keeps it"],
     ["pidfile", "pgrep -P $! tells it to the shell that started vitrine"],
     ["requires", "start the others first"],
     ["replace", "vitrine rm NAME before it", OFF],
