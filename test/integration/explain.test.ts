@@ -31,7 +31,7 @@ test("--explain=json is the same plan as data", () => {
   expect(steps.length).toBeGreaterThan(40);
   for (const step of steps) {
     expect(step.why).toMatch(/^[A-Z].*\.$/s);
-    expect(["host", "container", "mounter"]).toContain(step.where);
+    expect(["host", "caller", "container", "mounter"]).toContain(step.where);
     expect(step.does.length).toBeGreaterThan(0);
   }
   expect(steps.filter((s) => s.call === "pivot_root")).toHaveLength(1);
