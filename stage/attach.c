@@ -29,6 +29,7 @@ struct monitor {
 	int sink, sources[2]; // standard input; standard output and error. -1: it is shut
 	int terminal;	      // all of them are one
 	int ended, told, line_begun; // standard input has ended; the container knows; it did so within a line
+	int left;	      // the command that started it said that it goes
 	struct client *owner; // the command that started it: its standard error is ours
 	u64 since;	      // the chunk was put there
 	u32 size;
@@ -190,8 +191,10 @@ static int obey(struct monitor *m, struct client *c)
 		m->ended = 1;
 	else if (c->head[0] == FRAME_SHUT && length == 1 && c == m->owner && (c->in[0] == 1 || c->in[0] == 2))
 		shut_source(m, c->in[0] - 1);
-	else
+	else {
+		m->left |= c->head[0] == FRAME_LEAVE && c == m->owner;
 		return 0;
+	}
 	return 1;
 }
 
@@ -379,6 +382,10 @@ i64 serve_clients(struct stage *s, const u64 *a, int signals)
 		for (int i = 0; i < MOST_CLIENTS; i++)
 			if (fds[FIRST_CLIENT + i].revents && m.clients[i].fd == fds[FIRST_CLIENT + i].fd)
 				serve_client(&m, &m.clients[i], fds[FIRST_CLIENT + i].revents);
+		if (m.left) { // what is done without it, the plan says
+			sys(__NR_close, door);
+			return CLIENT_LEFT;
+		}
 		if (fds[DOOR].revents)
 			admit(&m, door);
 	}

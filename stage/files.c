@@ -210,9 +210,9 @@ static i64 copy_directory(i64 from, i64 to, int levels)
 	return is_error(n) ? n : sys(__NR_fchmod, to, s.mode & 07777);
 }
 
-// Kills every process that a cgroup.procs file names until it names none: for hosts without cgroup.kill. The file is read
-// again each time, so that a pid is not used long after it was seen.
-static i64 kill_listed(i64 at, const char *path)
+// Kills every process that a cgroup.procs file names until it names none, for hosts without cgroup.kill; or writes each to `to`,
+// another group's such file. The file is read again each time, so that a pid is not used long after it was seen.
+static i64 each_listed(i64 at, const char *path, i64 to)
 {
 	char list[4096];
 
@@ -224,17 +224,21 @@ static i64 kill_listed(i64 at, const char *path)
 		sys(__NR_close, fd);
 		if (n <= 0)
 			return n;
-		i64 pid = 0;
+		i64 pid = 0, begin = 0;
 		for (i64 i = 0; i < n; i++) {
 			if (list[i] >= '0' && list[i] <= '9') {
 				pid = pid * 10 + (list[i] - '0');
 				continue;
 			}
-			if (pid > 1)
+			if (pid > 1 && to >= 0)
+				sys(__NR_write, to, list + begin, i - begin); // it may have ended: then it is not named again
+			else if (pid > 1)
 				sys(__NR_kill, pid, SIG_KILL);
 			pid = 0;
+			begin = i + 1;
 		}
-		sleep_ns(1000000);
+		if (to < 0)
+			sleep_ns(1000000);
 	}
 	return -E_BUSY;
 }
@@ -246,5 +250,5 @@ i64 op_walk(u32 mode, const u64 *a)
 		return list_tree(a);
 	if (mode == WALK_COPY)
 		return copy_directory((i64)a[0], (i64)a[1], COPY_LEVELS);
-	return mode == WALK_REMOVE ? remove_tree((i64)a[0], path) : kill_listed((i64)a[0], path);
+	return mode == WALK_REMOVE ? remove_tree((i64)a[0], path) : each_listed((i64)a[0], path, mode == WALK_MOVE ? (i64)a[2] : -1);
 }

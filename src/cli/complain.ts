@@ -14,3 +14,9 @@ export function complain(error: unknown, debug: boolean): number {
   else printError("  hint: --debug shows where this comes from\n");
   return 125;
 }
+
+/** For commands that end otherwise than with 125 for what the engine refuses; 126 and 127 stay. */
+export function complainAs(error: unknown, status: number): number {
+  const usual = complain(error, false);
+  return usual === 125 ? status : usual;
+}

@@ -1,6 +1,6 @@
 /** What `--explain` prints for commands whose plan is a short list of ops: as text, or as JSON. */
 import { VitrineError } from "../errors.ts";
-import type { Op } from "../plan/plan.ts";
+import type { Op, Plan } from "../plan/plan.ts";
 import type { Invocation } from "./command.ts";
 import type { Flag } from "./flags.ts";
 import { printOut } from "./output.ts";
@@ -22,7 +22,10 @@ export function explainForm({ flags }: Invocation): "text" | "json" | undefined 
 }
 
 export async function printOps(form: "text" | "json", ops: readonly Op[]): Promise<void> {
-  const plan = { run: [{ phase: "Image" as const, ops }], failed: [], recover: [] };
+  return printPlan(form, { run: [{ phase: "Image" as const, ops }], failed: [], recover: [] });
+}
+
+export async function printPlan(form: "text" | "json", plan: Plan): Promise<void> {
   if (form === "text") {
     const { explainText } = await import("../explain/text.ts");
     printOut(explainText(plan, []));

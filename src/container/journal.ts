@@ -6,7 +6,7 @@ import { encode, type Layout } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import { HEADER_SIZE, readHead } from "../stage/layout.ts";
 import { type Report, readReport } from "../stage/report.ts";
-import type { RunRecord } from "./record.ts";
+import type { ExecRecord, RunRecord } from "./record.ts";
 import { planFile } from "./runs.ts";
 
 export interface Journal {
@@ -16,7 +16,7 @@ export interface Journal {
   readonly report: Report;
 }
 
-/** Undefined if the file is not whole, or no run's. @throws ENOENT if there is none */
+/** Undefined if the file is not whole, or no container's. @throws ENOENT if there is none */
 export function readRunRecord(directory: string): RunRecord | undefined {
   const handle = openSync(planFile(directory), "r");
   try {
@@ -46,7 +46,18 @@ export function readJournal(directory: string): Journal | undefined {
     : undefined;
 }
 
+/** The record of an exec; undefined for another run's, or a file that is not whole. */
+export function readExecRecord(file: Uint8Array): ExecRecord | undefined {
+  const record = trailerOf(file);
+  return record && "kind" in record ? record : undefined;
+}
+
 function recordIn(file: Uint8Array): RunRecord | undefined {
+  const record = trailerOf(file);
+  return record && !("kind" in record) ? record : undefined;
+}
+
+function trailerOf(file: Uint8Array): RunRecord | ExecRecord | undefined {
   try {
     return JSON.parse(new TextDecoder().decode(file.subarray(readHead(file).trailer)));
   } catch {

@@ -1,4 +1,5 @@
 import type { HostFacts } from "../linux/facts.ts";
+import type { ExecInput } from "../plan/execprocess.ts";
 import type { RunInput } from "../plan/run.ts";
 import type { ImageConfig } from "../spec/generate.ts";
 import type { RunOptions } from "../spec/options.ts";
@@ -43,6 +44,17 @@ export interface RunMoment {
 
 export interface RunRecord extends RunShape, RunMoment {
   readonly identity: Identity;
+}
+
+/** Kept behind the plan of each `exec`: a run of no container of its own. */
+export interface ExecRecord {
+  readonly kind: "exec";
+  readonly identity: Identity;
+  /** As the user called the container. */
+  readonly name: string;
+  readonly input: ExecInput;
+  readonly facts: HostFacts;
+  readonly build: string;
 }
 
 /** container.json of a container that stays when it has ended. Whether it runs, a run that lives tells; see src/engine/ps.ts. */

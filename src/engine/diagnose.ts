@@ -22,7 +22,7 @@ export interface Diagnosis {
 }
 
 export function diagnose(engine: Engine, record: Made, step: FailedStep, report: Report, layout: Layout): Diagnosis {
-  if (step.call === "execve") return execFailure(engine, record, step, report, layout);
+  if (step.call === "execve" || step.op.call === "faccessat") return execFailure(engine, record, step, report, layout);
   return { code: step.op.object.startsWith("the name ") ? "CONFLICT" : "STEP_FAILED", hint: hintFor(step, record) };
 }
 
@@ -73,7 +73,7 @@ function execFailure(engine: Engine, record: Made, step: FailedStep, report: Rep
   const errnos = layout.instructions
     .slice(0, layout.runCount)
     .flatMap((p, i) =>
-      p.op === step.op && p.instruction.do === "sys" && p.instruction.call === "execve"
+      p.op === step.op && p.instruction.do === "sys" && p.instruction.call === step.call
         ? [report.records[i]?.errno ?? 0]
         : [],
     );

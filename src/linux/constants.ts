@@ -99,6 +99,7 @@ export const SOCK_NONBLOCK = 0o4000;
 export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1;
 export const F_SETFL = 4;
+export const F_DUPFD_CLOEXEC = 1030;
 export const F_GETFD = 1;
 export const F_OFD_SETLK = 37;
 export const F_OFD_SETLKW = 38;

@@ -325,14 +325,62 @@ export function groupDirectories({ cgroups }: HostFacts, path: string): GroupDir
   ];
 }
 
-/** For one more process in groups that are there. @param below a group below each of them, or "" */
-export function joinExisting(facts: HostFacts, path: string, below: string): Pick<Groups, "prepare" | "join" | "into"> {
+/** A group of its own below the container's, on v2 only: there all that is in it can be killed at once. */
+export interface OwnGroup {
+  readonly op: Op;
+  /** What still runs there goes into the container's own group, and the group goes. */
+  leave(): Op;
+}
+
+/** Undefined where there is no v2, or none that kills a group. */
+export function ownGroup({ cgroups: { v2 } }: HostFacts, path: string, name: string): OwnGroup | undefined {
+  if (!v2?.kill) return undefined;
+  const above = v2.mount + path;
+  const directory = `${above}/${name}`;
+  const remove = (options: Parameters<typeof sys>[2]) => sys("unlinkat", [AT_FDCWD, directory, AT_REMOVEDIR], options);
+  const told = {
+    call: "mkdirat",
+    object: directory,
+    why: "A group of its own below the container's: it and all that it starts can be killed as a whole.",
+    undo: {
+      call: "rmdir",
+      object: directory,
+      does: [...killAll(directory), remove({ ok: ["ENOENT"], retry: true })],
+    },
+  };
+  const left = {
+    call: "rmdir",
+    object: directory,
+    why: "What it has left running goes on in the container's own group.",
+  };
+  return {
+    op: onHost(told, [sys("mkdirat", [AT_FDCWD, directory, 0o755])]),
+    leave() {
+      const to = sys("openat", [AT_FDCWD, `${above}/cgroup.procs`, O_WRONLY | O_CLOEXEC]);
+      const move: Instruction = { do: "walk", mode: "move", dir: AT_FDCWD, path: `${directory}/cgroup.procs`, to };
+      const last = [to, move, sys("close", [to]), remove({ ok: ["ENOENT"], retry: true })];
+      return onHost(left, [alt([remove({ ok: ["ENOENT"] })], last, ["EBUSY"])]);
+    },
+  };
+}
+
+/**
+ * For one more process in groups that are there.
+ * @param below a group below each of them, or ""
+ * @param own one below that on v2 only, or ""
+ */
+export function joinExisting(
+  facts: HostFacts,
+  path: string,
+  below: string,
+  own = "",
+): Pick<Groups, "prepare" | "join" | "into"> {
   const { v1, v2 } = facts.cgroups;
   const whole = below === "" ? path : `${path}/${below}`;
   const files = v1.map((h) => `${h.mount}${whole}/tasks`);
   const tasks = files.map((file) => sys("openat", [AT_FDCWD, file, O_WRONLY | O_CLOEXEC]));
   const flags = O_RDONLY | O_DIRECTORY(facts.arch) | O_CLOEXEC;
-  const into = v2 && sys("openat", [AT_FDCWD, v2.mount + whole, flags]);
+  const into = v2 && sys("openat", [AT_FDCWD, v2.mount + whole + (own && `/${own}`), flags]);
   const opened = [...tasks, ...(into ? [into] : [])];
   const told = {
     call: "openat",

@@ -20,7 +20,6 @@ import { dismissGuardian, guardTerminal } from "./terminal.ts";
 const ALL = 0xffffffffffffffffn;
 
 export interface ClientInput {
-  readonly shortId: string;
   readonly keys: readonly number[];
   /** Signals are handed on. */
   readonly signals: boolean;
@@ -51,10 +50,25 @@ export function serveClient(
   return { op: byCaller(told, [status]), status };
 }
 
+/** What the user is told when the container was left, and when its monitor was killed. */
+export interface LastWords {
+  readonly left: string;
+  readonly lost: string;
+}
+
+export function wordsOf(shortId: string): LastWords {
+  return {
+    left: `\nvitrine: left alone; vitrine attach ${shortId} comes back\n`,
+    lost: "\nvitrine: the monitor of this container was killed, and the container with it\n",
+  };
+}
+
 /** @param before what has to be done in any case */
-export function endClient(status: Instruction, shortId: string, before: () => readonly Instruction[] = () => []): Op[] {
-  const left = `\nvitrine: left alone; vitrine attach ${shortId} comes back\n`;
-  const lost = `\nvitrine: the monitor of this container was killed, and the container with it\n`;
+export function endClient(
+  status: Instruction,
+  { left, lost }: LastWords,
+  before: () => readonly Instruction[] = () => [],
+): Op[] {
   const told = {
     call: "exit_group",
     object: "the container's status",
@@ -89,7 +103,7 @@ function connect(directory: string): { does: Instruction[]; socket: Instruction 
 }
 
 /** `attach`. @param run directory of the container's run  @param place the command's own */
-export function planAttach(input: ClientInput, run: string, place: RunPlace): Plan {
+export function planAttach(input: ClientInput & { readonly shortId: string }, run: string, place: RunPlace): Plan {
   const { op: lockOp, lock } = lockPlan(place);
   const { op: selfOp, pidfd: self } = ownPidfd(byCaller);
   const guard = input.streams.input && input.streams.terminal ? guardTerminal(self, lock, byCaller) : undefined;
@@ -107,7 +121,7 @@ export function planAttach(input: ClientInput, run: string, place: RunPlace): Pl
     byCaller(told, [noMore, sys("fcntl", [socket, F_SETFL, O_RDWR | O_NONBLOCK]), sys("chdir", ["/"])]),
     op,
     ...calm,
-    ...endClient(status, input.shortId, () => removePlan(place)),
+    ...endClient(status, wordsOf(input.shortId), () => removePlan(place)),
   ];
   return { run: [{ phase: "Life and end", ops }], failed: afterFailure(place), recover: recovery(place) };
 }

@@ -97,8 +97,9 @@ export interface Kept {
 /** Above every descriptor that a plan comes to, below the lowest limit in use (256). */
 const KEPT = 240;
 
-/** The descriptor that the lock has when the rest was let go. */
+/** The descriptors that the lock and the child's pidfd have when the rest was let go. */
 export const KEPT_LOCK = KEPT;
+export const KEPT_PIDFD = KEPT + 1;
 /** And the first of those that are kept besides. */
 export const KEPT_MORE = KEPT + 4;
 
@@ -110,7 +111,7 @@ export function letGo(
   terminal: Terminal | undefined,
   more: readonly Instruction[] = [],
 ): Kept {
-  const pidfd = sys("dup3", [child.pidfd, KEPT + 1, O_CLOEXEC]);
+  const pidfd = sys("dup3", [child.pidfd, KEPT_PIDFD, O_CLOEXEC]);
   const master = terminal && sys("dup3", [terminal.master, KEPT + 2, O_CLOEXEC]);
   // Held, so that the terminal is not hung up when the program closes its own ends for a while.
   const slave = terminal && sys("dup3", [terminal.slave, KEPT + 3, O_CLOEXEC]);

@@ -232,7 +232,7 @@ export function socketAddress(): Data {
 }
 
 /** From here on the run is the monitor's, and no command's. */
-function standAlone(directory: string, detached: boolean): { op: Op; alone: Instruction } {
+export function standAlone(directory: string, detached: boolean): { op: Op; alone: Instruction } {
   const stat = out(512);
   const own = sys("openat", [AT_FDCWD, "/proc/self/stat", O_CLOEXEC]);
   const length = sys("read", [own, stat, stat.size]);

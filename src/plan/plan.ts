@@ -138,7 +138,7 @@ export interface Spawn {
 
 /**
  * Bulk work. "remove": the tree at `path` below `dir` is gone, however deep it is. "kill": the processes that the
- * cgroup.procs file at `path` names are gone. "copy": what is in the directory `dir` is in the directory `to` too, with its
+ * cgroup.procs file at `path` names are gone. "move": they are in the group whose cgroup.procs file is the descriptor `to`. "copy": what is in the directory `dir` is in the directory `to` too, with its
  * modes and owners; devices and sockets are left out. "list": what is in the directory `dir` goes to the descriptor `to` as
  * records (src/stage/records.ts); answers to them come from `from`.
  */
@@ -151,6 +151,7 @@ export type Walk =
       readonly ok?: readonly Errno[] | undefined;
     }
   | { readonly do: "walk"; readonly mode: "copy"; readonly dir: Arg; readonly to: Arg }
+  | { readonly do: "walk"; readonly mode: "move"; readonly dir: Arg; readonly path: string; readonly to: Arg }
   | {
       readonly do: "walk";
       readonly mode: "list";

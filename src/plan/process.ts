@@ -53,6 +53,8 @@ export interface ProcessManner {
   readonly existingDirectory?: boolean;
   /** Standard input, output and error, where they are not the caller's and no terminal. */
   readonly streams?: readonly (Instruction | undefined)[] | undefined;
+  /** These stand for standard input, output and error, as many as there are: nobody speaks with it there. */
+  readonly silent?: readonly Instruction[] | undefined;
   /** When its descriptors are its own, and all but these are to go. */
   readonly kept?: readonly Instruction[];
   /** When nothing is left to be done but to start the program. */
@@ -105,6 +107,7 @@ export function planProcess(input: ProcessInput): ProcessOps {
   ops.push(separate);
   if (terminal) ops.push(standardStreams(terminal.slave));
   if (manner.streams) ops.push(ownStreams(manner.streams));
+  if (manner.silent) ops.push(silentStreams(manner.silent));
   if (manner.kept) ops.push(keepOnly(manner.kept, manner.preserved ?? 0));
   ops.push(...setRlimits(process));
   if (manner.ready) ops.push(findProgram(process), ...manner.ready);
@@ -277,6 +280,18 @@ function ownStreams(streams: readonly (Instruction | undefined)[]): Op {
   return inside(
     told,
     streams.flatMap((stream, fd) => (stream ? [sys("dup3", [stream, fd, 0])] : [])),
+  );
+}
+
+function silentStreams(streams: readonly Instruction[]): Op {
+  const told = {
+    call: "dup3",
+    object: `/dev/null as ${streams.map((_, fd) => fd).join(", ")}`,
+    why: "Asked for: the caller's standard streams are not handed on.",
+  };
+  return inside(
+    told,
+    streams.map((stream, fd) => sys("dup3", [stream, fd, 0])),
   );
 }
 

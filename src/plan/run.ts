@@ -4,7 +4,7 @@ import type { HostFacts } from "../linux/facts.ts";
 import { hasNamespace } from "../spec/config.ts";
 import { attended } from "./attended.ts";
 import { type CidFile, writeCidFile } from "./cidfile.ts";
-import { endClient, serveClient } from "./client.ts";
+import { endClient, serveClient, wordsOf } from "./client.ts";
 import { type ContainerInput, planContainer } from "./container.ts";
 import { awaits, sys } from "./instructions.ts";
 import { afterFailure, end, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
@@ -141,14 +141,17 @@ function monitoredSections(
   const rest: Op[] = [byCaller(ready, [awaits(alone, made.pidfd)])];
   if (pair) {
     const client = {
-      shortId,
       keys: monitor.keys,
       signals: monitor.signals,
       streams,
       terminal: config.process.terminal === true,
     };
     const { op: serveOp, status } = serveClient(client, pair.ours, made.pidfd);
-    rest.push(serveOp, ...(guard ? [dismissGuardian(guard.guardian, byCaller)] : []), ...endClient(status, shortId));
+    rest.push(
+      serveOp,
+      ...(guard ? [dismissGuardian(guard.guardian, byCaller)] : []),
+      ...endClient(status, wordsOf(shortId)),
+    );
   } else {
     const last = { call: "exit_group", object: "0", why: "The container goes on without the command." };
     rest.push(printId(input.id), byCaller(last, [sys("exit_group", [0])]));

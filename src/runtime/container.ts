@@ -1,5 +1,6 @@
 /** A container as its directory shows it: the plan that made it, and what the kernel says of its process. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { isFrozen } from "../cgroup/frozen.ts";
 import type { Identity } from "../container/identity.ts";
 import { startTime } from "../container/process.ts";
 import { planFile } from "../container/runs.ts";
@@ -83,16 +84,6 @@ export function readContainer(runtime: Runtime, id: string): Container | undefin
 function statusOfLiving(directory: string, { input, facts }: CreateRecord): Status {
   if (isFrozen(facts, input.config.linux.cgroupsPath)) return "paused";
   return existsSync(`${directory}/start`) ? "created" : "running";
-}
-
-function isFrozen({ cgroups }: HostFacts, path: string): boolean {
-  const v1 = cgroups.v1.find((h) => h.controllers.includes("freezer"));
-  try {
-    if (v1) return readFileSync(`${v1.mount}${path}/freezer.state`, "latin1").startsWith("F");
-    return cgroups.v2 ? readFileSync(`${cgroups.v2.mount}${path}/cgroup.freeze`, "latin1").startsWith("1") : false;
-  } catch {
-    return false;
-  }
 }
 
 /** The stage that the container's plan was made for: that of another version of ours would not know the plan. */

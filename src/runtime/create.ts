@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { type Identity, newIdentity } from "../container/identity.ts";
 import { claimRun, dropRun, writePlan } from "../container/runs.ts";
 import { isTerminal } from "../container/terminal.ts";
+import { withTrailer } from "../container/trailer.ts";
 import { collect } from "../engine/gc.ts";
 import { hardLimits } from "../engine/limits.ts";
 import { invalid, VitrineError } from "../errors.ts";
@@ -18,7 +19,6 @@ import { readBundle } from "./bundle.ts";
 import type { CreateRecord } from "./container.ts";
 import { containerPath, environmentOfOurs, type Runtime } from "./context.ts";
 import { checkId } from "./id.ts";
-import { withTrailer } from "./trailer.ts";
 
 export interface CreateOptions {
   readonly id: string;

@@ -4,10 +4,12 @@ import { resolve } from "node:path";
 import { type Identity, newIdentity } from "../container/identity.ts";
 import { claimRun, dropRun, writePlan } from "../container/runs.ts";
 import { isTerminal } from "../container/terminal.ts";
+import { withTrailer } from "../container/trailer.ts";
 import { collect } from "../engine/gc.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
-import { type ExecInput, planExec } from "../plan/exec.ts";
+import { planExec } from "../plan/exec.ts";
+import type { ExecInput } from "../plan/execprocess.ts";
 import { checkProcess, parseConfig } from "../spec/checkconfig.ts";
 import type { Process } from "../spec/config.ts";
 import { encode } from "../stage/encode.ts";
@@ -17,7 +19,6 @@ import { type Container, findContainer } from "./container.ts";
 import { environmentOfOurs, type Runtime } from "./context.ts";
 import { type Prepared, preservedDescriptors, raisedLimits } from "./create.ts";
 import { checkLabels } from "./labels.ts";
-import { withTrailer } from "./trailer.ts";
 
 export interface ExecOptions {
   readonly id: string;

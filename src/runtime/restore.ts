@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { newIdentity } from "../container/identity.ts";
 import { claimRun, dropRun, writePlan } from "../container/runs.ts";
 import { isTerminal } from "../container/terminal.ts";
+import { withTrailer } from "../container/trailer.ts";
 import { collect } from "../engine/gc.ts";
 import { VitrineError } from "../errors.ts";
 import { type CriuManner, DESCRIPTORS_FILE, HOST_FILES_FILE, type HostFiles } from "../plan/criu.ts";
@@ -18,7 +19,6 @@ import { checkNew, createRecord } from "./create.ts";
 import { checkContainer, findCriu, withConfig } from "./criu.ts";
 import { checkId } from "./id.ts";
 import { externalSources } from "./outside.ts";
-import { withTrailer } from "./trailer.ts";
 
 export interface RestoreOptions {
   readonly id: string;

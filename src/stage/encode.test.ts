@@ -327,6 +327,7 @@ function operands(i: Instruction, number: (i: Instruction) => number): [Operand[
   if (i.do === "expect") return [[i.value, i.mask, i.is, ERRNO[i.errno]]];
   if (i.do === "await") return [[number(i.done), i.peer]];
   if (i.do === "walk" && i.mode === "list") return [[i.dir, i.to, i.from, i.path, i.path.size]];
+  if (i.do === "walk" && i.mode === "move") return [[i.dir, i.path, i.to]];
   if (i.do === "walk") return i.mode === "copy" ? [[i.dir, i.to]] : [[i.dir, i.path], i.ok];
   if (i.do === "stream") return [[i.dir, i.from, i.resolve, i.path, i.path.size]];
   if (i.do === "serve") {
@@ -435,7 +436,9 @@ class Inventor {
         }
         return this.#below(2)
           ? { do: "walk", mode: "remove", dir: this.#arg(), path: this.#text(), ok: on() }
-          : { do: "walk", mode: "copy", dir: this.#arg(), to: this.#one(this.#made) };
+          : this.#below(2)
+            ? { do: "walk", mode: "copy", dir: this.#arg(), to: this.#one(this.#made) }
+            : { do: "walk", mode: "move", dir: this.#arg(), path: this.#text(), to: this.#one(this.#made) };
       case 4:
         return {
           do: "spawn",

@@ -53,7 +53,7 @@ const ARG = { number: 0, data: 1, result: 2, out: 3, given: 4 } as const;
 const RELOC = { data: 1, out: 2, value: 3, decimal: 4 } as const;
 const FLAG = { wake: 1, retry: 2 } as const;
 const SERVE = { signals: 0, output: 1, terminal: 2, reaper: 3, monitor: 4, client: 5 } as const;
-const WALK = { remove: 1, kill: 2, copy: 3, list: 4 } as const;
+const WALK = { remove: 1, kill: 2, copy: 3, list: 4, move: 5 } as const;
 
 /** What became of each instruction of an encoded plan. */
 export interface Layout {
@@ -251,6 +251,7 @@ class PlanEncoder {
       }
       case "walk":
         if (i.mode === "list") return [WALK.list, [i.dir, i.to, i.from, i.path, i.path.size]];
+        if (i.mode === "move") return [WALK.move, [i.dir, i.path, i.to]];
         return i.mode === "copy" ? [WALK.copy, [i.dir, i.to]] : [WALK[i.mode], [i.dir, i.path], i.ok];
       case "stream":
         return [0, [i.dir, i.from, i.resolve, i.path, i.path.size]];

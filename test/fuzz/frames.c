@@ -261,6 +261,7 @@ i64 sys6(i64 nr, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f)
 		fds[FD_SIGNALS] = OTHER;
 		return FD_SIGNALS;
 	case __NR_rt_sigprocmask:
+	case __NR_rt_sigtimedwait:
 	case __NR_madvise:
 		return 0;
 	case __NR_ppoll:

@@ -83,62 +83,82 @@ for (const flags of [
     const log = `${directory("strace")}/log`;
     const args = ["run", "--rm", ...flags, "--rootfs", busybox(), "/bin/true"];
     vitrine(args); // once before, so that the store is there
-    const env = { PATH: process.env.PATH ?? "", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE };
-    const child = Bun.spawnSync(
-      ["strace", "-f", "-s", "4096", "-o", log, "-e", `trace=${CHANGING.join()},openat,write`, BINARY, ...args],
-      { env },
-    );
+    const child = traced(log, args);
     expect(child.stderr.toString()).toBe("");
     expect(child.exitCode).toBe(0);
-    const lines = whole(readFileSync(log, "latin1"));
-    const stage = lines.findIndex((l) => /execve\("[^"]*\/stage\/[0-9a-f]{64}"/.test(l));
-    const program = lines.findIndex((l) => l.includes('execve("/bin/true"'));
-    expect(stage).toBeGreaterThan(0);
-    expect(program).toBeGreaterThan(stage);
-
-    // Before the stage: TypeScript touches its own files only.
-    for (const { call, strings } of lines.slice(0, stage).map(parse)) {
-      if (["clone3", "prctl", "execve", "memfd_create"].includes(call)) continue; // threads of the runtime, and itself
-      if (call === "openat" || call === "write") continue;
-      for (const path of strings.filter((s) => s.startsWith("/")))
-        expect([ROOT, STATE].some((own) => path.startsWith(own))).toBe(true);
-      expect(["mkdir", "unlink", "rename", "rmdir", "close_range", "umask"]).toContain(call);
-    }
-    for (const line of lines.slice(0, stage))
-      if (/O_WRONLY|O_RDWR|O_CREAT/.test(line))
-        expect(line).toMatch(new RegExp(`"${ROOT}|"${STATE}|"/dev/(null|urandom)|/dev/tty`));
-
-    // From the stage on: every changing call, and every file opened for writing, is an instruction of the plan.
-    const plan = planned(JSON.parse(vitrine([...args.slice(0, 2), "--explain=json", ...args.slice(2)]).stdout));
-    const childOnly = new Set<string>();
-    const seen = lines.slice(stage + 1).map(parse);
-    const exec = seen.findIndex((s) => s.call === "execve" && s.strings[0] === "/bin/true");
-    const pid = lines[program]?.split(/\s/)[0];
-    let checked = 0;
-    for (const [i, s] of seen.entries()) {
-      const line = lines[stage + 1 + i] ?? "";
-      if (i > exec && line.startsWith(`${pid} `)) continue; // the container's own program
-      if (s.strings[0] === "/dev/null") continue; // the stage fills descriptors 0 to 2
-      if (s.call === "openat" && !/O_WRONLY|O_RDWR|O_CREAT/.test(line)) continue;
-      if (s.call === "write" || !CHANGING.includes(s.call)) {
-        if (s.call !== "openat") continue;
-      }
-      if (ASKS_FOR_NAME.test(line) && plan.some((p) => p.call === "remove")) continue;
-      const alike = plan.filter((p) => p.call === s.call);
-      expect({ line, known: alike.length > 0 }).toEqual({ line, known: true });
-      const match = alike.some((p) =>
-        s.strings.every((text) => text.startsWith("\\x") || p.text.includes(normal(text))),
-      );
-      const inTree = s.call === "unlinkat" || (s.call === "openat2" && line.includes("RESOLVE_BENEATH"));
-      const removal = inTree && plan.some((p) => p.call === "remove"); // inside a tree that a walk removes
-      if (!match && !removal && s.call !== "openat") childOnly.add(line);
-      if (!match && s.call === "openat")
-        expect({ line, known: /O_DIRECTORY/.test(line) }).toEqual({ line, known: true });
-      checked++;
-    }
-    expect([...childOnly]).toEqual([]);
-    expect(checked).toBeGreaterThan(100);
+    const [command = "", flag = "", ...rest] = args;
+    expectPlanned(log, [command, flag, "--explain=json", ...rest], 100);
   });
+
+for (const flags of [[], ["-d"], ["-it", "--privileged"]])
+  test(`exec ${flags.join(" ")}`, () => {
+    const log = `${directory("strace")}/exec`;
+    const name = vitrine(["run", "-d", "--rm", "--rootfs", busybox(), "sleep", "1000"]).stdout.trim();
+    const args = ["exec", ...flags, name, "/bin/true"];
+    vitrine(args);
+    const child = traced(log, args);
+    expect(child.stderr.toString()).toBe("");
+    expect(child.exitCode).toBe(0);
+    expectPlanned(log, ["exec", "--explain=json", ...args.slice(1)], 50);
+    vitrine(["rm", "-f", name]);
+  });
+
+function traced(log: string, args: readonly string[]) {
+  const env = { PATH: process.env.PATH ?? "", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE };
+  return Bun.spawnSync(
+    ["strace", "-f", "-s", "4096", "-o", log, "-e", `trace=${CHANGING.join()},openat,write`, BINARY, ...args],
+    { env },
+  );
+}
+
+/** What strace saw of a command that becomes the stage and starts /bin/true, against what the same command explains. */
+function expectPlanned(log: string, explained: readonly string[], least: number): void {
+  const lines = whole(readFileSync(log, "latin1"));
+  const stage = lines.findIndex((l) => /execve\("[^"]*\/stage\/[0-9a-f]{64}"/.test(l));
+  const program = lines.findIndex((l) => l.includes('execve("/bin/true"'));
+  expect(stage).toBeGreaterThan(0);
+  expect(program).toBeGreaterThan(stage);
+
+  // Before the stage: TypeScript touches its own files only.
+  for (const { call, strings } of lines.slice(0, stage).map(parse)) {
+    if (["clone3", "prctl", "execve", "memfd_create"].includes(call)) continue; // threads of the runtime, and itself
+    if (call === "openat" || call === "write") continue;
+    for (const path of strings.filter((s) => s.startsWith("/")))
+      expect([ROOT, STATE].some((own) => path.startsWith(own))).toBe(true);
+    expect(["mkdir", "unlink", "rename", "rmdir", "close_range", "umask"]).toContain(call);
+  }
+  for (const line of lines.slice(0, stage))
+    if (/O_WRONLY|O_RDWR|O_CREAT/.test(line))
+      expect(line).toMatch(new RegExp(`"${ROOT}|"${STATE}|"/dev/(null|urandom)|/dev/tty`));
+
+  // From the stage on: every changing call, and every file opened for writing, is an instruction of the plan.
+  const plan = planned(JSON.parse(vitrine(explained).stdout));
+  const childOnly = new Set<string>();
+  const seen = lines.slice(stage + 1).map(parse);
+  const exec = seen.findIndex((s) => s.call === "execve" && s.strings[0] === "/bin/true");
+  const pid = lines[program]?.split(/\s/)[0];
+  let checked = 0;
+  for (const [i, s] of seen.entries()) {
+    const line = lines[stage + 1 + i] ?? "";
+    if (i > exec && line.startsWith(`${pid} `)) continue; // the container's own program
+    if (s.strings[0] === "/dev/null") continue; // the stage fills descriptors 0 to 2
+    if (s.call === "openat" && !/O_WRONLY|O_RDWR|O_CREAT/.test(line)) continue;
+    if (s.call === "write" || !CHANGING.includes(s.call)) {
+      if (s.call !== "openat") continue;
+    }
+    if (ASKS_FOR_NAME.test(line) && plan.some((p) => p.call === "remove")) continue;
+    const alike = plan.filter((p) => p.call === s.call);
+    expect({ line, known: alike.length > 0 }).toEqual({ line, known: true });
+    const match = alike.some((p) => s.strings.every((text) => text.startsWith("\\x") || p.text.includes(normal(text))));
+    const inTree = s.call === "unlinkat" || (s.call === "openat2" && line.includes("RESOLVE_BENEATH"));
+    const removal = inTree && plan.some((p) => p.call === "remove"); // inside a tree that a walk removes
+    if (!match && !removal && s.call !== "openat") childOnly.add(line);
+    if (!match && s.call === "openat") expect({ line, known: /O_DIRECTORY/.test(line) }).toEqual({ line, known: true });
+    checked++;
+  }
+  expect([...childOnly]).toEqual([]);
+  expect(checked).toBeGreaterThan(least);
+}
 
 /** strace cuts a call in two when another process comes between. */
 function whole(log: string): string[] {
@@ -165,6 +185,7 @@ function normal(text: string): string {
     .replace(/[0-9a-f]{64}(\.\d{10}\.\d{20})?/g, "ID")
     .replace(/^\.\/+\d+\//, "./PID/")
     .replace(/^[0-9a-f]{12}$/, "SHORT")
+    .replace(/exec-[0-9a-f]{12}/, "exec-SHORT")
     .replace(/names\/\w+$/, "names/NAME");
 }
 

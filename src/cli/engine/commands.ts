@@ -21,6 +21,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   rm: { load: () => import("./rm.ts") },
   attach: { load: () => import("./attach.ts") },
   logs: { load: () => import("./logs.ts") },
+  exec: { load: () => import("./exec.ts") },
   stop: { load: () => import("./stop.ts") },
   kill: { load: () => import("./kill.ts") },
   wait: { load: () => import("./wait.ts") },

@@ -1,8 +1,10 @@
 import { checkRun } from "../../container/runs.ts";
 import { openEngine } from "../../engine/context.ts";
+import { tellExecFailure } from "../../engine/execfailed.ts";
 import { tellFailure } from "../../engine/failed.ts";
 import { VitrineError } from "../../errors.ts";
 import type { Command } from "../command.ts";
+import { complainAs } from "../complain.ts";
 
 export const command: Command = {
   usage: "vitrine failed RUN",
@@ -12,6 +14,9 @@ export const command: Command = {
     const [directory] = args;
     if (!directory) throw new VitrineError("USAGE", "no run");
     checkRun(paths, directory);
-    throw tellFailure(await openEngine(paths), directory);
+    const engine = await openEngine(paths);
+    const ofExec = tellExecFailure(engine, directory);
+    if (ofExec) return complainAs(ofExec, 1);
+    throw tellFailure(engine, directory);
   },
 };

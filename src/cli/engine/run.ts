@@ -1,11 +1,10 @@
-import { readFileSync } from "node:fs";
 import { type Engine, openEngine } from "../../engine/context.ts";
 import { explainRun, runForeground } from "../../engine/run.ts";
 import type { Fetch } from "../../engine/source.ts";
 import { VitrineError } from "../../errors.ts";
 import type { RunOptions } from "../../spec/options.ts";
-import { callersVariable } from "../caller.ts";
 import { type Command, type Invocation, list, text, truth } from "../command.ts";
+import { environmentOf, readLines } from "../environment.ts";
 import { printError, printOut } from "../output.ts";
 
 const FORMS = ["text", "json", "script"];
@@ -156,35 +155,6 @@ export function fetchFor(engine: Engine, invocation: Invocation): Fetch {
       : (await import("./pull.ts")).fetchForRun(engine, name, platform, truth(invocation, "quiet"));
 }
 
-/** "NAME" takes the caller's value, and is nothing if the caller has none. */
-function withCallersValue(entry: string, what: string): string[] {
-  if (entry === "" || entry.startsWith("=")) throw new VitrineError("INVALID", `${what} "${entry}": has no name`);
-  if (entry.includes("=")) return [entry];
-  const value = callersVariable(entry);
-  return value === undefined ? [] : [`${entry}=${value}`];
-}
-
-/** Docker's format: NAME=VALUE or NAME a line, no quotes; blank lines and those that begin with # are passed over. */
-function readLines(file: string, flag: string): string[] {
-  let content: string;
-  try {
-    content = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new VitrineError("NOT_FOUND", `${flag} "${file}": ${(error as NodeJS.ErrnoException).code}`, {
-      hint: "it has to be a file that can be read",
-    });
-  }
-  if (content.includes("\0")) throw new VitrineError("INVALID", `${flag} "${file}": not a text file`);
-  return content
-    .split(/\r?\n/)
-    .map((line) => line.trimStart())
-    .filter((line) => line !== "" && !line.startsWith("#"));
-}
-
-function readEnvFile(file: string): string[] {
-  return readLines(file, "--env-file").flatMap((line) => withCallersValue(line, `--env-file "${file}":`));
-}
-
 /** Docker takes several, but they have to be networks of its own. */
 function networkOf(asked: readonly string[]): string {
   const [first = "none", ...others] = new Set(asked);
@@ -208,10 +178,7 @@ export function runOptions(i: Invocation): RunOptions {
     name: text(i, "name"),
     hostname: text(i, "hostname"),
     workdir: text(i, "workdir"),
-    env: [
-      ...list(i, "env-file").flatMap(readEnvFile),
-      ...list(i, "env").flatMap((entry) => withCallersValue(entry, "--env")),
-    ],
+    env: environmentOf(i),
     user: text(i, "user"),
     readOnly: truth(i, "read-only"),
     volumes: list(i, "volume"),

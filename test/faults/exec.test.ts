@@ -1,0 +1,84 @@
+/** `exec`: each instruction of its plan fails once, and is where its command is killed once; the container goes on as before. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { openEngine } from "../../src/engine/context.ts";
+import { type ExecOptions, prepareExec } from "../../src/engine/exec.ts";
+import type { Layout } from "../../src/stage/encode.ts";
+import { difference, snapshot } from "../leaks.ts";
+import { BINARY, busybox, ROOT, STATE, until, vitrine } from "../vitrine.ts";
+import { instruction } from "./creating.ts";
+import { failing, hanging, killWhen, launchPlan, stateOf } from "./faulty.ts";
+
+setDefaultTimeout(900_000);
+
+const EXEC: ExecOptions = {
+  command: ["true"],
+  interactive: false,
+  tty: false,
+  detach: false,
+  env: [],
+  privileged: false,
+};
+
+let name = "";
+beforeAll(() => {
+  name = vitrine(["run", "-d", "--rm", "--rootfs", busybox(), "sleep", "10000"]).stdout.trim();
+});
+afterAll(() => {
+  vitrine(["rm", "-f", name]);
+});
+
+const VARIANTS: readonly [string, Partial<ExecOptions>][] = [
+  ["plain", {}],
+  ["-t", { tty: true }],
+  ["-it", { tty: true, interactive: true }],
+  ["-dt", { tty: true, detach: true }],
+  ["-d", { detach: true }],
+];
+
+for (const [what, options] of VARIANTS)
+  test.each(["fails", "killed"] as const)(`${what}: each instruction %s once`, async (way) => {
+    const engine = { ...(await openEngine({ root: ROOT, state: STATE })), program: BINARY };
+    const before = snapshot();
+    let count = 1;
+    let hit = 0;
+    for (let at = 0; at < count; at++) {
+      let layout: Layout | undefined;
+      const running = await launchPlan(
+        engine.stage.path,
+        async (identity) => {
+          const prepared = await prepareExec(engine, name, { ...EXEC, ...options }, identity);
+          layout = prepared.layout;
+          count = layout.runCount;
+          return prepared;
+        },
+        way === "fails" ? failing(at) : hanging(at, 700),
+      );
+      const told = `${way} ${at}: ${instruction(layout, at)}`;
+      const begun = () => stateOf(running.plan, at) === 1;
+      if (way === "killed" && (await killWhen(running, begun, `${told} to begin`))) hit++;
+      const { status, stderr, signal } = await running.ended;
+      if (way === "fails" && status !== 0) {
+        hit++;
+        expect({ told, status, stderr, signal }).toEqual({
+          signal: null,
+          told,
+          status: expect.any(Number),
+          stderr: expect.stringMatching(/^vitrine: step \d+ of \d+, .*: ENOSYS/m),
+        });
+        expect([1, 126, 127]).toContain(status ?? -1);
+      }
+      let left: string[] = [];
+      // A monitor that goes on alone may still be at it when its command has ended.
+      await until(
+        () => {
+          expect(vitrine(["ps", "-q", "--no-trunc"])).toEqual({ status: 0, stdout: `${name}\n`, stderr: "" });
+          left = difference(before, snapshot());
+          return left.length === 0;
+        },
+        "nothing to be left",
+        5000,
+      ).catch(() => expect({ told, left }).toEqual({ told, left: [] }));
+    }
+    expect(hit).toBeGreaterThan(count / 2);
+    expect(vitrine(["exec", name, "echo", "well"]).stdout).toBe("well\n");
+  });
