@@ -50,7 +50,7 @@ export const memory: Controller = {
     if (reservation !== undefined)
       settings.push({
         file: "memory.low",
-        value: `${reservation}`,
+        value: `${Math.max(reservation, 0)}`, // -1: none
         what: `memory ${reservation} bytes are kept for it`,
       });
     return settings;

@@ -10,3 +10,16 @@ export function decimalSize(bytes: number): string {
   }
   return `${Number(value.toPrecision(3))}${UNITS[unit]}`;
 }
+
+const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+/** Memory, as docker shows it: units of 1024, four digits. */
+export function binarySize(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < BINARY.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${Number(value.toPrecision(4))}${BINARY[unit]}`;
+}

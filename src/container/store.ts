@@ -53,6 +53,10 @@ export function readConfig(paths: Paths, id: string): Config | undefined {
   }
 }
 
+export function writeConfig(paths: Paths, id: string, config: Config): void {
+  writeWhole(`${containerDirectory(paths, id)}/config.json`, JSON.stringify(config));
+}
+
 /** Ids of every container directory, also of ones without a record: what a kill left of them. */
 export function listContainerIds(paths: Paths): string[] {
   try {

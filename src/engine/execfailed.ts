@@ -13,7 +13,7 @@ import { readReport } from "../stage/report.ts";
 import type { Engine } from "./context.ts";
 import { diagnose } from "./diagnose.ts";
 import { forgetFacts } from "./facts.ts";
-import { notRunning, readLive } from "./live.ts";
+import { liveAmong, notRunning } from "./live.ts";
 import { lookUp } from "./lookup.ts";
 
 /** Undefined if that was no exec's run. */
@@ -52,8 +52,7 @@ function failureOf(engine: Engine, record: ExecRecord, file: Uint8Array): Vitrin
 
 function hasEnded(engine: Engine, { input }: ExecRecord): boolean {
   try {
-    const { run } = lookUp(engine, input.id);
-    return !run || readLive(run)?.pid !== input.target.pid;
+    return liveAmong(lookUp(engine, input.id).runs)?.pid !== input.target.pid;
   } catch {
     return true; // it was removed
   }

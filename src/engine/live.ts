@@ -21,8 +21,8 @@ export interface Live {
 
 /** @throws NOT_FOUND, INVALID; CONFLICT if it does not run */
 export function needLive(engine: Engine, nameOrId: string): Live {
-  const { id, run } = lookUp(engine, nameOrId);
-  const live = run && readLive(run);
+  const { id, runs } = lookUp(engine, nameOrId);
+  const live = liveAmong(runs);
   if (!live) throw notRunning(nameOrId, id);
   return live;
 }
@@ -31,6 +31,15 @@ export function notRunning(name: string, id: string): VitrineError {
   return new VitrineError("CONFLICT", `container ${name} is not running`, {
     hint: `vitrine ps -a --no-trunc shows what became of ${id.slice(0, 12)}`,
   });
+}
+
+/** The one that holds the container. */
+export function liveAmong(runs: readonly Run[]): Live | undefined {
+  for (const run of runs) {
+    const live = readLive(run);
+    if (live) return live;
+  }
+  return undefined;
 }
 
 /** Undefined if it is only starting, or has ended. */

@@ -8,14 +8,14 @@ import type { Engine } from "./context.ts";
 
 export interface Found {
   readonly id: string;
-  /** Undefined if it does not run. */
-  readonly run: Run | undefined;
+  /** One of them may be the container's; others are of commands that work on it. */
+  readonly runs: readonly Run[];
 }
 
 /** By name, id, or the unambiguous beginning of an id. @throws NOT_FOUND, INVALID */
 export function lookUp({ paths }: Engine, nameOrId: string): Found {
   const runs = listRuns(paths);
-  const found = (id: string): Found => ({ id, run: runs.find((run) => run.id === id) });
+  const found = (id: string): Found => ({ id, runs: runs.filter((run) => run.id === id) });
   const named = /^[\w.-]+$/.test(nameOrId) ? nameOwner(paths, nameOrId) : undefined;
   if (named !== undefined && isContainerId(named)) return found(named);
   const begins = (id: string) => /^[0-9a-f]+$/.test(nameOrId) && id.startsWith(nameOrId);

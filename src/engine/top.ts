@@ -1,0 +1,13 @@
+/** `top`: the processes of a container. */
+import { processesIn } from "../cgroup/processes.ts";
+import type { Engine } from "./context.ts";
+import { collect } from "./gc.ts";
+import { needLive } from "./live.ts";
+import { type ProcessTable, processTable } from "./processtable.ts";
+
+/** Pids are the host's. @param args of ps @throws NOT_FOUND, INVALID; CONFLICT if it does not run */
+export async function processesOf(engine: Engine, nameOrId: string, args: readonly string[]): Promise<ProcessTable> {
+  await collect(engine);
+  const { record } = needLive(engine, nameOrId);
+  return processTable(processesIn(record.facts, record.input.config.linux.cgroupsPath), args);
+}
