@@ -89,7 +89,7 @@ async function containerTarget(engine: Engine, nameOrId: string): Promise<Target
 }
 
 /** The container's first process is the stage's only child; before it is the program, it is not looked at. */
-function childOf(stage: number): number | undefined {
+export function childOf(stage: number): number | undefined {
   try {
     const [pid, ...more] = readFileSync(`/proc/${stage}/task/${stage}/children`, "latin1").split(" ").filter(Boolean);
     const itself = readFileSync(`/proc/${stage}/cmdline`, "latin1");

@@ -1,32 +1,45 @@
 import { readRunRecord } from "../container/journal.ts";
-import { type ContainerRecord, recordOf } from "../container/record.ts";
-import { listRuns } from "../container/runs.ts";
+import { type ContainerRecord, type RunRecord, recordOf } from "../container/record.ts";
+import { listRuns, type Run } from "../container/runs.ts";
 import { listContainerIds, readRecord } from "../container/store.ts";
 import type { Engine } from "./context.ts";
 import { collectThoroughly } from "./gc.ts";
 
-/** Containers, newest first; only running ones unless `all`. */
-export async function listContainers(engine: Engine, all: boolean): Promise<ContainerRecord[]> {
-  await collectThoroughly(engine);
-  const found = new Map<string, ContainerRecord>();
-  if (all)
-    for (const id of listContainerIds(engine.paths)) {
-      const record = readRecord(engine.paths, id);
-      if (record) found.set(id, record);
-    }
-  for (const run of listRuns(engine.paths)) {
-    const record = runningRecord(engine, run.directory);
-    if (record) found.set(run.id, record);
-  }
-  return [...found.values()].sort((a, b) => b.created - a.created);
+/** A container, and its run if it has one that lives. */
+export interface Listed {
+  readonly container: ContainerRecord;
+  readonly run?: Run;
+  readonly record?: RunRecord;
 }
 
-function runningRecord(engine: Engine, directory: string): ContainerRecord | undefined {
+/** Containers, newest first; only running ones unless `all`. */
+export async function listContainers(engine: Engine, all: boolean): Promise<ContainerRecord[]> {
+  return (await listAll(engine, all)).map(({ container }) => container);
+}
+
+/** The same with their runs. */
+export async function listAll(engine: Engine, all: boolean): Promise<Listed[]> {
+  await collectThoroughly(engine);
+  const found = new Map<string, Listed>();
+  if (all)
+    for (const id of listContainerIds(engine.paths)) {
+      const container = readRecord(engine.paths, id);
+      if (container) found.set(id, { container });
+    }
+  for (const run of listRuns(engine.paths)) {
+    const running = runningOf(engine, run);
+    if (running) found.set(run.id, running);
+  }
+  return [...found.values()].sort((a, b) => b.container.created - a.container.created);
+}
+
+function runningOf(engine: Engine, run: Run): Listed | undefined {
   try {
-    const run = readRunRecord(directory);
-    if (!run) return undefined;
-    const lasting = run.keep ? readRecord(engine.paths, run.identity.id) : undefined;
-    return { ...(lasting ?? recordOf(run)), status: "running", started: run.started ?? run.created };
+    const record = readRunRecord(run.directory);
+    if (!record) return undefined;
+    const lasting = record.keep ? readRecord(engine.paths, run.id) : undefined;
+    const started = record.started ?? record.created;
+    return { container: { ...(lasting ?? recordOf(record)), status: "running", started }, run, record };
   } catch {
     return undefined; // it ended while we looked
   }

@@ -6,8 +6,10 @@ import { VitrineError } from "../errors.ts";
 import { signalNumber } from "../linux/signals.ts";
 import { planWait } from "../plan/client.ts";
 import { LOST } from "../plan/plan.ts";
+import { stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
 import { collectThoroughly } from "./gc.ts";
+import { listAll } from "./ps.ts";
 import {
   ENDING_MS,
   findRunning,
@@ -110,21 +112,68 @@ export async function end(engine: Engine, running: Running): Promise<void> {
   waitUntilOver(running.run, KILL_WAIT_MS);
 }
 
-/** Its exit status, when it has ended. */
-export async function waitForContainer(engine: Engine, nameOrId: string): Promise<number> {
-  const found = await findRunning(engine, nameOrId);
-  if (!isRunning(found)) return found.exitCode ?? 0;
-  const told = found.record.input.monitor ? askMonitor(engine, found) : undefined;
-  waitUntilOver(found.run, Number.POSITIVE_INFINITY);
-  await collectThoroughly(engine);
-  const status = told ?? readRecord(engine.paths, found.container.id)?.exitCode;
-  if (status === undefined)
+export const CONDITIONS = [
+  "not-running",
+  "next-exit",
+  "removed",
+  "running",
+  "created",
+  "exited",
+  "stopped",
+  "paused",
+] as const;
+export type Condition = (typeof CONDITIONS)[number];
+
+/** Its exit status, when it has ended for good, or when that is so. */
+export async function waitForContainer(
+  engine: Engine,
+  nameOrId: string,
+  condition: Condition = "not-running",
+): Promise<number> {
+  let found = await findRunning(engine, nameOrId);
+  const id = isRunning(found) ? found.container.id : found.id;
+  if (condition === "removed" || condition === "running" || condition === "created" || condition === "paused")
+    return untilSeen(engine, id, condition);
+  if ((condition === "exited" || condition === "stopped") && !isRunning(found)) return untilSeen(engine, id, "exited");
+  if (condition === "next-exit" && !isRunning(found)) await untilSeen(engine, id, "running");
+  let status: number | undefined = isRunning(found) ? undefined : found.exitCode;
+  for (let running = await runningById(engine, id); running; running = await runningById(engine, id)) {
+    found = running;
+    status = await endOf(engine, running);
+    if (condition === "next-exit" && !isWaiting(running)) break;
+  }
+  if (isRunning(found) && status === undefined)
     throw new VitrineError(
       "UNSUPPORTED",
       `container ${found.container.name} has ended; its exit status went to the command that ran it`,
       { hint: "run it with -d, or without --rm" },
     );
-  return status;
+  return status ?? 0;
+}
+
+async function endOf(engine: Engine, found: Running): Promise<number | undefined> {
+  const told = found.record.input.monitor && !isWaiting(found) ? askMonitor(engine, found) : undefined;
+  waitUntilOver(found.run, Number.POSITIVE_INFINITY);
+  await collectThoroughly(engine);
+  return told ?? readRecord(engine.paths, found.container.id)?.exitCode;
+}
+
+const LOOK_AGAIN_MS = 100;
+
+/** Nobody tells of it: it is looked for, again and again. */
+async function untilSeen(engine: Engine, id: string, condition: Condition): Promise<number> {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  let last = 0;
+  for (;;) {
+    const listed = (await listAll(engine, true)).find(({ container }) => container.id === id);
+    last = listed?.container.exitCode ?? last;
+    if (!listed) {
+      if (condition === "removed") return last;
+      throw new VitrineError("NOT_FOUND", `container ${id.slice(0, 12)} was removed meanwhile`);
+    }
+    if (condition !== "removed" && stateOf(listed) === condition) return last;
+    Atomics.wait(pause, 0, 0, LOOK_AGAIN_MS);
+  }
 }
 
 function askMonitor({ stage, paths }: Engine, { run }: Running): number | undefined {

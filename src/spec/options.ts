@@ -56,6 +56,8 @@ export interface RunOptions {
   stopSignal?: string | undefined;
   /** Seconds. */
   stopTimeout?: string | undefined;
+  /** "no", "on-failure[:N]", "always", "unless-stopped". */
+  restart?: string | undefined;
   /** Seconds. */
   timeout?: string | undefined;
   cidfile?: string | undefined;

@@ -1,11 +1,11 @@
 import { openEngine } from "../../engine/context.ts";
 import { imageHistory } from "../../engine/imageinspect.ts";
 import { VitrineError } from "../../errors.ts";
+import { ago } from "../ago.ts";
 import { type Command, text, truth } from "../command.ts";
 import { decimalSize } from "../decimal.ts";
 import { listing } from "../listing.ts";
 import { printOut } from "../output.ts";
-import { ago } from "./ps.ts";
 
 const HEADS = {
   ID: "IMAGE",

@@ -3,11 +3,11 @@ import { parseFilters, referencePattern } from "../../engine/imagefilters.ts";
 import { type ImageRow, imageRows, listedImages } from "../../engine/imagelist.ts";
 import { VitrineError } from "../../errors.ts";
 import { createdAt } from "../../image/images.ts";
+import { ago } from "../ago.ts";
 import { type Command, list, text, truth } from "../command.ts";
 import { decimalSize } from "../decimal.ts";
 import { listing } from "../listing.ts";
 import { printOut } from "../output.ts";
-import { ago } from "./ps.ts";
 
 const HEADS = {
   Repository: "REPOSITORY",

@@ -1,85 +1,69 @@
-import type { ContainerRecord } from "../../container/record.ts";
-import { openEngine } from "../../engine/context.ts";
-import { listContainers } from "../../engine/ps.ts";
-import { type Command, truth } from "../command.ts";
+import { type ContainerFilters, containerFilters } from "../../engine/containerfilters.ts";
+import { type Engine, openEngine } from "../../engine/context.ts";
+import { type Listed, listAll } from "../../engine/ps.ts";
+import { VitrineError } from "../../errors.ts";
+import { parseWhole } from "../../spec/sizes.ts";
+import { type Command, type Invocation, list, text, truth } from "../command.ts";
+import { listing } from "../listing.ts";
 import { printOut } from "../output.ts";
+import { HEADS, type Manner, rowOf, shortId } from "./containerrow.ts";
 
 export const command: Command = {
   usage: "vitrine ps [FLAGS]",
   summary: "List containers",
   flags: [
-    { name: "all", short: "a", kind: "bool", help: "also those that have ended" },
+    { name: "all", short: "a", kind: "bool", help: "also those that do not run" },
+    { name: "last", short: "n", kind: "string", value: "N", help: "the last N that were created, whatever they do" },
+    { name: "latest", short: "l", kind: "bool", help: "the last one that was created" },
     { name: "quiet", short: "q", kind: "bool", help: "only ids" },
+    { name: "size", short: "s", kind: "bool", help: "also how much they wrote" },
     { name: "no-trunc", kind: "bool", help: "whole ids and commands" },
-    { name: "json", kind: "bool", help: "as JSON" },
+    {
+      name: "filter",
+      short: "f",
+      kind: "list",
+      value: "NAME=VALUE",
+      help: "id= name= label= status= exited= ancestor= before= since= volume= network=",
+    },
+    { name: "format", kind: "string", value: "FORMAT", help: "table, json, or a template: {{.Names}}" },
+    { name: "json", kind: "bool", help: "as JSON, with all that is noted" },
   ],
   async run(invocation) {
-    const containers = await listContainers(await openEngine(invocation.paths), truth(invocation, "all"));
+    if (invocation.args.length > 0)
+      throw new VitrineError("USAGE", "ps takes no arguments", { hint: "vitrine ps --filter name=NAME" });
+    const engine = await openEngine(invocation.paths);
+    const rows = await chosen(engine, invocation);
     const whole = truth(invocation, "no-trunc");
-    if (truth(invocation, "json")) printOut(`${JSON.stringify(containers, undefined, 2)}\n`);
-    else if (truth(invocation, "quiet")) for (const c of containers) printOut(`${shortId(c, whole)}\n`);
-    else printOut(table(containers, whole, Date.now()));
+    const format = text(invocation, "format");
+    if (truth(invocation, "json")) {
+      const containers = rows.map(({ container: { options: _, source: __, before: ___, ...container } }) => container);
+      printOut(`${JSON.stringify(containers, undefined, 2)}\n`);
+    } else if (truth(invocation, "quiet") && format === undefined)
+      printOut(rows.map(({ container }) => `${shortId(container, whole)}\n`).join(""));
+    else {
+      const size = truth(invocation, "size");
+      const manner: Manner = { whole, size: size || (format ?? "").includes(".Size"), now: Date.now() };
+      const shown = ["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"] as const;
+      const cells = rows.map((listed) => rowOf(engine, listed, manner));
+      printOut(listing({ rows: cells, shown: [...shown, ...(size ? (["Size"] as const) : [])], heads: HEADS }, format));
+    }
     return 0;
   },
 };
 
-const HEAD = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAMES"];
-
-function table(containers: readonly ContainerRecord[], whole: boolean, now: number): string {
-  const rows = [
-    HEAD,
-    ...containers.map((c) => [
-      shortId(c, whole),
-      c.image,
-      commandOf(c, whole),
-      `${ago(now - c.created)} ago`,
-      statusOf(c, now),
-      c.name,
-    ]),
-  ];
-  const widths = HEAD.map((_, i) => Math.max(...rows.map((r) => (r[i] ?? "").length)));
-  return rows
-    .map(
-      (r) =>
-        `${r
-          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-          .join("   ")
-          .trimEnd()}\n`,
-    )
-    .join("");
+async function chosen(engine: Engine, invocation: Invocation): Promise<Listed[]> {
+  const last = truth(invocation, "latest") ? 1 : lastOf(text(invocation, "last"));
+  const texts = list(invocation, "filter");
+  const all = truth(invocation, "all") || last > 0 || texts.length > 0;
+  const listed = await listAll(engine, all);
+  const filters: ContainerFilters =
+    texts.length > 0 ? containerFilters(engine, texts, listed) : { matches: () => true, all: false };
+  const alsoStopped = truth(invocation, "all") || last > 0 || filters.all;
+  const found = listed.filter((item) => (alsoStopped || item.record) && filters.matches(item));
+  return last > 0 ? found.slice(0, last) : found;
 }
 
-function shortId(c: ContainerRecord, whole: boolean): string {
-  return whole ? c.id : c.id.slice(0, 12);
-}
-
-function commandOf(c: ContainerRecord, whole: boolean): string {
-  const all = c.command.join(" ");
-  return JSON.stringify(whole || all.length <= 20 ? all : `${all.slice(0, 19)}…`);
-}
-
-function statusOf(c: ContainerRecord, now: number): string {
-  if (c.status === "running") return `Up ${ago(now - c.created)}`;
-  return `Exited (${c.exitCode ?? "?"}) ${ago(now - (c.finished ?? c.created))} ago`;
-}
-
-/** A time span in docker's words. */
-export function ago(milliseconds: number): string {
-  const seconds = Math.floor(milliseconds / 1000);
-  if (seconds < 1) return "Less than a second";
-  if (seconds === 1) return "1 second";
-  if (seconds < 60) return `${seconds} seconds`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes === 1) return "About a minute";
-  if (minutes < 60) return `${minutes} minutes`;
-  const hours = Math.round(minutes / 60);
-  if (hours === 1) return "About an hour";
-  if (hours < 48) return `${hours} hours`;
-  const days = Math.floor(hours / 24);
-  if (days < 14) return `${days} days`;
-  return days < 60
-    ? `${Math.floor(days / 7)} weeks`
-    : days < 730
-      ? `${Math.floor(days / 30)} months`
-      : `${Math.floor(days / 365)} years`;
+/** 0 and -1: all of them, as for docker. */
+function lastOf(asked: string | undefined): number {
+  return asked === undefined ? 0 : Math.max(0, parseWhole(asked, "--last", -1, 1_000_000_000));
 }

@@ -1,12 +1,12 @@
 import { openEngine } from "../../engine/context.ts";
 import { type DiskUsage, diskUsage } from "../../engine/diskusage.ts";
 import { createdAt } from "../../image/images.ts";
+import { ago } from "../ago.ts";
 import { columns } from "../columns.ts";
 import { type Command, text, truth } from "../command.ts";
 import { decimalSize } from "../decimal.ts";
 import { listing } from "../listing.ts";
 import { printOut } from "../output.ts";
-import { ago } from "./ps.ts";
 
 const HEADS = { Type: "TYPE", TotalCount: "TOTAL", Active: "ACTIVE", Size: "SIZE", Reclaimable: "RECLAIMABLE" };
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { ago } from "./ps.ts";
+import { ago } from "./ago.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

@@ -1,0 +1,1 @@
+export { ofContainers as command } from "./inspect.ts";

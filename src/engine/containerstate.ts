@@ -1,0 +1,55 @@
+/** What a container is doing, in docker's words: from its record, its run, and what the kernel says. */
+import type { ContainerRecord, RunRecord } from "../container/record.ts";
+import { isPaused } from "./pause.ts";
+import type { Listed } from "./ps.ts";
+import { isWaiting } from "./running.ts";
+
+export type State = "created" | "running" | "paused" | "restarting" | "exited";
+
+export const STATES: readonly string[] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
+
+export function stateOf({ container, record }: Listed): State {
+  if (!record) return container.status === "running" ? "exited" : container.status;
+  if (isWaiting({ record })) return "restarting";
+  return isPaused(record) ? "paused" : "running";
+}
+
+/** Those of the image, and what was said with --label. */
+export function labelsOf({ source, options }: Pick<ContainerRecord, "source" | "options">): Record<string, string> {
+  const labels: Record<string, string> = { ...source?.config.labels };
+  for (const text of options?.labels ?? []) {
+    const at = text.indexOf("=");
+    labels[at < 0 ? text : text.slice(0, at)] = at < 0 ? "" : text.slice(at + 1);
+  }
+  return labels;
+}
+
+export interface MountPoint {
+  readonly type: "bind" | "tmpfs" | "volume";
+  /** Of a volume that has one. */
+  readonly name?: string;
+  readonly source: string;
+  readonly destination: string;
+  readonly options: readonly string[];
+}
+
+/** What users have mounted: all but what every container has. */
+export function mountsOf(
+  config: RunRecord["input"]["config"] | undefined,
+  options: ContainerRecord["options"],
+): MountPoint[] {
+  const devices = new Set(options?.devices.map((text) => text.split(":")[1] ?? text.split(":")[0]));
+  return (config?.mounts ?? [])
+    .filter(
+      ({ type, destination }) =>
+        (type === "bind" && !devices.has(destination)) || (type === "tmpfs" && !OURS.has(destination)),
+    )
+    .map(({ type, source = "", destination, options: words = [] }) => ({
+      type: type === "tmpfs" ? "tmpfs" : "bind",
+      source: type === "tmpfs" ? "" : source,
+      destination,
+      options: words,
+    }));
+}
+
+const OURS = new Set(["/dev", "/dev/shm"]);
