@@ -51,6 +51,11 @@ function rangeStart(a: number, b: number): number {
   return 0x70000000 + (((a << 8) | b) & 0xfff) * 0x10000;
 }
 
+/** Tells one run of a container from another. */
+export function tokenOf({ pid, start }: Pick<Identity, "pid" | "start">): string {
+  return processSuffix(pid, start);
+}
+
 /** ID.PID.STARTTIME, of fixed width. */
 export function runDirectory(paths: Paths, { id, pid, start }: Identity): string {
   return `${runsDirectory(paths)}/${id}.${processSuffix(pid, start)}`;

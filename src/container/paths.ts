@@ -14,6 +14,8 @@ export const factsFile = (p: Paths) => `${p.state}/facts.json`;
 export const stageDirectory = (p: Paths) => `${p.root}/stage`;
 export const containersDirectory = (p: Paths) => `${p.root}/containers`;
 export const containerDirectory = (p: Paths, id: string) => `${p.root}/containers/${id}`;
+/** Of one run: see tokenOf. */
+export const nextRecordFile = (p: Paths, id: string, run: string) => `${containerDirectory(p, id)}/start.${run}`;
 export const namesDirectory = (p: Paths) => `${p.root}/names`;
 export const nameFile = (p: Paths, name: string) => `${p.root}/names/${name}`;
 export const hostImagesDirectory = (p: Paths) => `${p.root}/images/host`;

@@ -3,7 +3,7 @@ import type { ExecInput } from "../plan/execprocess.ts";
 import type { RunInput } from "../plan/run.ts";
 import type { ImageConfig } from "../spec/generate.ts";
 import type { RunOptions } from "../spec/options.ts";
-import type { Identity } from "./identity.ts";
+import { type Identity, tokenOf } from "./identity.ts";
 
 /** What a container's root file system lies on, and what its image says. */
 export interface ContainerSource {
@@ -73,6 +73,8 @@ export interface ContainerRecord {
   /** Milliseconds since 1970. */
   readonly created: number;
   readonly status: Status;
+  /** Of the last run that was noted here: see tokenOf. */
+  readonly lastRun?: string | undefined;
   /** What is written down when a start does not come to its program. */
   readonly before?: Before | undefined;
   /** Milliseconds since 1970, of the last run. */
@@ -91,7 +93,7 @@ export interface ContainerRecord {
 export type Status = "created" | "running" | "exited";
 
 /** Of a container, until it is known that a new start has come to its program. */
-export type Before = Pick<ContainerRecord, "status" | "started" | "error">;
+export type Before = Pick<ContainerRecord, "status" | "started" | "error" | "lastRun">;
 
 /** Of a container that is run for the first time. */
 export function recordOf({
@@ -115,6 +117,7 @@ export function recordOf({
     created,
     status: "running",
     started: created,
+    lastRun: tokenOf(identity),
     before: { status: "created" },
   };
 }

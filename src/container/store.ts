@@ -14,7 +14,14 @@ import {
 } from "node:fs";
 import type { Config } from "../spec/config.ts";
 import { isContainerId } from "./identity.ts";
-import { containerDirectory, containersDirectory, nameFile, namesDirectory, type Paths } from "./paths.ts";
+import {
+  containerDirectory,
+  containersDirectory,
+  nameFile,
+  namesDirectory,
+  nextRecordFile,
+  type Paths,
+} from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
 
 export function createContainer(paths: Paths, record: ContainerRecord, config: Config): void {
@@ -34,6 +41,16 @@ export function writeRecord(paths: Paths, record: ContainerRecord): void {
   } finally {
     closeSync(handle);
   }
+}
+
+/** What the record becomes when a run has taken the container's lock: its plan puts it into place. */
+export function writeNextRecord(paths: Paths, record: ContainerRecord, run: string): void {
+  writeWhole(nextRecordFile(paths, record.id, run), JSON.stringify(record));
+}
+
+/** Of a run that did not get so far. */
+export function dropNextRecord(paths: Paths, id: string, run: string): void {
+  rmSync(nextRecordFile(paths, id, run), { force: true });
 }
 
 export function readRecord(paths: Paths, id: string): ContainerRecord | undefined {

@@ -10,7 +10,7 @@ export const STATES: readonly string[] = ["created", "running", "paused", "resta
 
 export function stateOf({ container, record }: Listed): State {
   if (!record) return container.status === "running" ? "exited" : container.status;
-  if (isWaiting({ record })) return "restarting";
+  if (isWaiting({ container, record })) return "restarting";
   return isPaused(record) ? "paused" : "running";
 }
 

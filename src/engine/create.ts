@@ -38,7 +38,11 @@ export async function createContainer(
   const marker = claimRun(paths, identity); // as long as it is not whole, it is nobody's to sweep up
   try {
     const record = recordOf({ ...shape, identity, created: Date.now() });
-    writeContainer(paths, { ...record, status: "created", started: undefined, before: undefined }, shape.input.config);
+    writeContainer(
+      paths,
+      { ...record, status: "created", started: undefined, lastRun: undefined, before: undefined },
+      shape.input.config,
+    );
     const ops = planCreation(shape.input.root, nameFile(paths, identity.name), identity.id, cidfile);
     carryOut(engine.stage.path, paths, ops);
     return identity.id;

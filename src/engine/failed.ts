@@ -1,10 +1,11 @@
 /** A run in which an op failed: the stage has undone it; here it is told, and the rest of its files go. */
 import { existsSync } from "node:fs";
 import { describeStep, type FailedStep, failedStep } from "../container/failure.ts";
+import { tokenOf } from "../container/identity.ts";
 import { type Journal, readJournal } from "../container/journal.ts";
 import type { RunRecord } from "../container/record.ts";
 import { dropRun, planFile } from "../container/runs.ts";
-import { writeRecord } from "../container/store.ts";
+import { dropNextRecord, writeRecord } from "../container/store.ts";
 import { dropTemplates } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
@@ -24,7 +25,8 @@ export function tellFailure(engine: Engine, directory: string): VitrineError {
   const error = step
     ? errorOf(engine, journal, step)
     : new VitrineError("BROKEN_STATE", "the run ended without a failed step");
-  if (record.keep && !record.input.again) removeFiles(engine, record.identity.id, record.identity.name);
+  if (record.keep && record.input.nextRecord === undefined)
+    removeFiles(engine, record.identity.id, record.identity.name);
   else if (record.keep) noteFailure(engine, record, error);
   dropRun(directory);
   if (error.code === "CONFLICT") return error; // the plan is right
@@ -50,6 +52,7 @@ function isContainerLock({ op }: FailedStep): boolean {
 
 /** The container stays as it was; why it does not run is to be seen afterwards. */
 function noteFailure(engine: Engine, run: RunRecord, { code, message, exitStatus }: VitrineError): void {
+  dropNextRecord(engine.paths, run.identity.id, tokenOf(run.identity));
   const record = startedBy(engine, run);
   if (!record) return;
   const before = notStarted(record);

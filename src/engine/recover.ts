@@ -1,10 +1,18 @@
 /** Undoing a run that was killed, from its journal, and noting the end of its container. */
 import { existsSync } from "node:fs";
-import { isContainerId, newIdentity } from "../container/identity.ts";
+import { isContainerId, newIdentity, tokenOf } from "../container/identity.ts";
 import { readRunRecord } from "../container/journal.ts";
 import type { ContainerRecord, RunRecord } from "../container/record.ts";
 import { claimRun, dropRun, listRuns, planFile, type Run } from "../container/runs.ts";
-import { listContainerIds, listNames, nameOwner, readRecord, releaseName, writeRecord } from "../container/store.ts";
+import {
+  dropNextRecord,
+  listContainerIds,
+  listNames,
+  nameOwner,
+  readRecord,
+  releaseName,
+  writeRecord,
+} from "../container/store.ts";
 import { MONITOR } from "../plan/monitor.ts";
 import { runStage } from "../stage/execute.ts";
 import type { Engine } from "./context.ts";
@@ -16,6 +24,7 @@ const KILLED = 137;
 export function recover(engine: Engine, run: Run): void {
   // Plans are written whole or not at all; without one nothing was done.
   if (!existsSync(planFile(run.directory))) {
+    dropNextRecord(engine.paths, run.id, tokenOf(run));
     dropRun(run.directory);
     return;
   }
@@ -40,9 +49,9 @@ function cameToItsProgram(run: Run, { input }: RunRecord): boolean {
 }
 
 function noteKilled(engine: Engine, run: RunRecord, ran: boolean): void {
+  dropNextRecord(engine.paths, run.identity.id, tokenOf(run.identity));
   const record = startedBy(engine, run);
   if (!record) return;
-  if (!ran && record.status !== "running") return; // the end before the restart was noted
   if (!ran) writeRecord(engine.paths, notStarted(record));
   else {
     writeRecord(engine.paths, exited(record, KILLED));
@@ -53,18 +62,13 @@ function noteKilled(engine: Engine, run: RunRecord, ran: boolean): void {
 /** The record, if this run's start is the last that was noted. */
 export function startedBy(engine: Engine, run: RunRecord): ContainerRecord | undefined {
   const record = readRecord(engine.paths, run.identity.id);
-  const began = run.started ?? run.created;
-  // A restart is not noted: nobody is there who could do it when the time has come.
-  const last = run.restarts
-    ? record?.status === "exited" && (record.finished ?? 0) <= began
-    : record?.status === "running" && record.started === began;
-  return last ? record : undefined;
+  return record?.status === "running" && record.lastRun === tokenOf(run.identity) ? record : undefined;
 }
 
 /** As it was before a start that did not come to its program. */
 export function notStarted(record: ContainerRecord): ContainerRecord {
-  const { status, started, error } = record.before ?? { status: "created" };
-  return record.status === "exited" ? record : { ...record, status, started, error, before: undefined };
+  const { status, started, error, lastRun } = record.before ?? { status: "created" };
+  return { ...record, status, started, error, lastRun, before: undefined };
 }
 
 export function exited(record: ContainerRecord, exitCode: number, oomKilled = false): ContainerRecord {

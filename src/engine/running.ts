@@ -1,4 +1,5 @@
 /** Containers that run: by name, with their run; and signals to them. */
+import { tokenOf } from "../container/identity.ts";
 import { readRunRecord } from "../container/journal.ts";
 import { carryOut } from "../container/plans.ts";
 import type { ContainerRecord, RunRecord } from "../container/record.ts";
@@ -42,8 +43,8 @@ function runOf(engine: Engine, id: string): Pick<Running, "run" | "record"> | un
 }
 
 /** Its restart policy has it wait; nothing of it is there. */
-export function isWaiting({ record }: Pick<Running, "record">): boolean {
-  return record.wakes !== undefined && Date.now() < record.wakes;
+export function isWaiting({ container, record }: Pick<Running, "container" | "record">): boolean {
+  return record.wakes !== undefined && container.lastRun !== tokenOf(record.identity);
 }
 
 export function isRunning(found: Running | ContainerRecord): found is Running {

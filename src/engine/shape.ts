@@ -1,6 +1,6 @@
 /** From a request to the config and the input of the planner: for the stand-in identity, see container/template.ts. */
-import { type Identity, runDirectory } from "../container/identity.ts";
-import { containerDirectory, nameFile } from "../container/paths.ts";
+import { type Identity, runDirectory, tokenOf } from "../container/identity.ts";
+import { containerDirectory, nameFile, nextRecordFile } from "../container/paths.ts";
 import type { RunShape } from "../container/record.ts";
 import { SHORT_ID_LENGTH } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
@@ -53,7 +53,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     },
     directory,
     nameFile: nameFile(paths, identity.name),
-    ...(again ? { again } : {}),
+    ...(again ? { nextRecord: nextRecordFile(paths, id, tokenOf(identity)) } : {}),
     keep,
     tell: timeline || keep,
     stage,

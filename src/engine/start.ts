@@ -1,9 +1,9 @@
 /** Starting a container that is there: a new plan for its id, its name and what it has written. */
 import { closeSync, existsSync, openSync } from "node:fs";
-import { type Identity, newIdentity } from "../container/identity.ts";
+import { type Identity, newIdentity, tokenOf } from "../container/identity.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
-import { readRecord, writeRecord } from "../container/store.ts";
+import { dropNextRecord, readRecord, writeNextRecord } from "../container/store.ts";
 import { readTemplate, stamp } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
 import type { RunOptions } from "../spec/options.ts";
@@ -48,15 +48,17 @@ async function prepareStart(engine: Engine, record: ContainerRecord, manner: Par
   const request = await requestAgain(engine, record, manner);
   const identity: Identity = { ...newIdentity(record.name), id: record.id };
   const directory = claimRun(engine.paths, identity);
+  const run = tokenOf(identity);
   try {
     const key = keyOf(engine, request);
     const template = readTemplate(engine.paths, key) ?? planAnew(engine, request, key);
     const last = readRecord(engine.paths, record.id);
     if (!last) throw new VitrineError("NOT_FOUND", `container ${record.name} was removed a moment ago`);
     const started = Date.now();
+    writeNextRecord(engine.paths, startedNow(last, started, run), run);
     writePlan(directory, stamp(template, identity, { created: record.created, started, prepared: 0 }));
-    writeRecord(engine.paths, startedNow(last, started));
   } catch (error) {
+    dropNextRecord(engine.paths, record.id, run);
     dropRun(directory);
     throw error;
   }
@@ -64,10 +66,19 @@ async function prepareStart(engine: Engine, record: ContainerRecord, manner: Par
 }
 
 /** By a user: what its restart policy has counted begins anew. */
-function startedNow(record: ContainerRecord, started: number): ContainerRecord {
-  const { status, started: last, error } = record;
-  const before = { status, started: last, error };
-  return { ...record, status: "running", started, before, error: undefined, stopped: false, restartCount: 0 };
+function startedNow(record: ContainerRecord, started: number, run: string): ContainerRecord {
+  const { status, started: last, error, lastRun } = record;
+  const before = { status, started: last, error, lastRun };
+  return {
+    ...record,
+    status: "running",
+    started,
+    lastRun: run,
+    before,
+    error: undefined,
+    stopped: false,
+    restartCount: 0,
+  };
 }
 
 export async function requestAgain(

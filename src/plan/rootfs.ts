@@ -255,6 +255,18 @@ export function lockContainer(directory: string): { op: Op; lock: Instruction } 
   return { op: onHost(told, [lock, sys("fcntl", [lock, F_OFD_SETLK, lockOf("write")])]), lock };
 }
 
+/** Only whoever has the lock changes what is noted. */
+export function noteStart(file: string, directory: string): Op {
+  const record = `${directory}/container.json`;
+  const told = {
+    call: "renameat2",
+    object: record,
+    why: "From here on the container is noted as running: if this run fails, or is killed, what was there before is put back.",
+    sh: `mv ${quote(file)} ${quote(record)}`,
+  };
+  return onHost(told, [sys("renameat2", [AT_FDCWD, file, AT_FDCWD, record, 0])]);
+}
+
 /** The container's directory as scratch, with "upper" and "work"; made and removed here if `throwAway`, else it is there and stays. */
 export function makeScratch(source: RootSource, directory: string, throwAway: boolean): Op[] {
   if (source.kind !== "overlay" || source.scratch === undefined) return [];

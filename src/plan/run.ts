@@ -25,7 +25,7 @@ import {
 import { ownPidfd, ownProcfs } from "./namespaces.ts";
 import { byCaller } from "./op.ts";
 import type { Instruction, Op, Plan, Section } from "./plan.ts";
-import { claimName, lockContainer, makeScratch } from "./rootfs.ts";
+import { claimName, lockContainer, makeScratch, noteStart } from "./rootfs.ts";
 import { openPipe, programRuns } from "./started.ts";
 import type { Streams } from "./streams.ts";
 import { dismissGuardian, guardTerminal } from "./terminal.ts";
@@ -38,8 +38,8 @@ export interface RunInput extends ContainerInput {
   readonly id: string;
   /** The file that claims its name. */
   readonly nameFile: string;
-  /** A container that is there already: its name is its own. */
-  readonly again?: boolean | undefined;
+  /** Of a container that is there already, whose name is its own: what its record becomes when this run has its lock. */
+  readonly nextRecord?: string | undefined;
   /** Let the program tell of the end in any case: for a timeline, or to note the status of a container that stays. */
   readonly tell: boolean;
   /** The stage's file, for a sealed copy. */
@@ -111,8 +111,9 @@ interface Claims {
 function claims(input: RunInput, cidfile: CidFile | undefined): Claims {
   const locked = input.keep ? lockContainer(input.directory) : undefined;
   const ops = [
-    ...(input.again ? [] : [claimName(input.nameFile, input.id, !input.keep)]),
+    ...(input.nextRecord === undefined ? [claimName(input.nameFile, input.id, !input.keep)] : []),
     ...(locked ? [locked.op] : []),
+    ...(input.nextRecord === undefined ? [] : [noteStart(input.nextRecord, input.directory)]),
     ...(cidfile ? [cidfile.op] : []),
     ...makeScratch(input.root, input.directory, !input.keep),
   ];
