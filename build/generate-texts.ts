@@ -5,6 +5,7 @@ import { versionText } from "../src/cli/oci/version.ts";
 import { SIGNAL_NAMES } from "../src/linux/signals.ts";
 import { featuresText } from "../src/runtime/features.ts";
 import { templateText } from "../src/spec/template.ts";
+import { BUILD } from "../src/stage/generated/identity.ts";
 
 const quoted = (text: string) =>
   `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').split("\n").join('\\n"\n\t"')}"`;
@@ -15,6 +16,7 @@ writeFileSync(
   "front/generated/texts.h",
   [
     "// Made by build/generate-texts.ts.\n",
+    constant("BUILD", BUILD),
     constant("VERSION_TEXT", versionText()),
     constant("FEATURES_TEXT", featuresText()),
     constant("SPEC_TEXT", templateText({})),

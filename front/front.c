@@ -21,6 +21,9 @@ enum { OURS_COUNT = sizeof(OURS) / sizeof(*OURS) };
 // With this one it does not say so, and hands it on to nobody: a command that goes on for long starts itself again (src/cli/compilers.ts).
 #define WITH_COMPILERS "VITRINE_COMPILERS=1"
 
+// Bun raises the soft limit on open files to the hard one: containers get the caller's, by src/engine/limits.ts.
+#define SOFT_FILES "VITRINE_SOFT_FILES="
+
 // How names begin that steer what runs before our first line. In any case of letters, as mimalloc reads its own.
 static const char STEERING[][16] = {
 	// ld.so(8), and glibc's list for set-user-ID programs (sysdeps/generic/unsecvars.h) but for TMPDIR, which steers no code
@@ -50,6 +53,21 @@ u64 length(const char *s)
 	while (s[n])
 		n++;
 	return n;
+}
+
+u64 write_number(char *to, u64 n, u64 width, char pad)
+{
+	char reversed[20];
+	u64 count = 0, at = 0;
+
+	do
+		reversed[count++] = (char)('0' + n % 10);
+	while (n /= 10);
+	while (at + count < width)
+		to[at++] = pad;
+	while (count)
+		to[at++] = reversed[--count];
+	return at;
 }
 
 void die(const char *what, const char *why)
@@ -118,6 +136,19 @@ static char *copy(char *to, const char *from)
 	return to;
 }
 
+// "NAME=limit", or 0: it is as high as the hard one.
+static const char *soft_files(void)
+{
+	enum { FILES = 7 }; // RLIMIT_NOFILE
+	static char variable[sizeof(SOFT_FILES) + 20] = SOFT_FILES;
+	u64 limit[2];
+
+	if (sys(__NR_prlimit64, 0, FILES, 0, limit) < 0 || limit[0] >= limit[1])
+		return 0;
+	write_number(variable + sizeof(SOFT_FILES) - 1, limit[0], 0, '0');
+	return variable;
+}
+
 // Writes pointers to the environment behind the front, and gives the end. A name that only the front may give is dropped.
 static char **write_environment(const struct start *s, char **to)
 {
@@ -126,7 +157,7 @@ static char **write_environment(const struct start *s, char **to)
 
 	for (u64 i = 0; i < s->envc; i++) {
 		char *variable = s->envp[i];
-		if (begins(variable, HELD))
+		if (begins(variable, HELD) || begins(variable, SOFT_FILES))
 			continue;
 		if (begins(variable, WITH_COMPILERS)) {
 			compilers = 1;
@@ -140,6 +171,8 @@ static char **write_environment(const struct start *s, char **to)
 	}
 	for (u64 i = 0; !compilers && i < OURS_COUNT; i++)
 		*to++ = (char *)OURS[i];
+	if ((*to = (char *)soft_files()))
+		to++;
 	*to++ = 0;
 	return to;
 }
@@ -198,7 +231,7 @@ static void jump(u64 entry, char **stack)
 // Big enough for the caller's own, our variables, and one word to end on 16 bytes.
 static u64 stack_bytes(const struct start *s)
 {
-	return (1 + s->argc + 1 + s->envc + OURS_COUNT + 1 + 2 * (s->auxc + 1) + 1) * sizeof(u64) & -16ul;
+	return (1 + s->argc + 1 + s->envc + OURS_COUNT + 1 + 1 + 2 * (s->auxc + 1) + 1) * sizeof(u64) & -16ul;
 }
 
 void enter(u64 *sp) __attribute__((noreturn));

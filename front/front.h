@@ -23,6 +23,9 @@ u64 map(u64 at, u64 bytes, int prot, int flags, i64 fd, u64 offset, const char *
 
 u64 length(const char *s);
 
+// Decimal, at least so wide; without an end. How many bytes.
+u64 write_number(char *to, u64 n, u64 width, char pad);
+
 // Does a later command of the OCI command line by the container's own plan, and ends; or returns, with nothing done.
 void try_later(u64 argc, char **argv);
 

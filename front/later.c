@@ -172,6 +172,7 @@ void try_later(u64 argc, char **argv)
 	if (left == 0 || !*root)
 		return;
 	try_texts(left, words);
+	try_create(argc, argv, left, words, root);
 	if (equal(words[0], "ps"))
 		try_ps(left, words, root, argv + argc + 1);
 	if (equal(words[0], "list"))

@@ -1,4 +1,5 @@
-// The short ways of the OCI command line: later.c finds them, texts.c, list.c and stats.c print, update.c changes limits.
+// The short ways of the OCI command line: later.c finds them, texts.c, list.c and stats.c print, update.c changes limits, create.c makes
+// containers of bundles that are known.
 #ifndef FRONT_LATER_H
 #define FRONT_LATER_H
 
@@ -24,10 +25,14 @@ int has_runs(const char *root);
 // The number of bytes taken, or -1: it did not do it.
 i64 run_stage(const char *root, const char *id, u32 program, const char *given, char *take, u64 room);
 
+// Whether one of them has ended without taking its run away.
+int has_dead_runs(const char *root);
+
 void print(const char *text, u64 bytes);
 
 // Each ends the process, or returns with nothing done. `words` are the command and what stands behind it.
 void try_texts(u64 count, char **words);
+void try_create(u64 argc, char **argv, u64 count, char **words, const char *root);
 void try_ps(u64 count, char **words, const char *root, char **environment);
 void try_list(u64 count, char **words, const char *root);
 void try_update(u64 count, char **words, const char *root);

@@ -198,6 +198,29 @@ int has_runs(const char *root)
 	return count != 0 && count != -E_NOENT;
 }
 
+// Their names are ID.PID.START, see src/container/runs.ts; as mayBeAlive() there, this is a little too kind.
+int has_dead_runs(const char *root)
+{
+	static char runs[PATH_BYTES];
+
+	if (!join(runs, root, "@", "/runs"))
+		return 1;
+	i64 count = read_names(runs);
+	if (count < 0)
+		return count != -E_NOENT;
+	for (i64 i = 0; i < count; i++) {
+		const char *c = sorted[i];
+		i64 pid = 0;
+		while (*c && *c != '.')
+			c++;
+		for (c += *c == '.'; *c >= '0' && *c <= '9' && pid < 1 << 24; c++)
+			pid = pid * 10 + *c - '0';
+		if (pid == 0 || sys(__NR_kill, pid, 0) == -E_SRCH)
+			return 1;
+	}
+	return 0;
+}
+
 void try_list(u64 count, char **words, const char *root)
 {
 	u64 i, size = 0;

@@ -24,19 +24,6 @@ static const struct {
 	{ "--pids-limit", "pids", "limit", PIDS },
 };
 
-static char *write_number(char *to, u64 n)
-{
-	char digits[20], *d = digits + sizeof(digits);
-
-	do
-		*--d = (char)('0' + n % 10);
-	while (n /= 10);
-	while (d < digits + sizeof(digits))
-		*to++ = *d++;
-	*to = 0;
-	return to;
-}
-
 // Digits that begin with none but 1 to 9; moves behind them. 0: something else.
 static u64 whole(const char **s)
 {
@@ -86,7 +73,7 @@ static int set(u32 setting, const char *word, int flag)
 			}
 	if (!n || *word)
 		return 0;
-	write_number(to, n);
+	to[write_number(to, n, 0, '0')] = 0;
 	return 1;
 }
 
@@ -236,7 +223,7 @@ static int change_shares(const char *root, const char *id, const char *value)
 		return 1;
 	u64 n = whole(&value);
 	n = n < 2 ? 2 : n > 262144 ? 262144 : n;
-	write_number(weight, 1 + (n - 2) * 9999 / 262142);
+	weight[write_number(weight, 1 + (n - 2) * 9999 / 262142, 0, '0')] = 0;
 	return change(root, id, WEIGHT, weight);
 }
 
@@ -253,7 +240,7 @@ static int change_quota(const char *root, const char *id, const char *period, co
 		to++;
 	*to++ = ' ';
 	if (!*period)
-		write_number(to, DEFAULT_PERIOD);
+		to[write_number(to, DEFAULT_PERIOD, 0, '0')] = 0;
 	else
 		while ((*to++ = *period++))
 			;

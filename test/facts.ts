@@ -96,6 +96,7 @@ export function shapeFor(
       joins,
       rlimits: [],
       raisedLimits: [],
+      softFiles: 1024,
       seccomp: undefined,
       held: "0x1ffffffffff",
       warnings: [],

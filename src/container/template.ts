@@ -87,11 +87,11 @@ export function stampText(text: string, identity: Identity): string {
     .replaceAll(String(STAND_IN.rangeStart), String(identity.rangeStart));
 }
 
-const directoryOf = (paths: Paths) => `${paths.state}/templates`;
+export const templatesDirectory = (paths: Paths) => `${paths.state}/templates`;
 
 export function readTemplate(paths: Paths, key: string): Template | undefined {
   try {
-    const file = readFileSync(`${directoryOf(paths)}/${shortHash(key)}`);
+    const file = readFileSync(`${templatesDirectory(paths)}/${shortHash(key)}`);
     const head = file.readUInt32LE(0);
     const { places, record, key: theirs } = JSON.parse(file.toString("utf8", 4, 4 + head));
     return theirs === key ? { key, places, record, plan: file.subarray(4 + head) } : undefined;
@@ -102,7 +102,7 @@ export function readTemplate(paths: Paths, key: string): Template | undefined {
 
 /** Kept if it can be: another command may drop all templates at any moment, and the next run makes this one again. */
 export function writeTemplate(paths: Paths, { key, places, record, plan }: Template): void {
-  const directory = directoryOf(paths);
+  const directory = templatesDirectory(paths);
   const head = Buffer.from(JSON.stringify({ key, places, record }));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(head.length);
@@ -120,10 +120,10 @@ export function writeTemplate(paths: Paths, { key, places, record, plan }: Templ
 }
 
 export function dropTemplates(paths: Paths): void {
-  rmSync(directoryOf(paths), { recursive: true, force: true });
+  rmSync(templatesDirectory(paths), { recursive: true, force: true });
 }
 
-function dropOldest(directory: string): void {
+export function dropOldest(directory: string): void {
   const files = readdirSync(directory).map((name) => `${directory}/${name}`);
   if (files.length < MOST_TEMPLATES) return;
   const byAge = files

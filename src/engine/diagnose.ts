@@ -63,6 +63,9 @@ function hintFor({ op, call, errno }: FailedStep, { input }: Made): string | und
   if (call === "lsetxattr" || errno === ERRNO.ENOSPC) return "no space or no inodes are left on this file system";
   if (errno === ERRNO.EPERM)
     return "the caller lacks a capability for this: CapEff in /proc/self/status tells which it has";
+  if (errno === ERRNO.EMFILE || (call === "dup3" && errno === ERRNO.EBADF))
+    return "each mount is a descriptor until it is attached: the hard limit on open files (ulimit -Hn) has to be higher; 1024 is enough for some hundred";
+  if (errno === ERRNO.ENFILE) return "the host has no more open files to give: /proc/sys/fs/file-max";
   if (errno === ERRNO.ENOSYS) return "this kernel does not have the call: Linux 5.19 or later is needed";
   return undefined;
 }

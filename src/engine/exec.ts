@@ -88,7 +88,7 @@ async function inputOf(
   if (live.paused)
     throw new VitrineError("CONFLICT", `container ${nameOrId} is paused`, { hint: "vitrine unpause it first" });
   const { record, run, pid, inode } = live;
-  const { config, root, seccomp, raisedLimits } = record.input;
+  const { config, root, seccomp, raisedLimits, softFiles } = record.input;
   const user =
     options.user === undefined ? undefined : (await import("./execuser.ts")).userInside(engine, live, options.user);
   const capabilities = options.privileged
@@ -100,6 +100,7 @@ async function inputOf(
     root,
     ...(seccomp ? { seccomp } : {}),
     raisedLimits,
+    softFiles,
     resctrl: undefined,
     directory: run.directory,
     id: record.identity.id,

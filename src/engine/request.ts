@@ -12,6 +12,7 @@ import { type ResolvedUser, ROOT } from "../spec/user.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
 import { heldCapabilities } from "./held.ts";
+import { softFiles } from "./softfiles.ts";
 import { type Fetch, type Found, sourceOfRun } from "./source.ts";
 
 export interface Request {
@@ -25,6 +26,7 @@ export interface Request {
   readonly joins: Joins;
   readonly rlimits: readonly Rlimit[];
   readonly raisedLimits: readonly string[];
+  readonly softFiles: number | undefined;
   /** Capabilities that the caller has, by bit (hexadecimal). */
   readonly held: string;
   /** Text of the seccomp profile that --security-opt names. */
@@ -86,6 +88,7 @@ export async function resolveRequest(
     joins,
     rlimits,
     raisedLimits: raised,
+    softFiles: softFiles(),
     seccomp: seccompText(options.securityOpt),
     held:
       options.privileged || options.capAdd.length > 0 ? `0x${heldCapabilities().toString(16)}` : "0xffffffffffffffff",

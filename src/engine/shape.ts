@@ -62,6 +62,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     init: options.init,
     seccomp: config.linux.seccomp && keptFilter(config.linux.seccomp, facts.arch),
     raisedLimits: request.raisedLimits,
+    softFiles: request.softFiles,
     timeoutMs: timeoutOf(options),
     monitor: monitoringOf(options),
     ...(options.cidfile === undefined ? {} : { cidfile: options.cidfile }),

@@ -43,6 +43,8 @@ export interface ContainerInput {
   readonly seccomp?: KeptFilter | undefined;
   /** Types of limits above the caller's own hard ones. */
   readonly raisedLimits: readonly string[];
+  /** The caller's soft limit on open files, if it is below the hard one. */
+  readonly softFiles?: number | undefined;
   /** config.linux.netDevices, as they were found on the host. */
   readonly netDevices?: readonly NetDevice[] | undefined;
   /** The control groups are this scope of systemd's. */
@@ -131,6 +133,7 @@ export function planContainer(
     terminal,
     init: input.init,
     seccomp: input.seccomp,
+    softFiles: input.softFiles,
     manner: manner.process?.(child),
   });
 

@@ -26,12 +26,14 @@ import {
   bringBackPlan,
   KEPT_LOCK,
   letGo,
+  letGoToUndo,
   lockPlan,
   quietStart,
   type RunPlace,
   recovery,
   sealStage,
 } from "./life.ts";
+import { raiseSoftFiles } from "./limits.ts";
 import { listens, sendListener } from "./listener.ts";
 import { type Child, ownPidfd, ownProcfs } from "./namespaces.ts";
 import { inside, onHost, quote } from "./op.ts";
@@ -110,7 +112,16 @@ function createSections(input: CreateInput, facts: HostFacts) {
   const sections: Section[] = [
     {
       phase: "Claim",
-      ops: [lockOp, quietStart(), inBundle(bundle.directory), claim(input), gate.op, procOp, selfOp],
+      ops: [
+        lockOp,
+        quietStart(),
+        ...raiseSoftFiles(input.softFiles),
+        inBundle(bundle.directory),
+        claim(input),
+        gate.op,
+        procOp,
+        selfOp,
+      ],
     },
     { phase: "Limits", ops: made.limits },
     { phase: "Namespaces", ops: [...made.namespaces, known.op] },
@@ -318,6 +329,7 @@ export function failure({ place, directory }: CreateInput, moved: Instruction): 
         ],
       ),
     ]),
+    letGoToUndo(),
     onHost(undo, [{ do: "undo" }]),
     bringBackPlan(place),
     onHost(tell, become(place, "failed")),

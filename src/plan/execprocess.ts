@@ -25,7 +25,7 @@ import { readPid, sendTerminal } from "./handing.ts";
 import { awaits, expect, out, sys } from "./instructions.ts";
 import { FLAGS } from "./join.ts";
 import { type Kept, letGo, type RunPlace } from "./life.ts";
-import { raiseRlimits, setPriorities } from "./limits.ts";
+import { raiseRlimits, raiseSoftFiles, setPriorities } from "./limits.ts";
 import { listens, sendListener } from "./listener.ts";
 import { becomeRoot, type Child, cloneArgs, dieWithParent, ownPidfd, ownProcfs, undumpable } from "./namespaces.ts";
 import { inside, onHost, onTheWay } from "./op.ts";
@@ -37,7 +37,8 @@ import { openPipe } from "./started.ts";
 import type { Streams } from "./streams.ts";
 import { openTerminal } from "./terminal.ts";
 
-export interface ExecInput extends Pick<ContainerInput, "config" | "root" | "seccomp" | "raisedLimits" | "resctrl"> {
+export interface ExecInput
+  extends Pick<ContainerInput, "config" | "root" | "seccomp" | "raisedLimits" | "softFiles" | "resctrl"> {
   /** Directory of the container. */
   readonly directory: string;
   readonly id: string;
@@ -136,6 +137,7 @@ export function execProcess(
     terminal,
     init: false,
     seccomp: input.seccomp,
+    softFiles: input.softFiles,
     manner: {
       preserved: input.preserved,
       existingDirectory: true,
@@ -162,7 +164,7 @@ export function execProcess(
   const pipe = openPipe();
   const kept = letGo(lock, child, processOps.detached, terminal, [pipe.reads, ...more]);
   return {
-    claim: [procOp, selfOp, target.op, pipe.op, ...(silent ? [silent.op] : [])],
+    claim: [...raiseSoftFiles(input.softFiles), procOp, selfOp, target.op, pipe.op, ...(silent ? [silent.op] : [])],
     limits: [...(own ? [own.op] : []), ...groups.prepare],
     namespaces: [
       ...child.ops,

@@ -211,11 +211,32 @@ export function bringBackPlan(place: RunPlace): Op {
   ]);
 }
 
+/** Locks are the first that a run opens. */
+const BEHIND_LOCKS = 16;
+
+/** Undoing opens files too, and needs none of the run's own: a kill leaves it none either. They may be what it failed for. */
+export function letGoToUndo(): Op {
+  const told = {
+    call: "close_range",
+    object: "the descriptors of the run, but its locks",
+    why: "Taking back opens files too, and a run may have failed for want of descriptors.",
+  };
+  return onHost(told, [
+    sys("close_range", [BEHIND_LOCKS, KEPT_LOCK - 1, 0]),
+    sys("close_range", [KEPT_LOCK + 1, 0xffffffff, 0]),
+  ]);
+}
+
 /** What the stage does when an op failed: undo, then let the program tell. */
 export function afterFailure(place: RunPlace, more: readonly Instruction[] = []): Op[] {
   const undo = { call: "unlinkat", object: "what was done so far", why: "A failed run leaves nothing behind." };
   const tell = { call: "execve", object: "vitrine failed", why: "The program says which step failed, and why." };
-  return [onHost(undo, [{ do: "undo" }, ...more]), bringBackPlan(place), onHost(tell, become(place, "failed"))];
+  return [
+    letGoToUndo(),
+    onHost(undo, [{ do: "undo" }, ...more]),
+    bringBackPlan(place),
+    onHost(tell, become(place, "failed")),
+  ];
 }
 
 /** What another command does when the stage was killed. Its child may still be dying, and holds the lock until then. */

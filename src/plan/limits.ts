@@ -1,7 +1,7 @@
 /** Limits and priorities of single processes: getrlimit(2), proc_pid_oom_score_adj(5). */
 import { O_CLOEXEC, O_WRONLY } from "../linux/constants.ts";
 import type { Process, Rlimit } from "../spec/config.ts";
-import { struct, sys, text, u64, withPid } from "./instructions.ts";
+import { expect, out, struct, sys, text, u64, withPid } from "./instructions.ts";
 import { inside, onHost } from "./op.ts";
 import type { Instruction, Op } from "./plan.ts";
 import { type Scheduled, setScheduling } from "./scheduling.ts";
@@ -9,6 +9,8 @@ import { type Scheduled, setScheduling } from "./scheduling.ts";
 /** In the order of the kernel's numbers (asm-generic/resource.h). */
 const TYPES =
   "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME".split(" ");
+
+export const RLIMIT_TYPES = TYPES.map((type) => `RLIMIT_${type}`);
 
 const numberOf = ({ type }: Rlimit) => TYPES.indexOf(type.replace(/^RLIMIT_/, ""));
 const nameOf = ({ type }: Rlimit) => type.replace(/^RLIMIT_/, "").toLowerCase();
@@ -33,6 +35,39 @@ export function setRlimits({ rlimits = [] }: Process): Op[] {
       rlimits.map((r) => sys("prlimit64", [0, numberOf(r), rlimit(r), 0])),
     ),
   ];
+}
+
+const RLIMIT_NOFILE = TYPES.indexOf("NOFILE");
+
+/** Sets the soft limit on open files, and leaves the hard one as it is. @param soft undefined: as high as that */
+function setSoftFiles(soft: number | undefined): Instruction[] {
+  const limit = out(16); // struct rlimit64
+  const hard = expect({ load: limit, at: 8, width: 8 }, 0n, 0n, "EIO");
+  const both = struct([u64(soft ?? hard), u64(hard)]);
+  return [sys("prlimit64", [0, RLIMIT_NOFILE, 0, limit]), hard, sys("prlimit64", [0, RLIMIT_NOFILE, both, 0])];
+}
+
+/** @param soft the caller's limit, if it is not as high as it may be */
+export function raiseSoftFiles(soft: number | undefined): Op[] {
+  if (soft === undefined) return [];
+  const told = {
+    call: "prlimit64",
+    object: "open files of the stage",
+    why: "Each mount is a descriptor until it is attached: the soft limit is raised to the hard one.",
+  };
+  return [onHost(told, setSoftFiles(undefined))];
+}
+
+/** The program is to have the limit that the caller had. */
+export function lowerSoftFiles(soft: number | undefined, { rlimits = [] }: Process): Op[] {
+  if (soft === undefined || rlimits.some(({ type }) => type === "RLIMIT_NOFILE")) return [];
+  const told = {
+    call: "prlimit64",
+    object: `open files ${soft}`,
+    why: "The program has the soft limit that the caller had.",
+    sh: `ulimit -Sn ${soft}`,
+  };
+  return [inside(told, setSoftFiles(soft))];
 }
 
 /** Only a process with CAP_SYS_RESOURCE over the host may raise a hard limit: the stage does it for the container. */

@@ -56,9 +56,6 @@ export function holdingsKept({ start, connection, pipes, log }: Holdings): Instr
   return [start, connection, input, output, error, log].filter((i) => i !== undefined);
 }
 
-/** The last one below the lowest limit in use. */
-const LARGEST = 255;
-
 export interface Pair {
   readonly op: Op;
   readonly ours: Instruction;
@@ -115,18 +112,12 @@ export function cloneMonitor(
 
 /** Until the container runs, the monitor ends with the command; a failure is told by the command. */
 export function beginMonitor(command: Instruction, pair: Pair | undefined): Op[] {
-  // A table of descriptors that two processes share grows slowly (expand_fdtable() in the kernel waits for all CPUs): while
-  // it is still this process's alone, it is made as large as it will have to be.
-  const room = [sys("dup3", [command, LARGEST, O_CLOEXEC]), sys("close", [LARGEST])];
   const told = {
     call: "setsid",
     object: "a session of the monitor's own",
     why: "No terminal's keys or hang-up reach it, and no logout ends it with the session.",
   };
-  return [
-    endWithCommand(command),
-    onHost(told, [sys("setsid", []), ...(pair ? [sys("close", [pair.ours])] : []), ...room]),
-  ];
+  return [endWithCommand(command), onHost(told, [sys("setsid", []), ...(pair ? [sys("close", [pair.ours])] : [])])];
 }
 
 /** To be said again when ids were changed: the kernel forgets it then (prctl(2), PR_SET_PDEATHSIG). */

@@ -4,6 +4,7 @@ import {
   CLONE_INTO_CGROUP,
   CLONE_NEWTIME,
   CLONE_PARENT,
+  F_DUPFD_CLOEXEC,
   MS_PRIVATE,
   MS_REC,
   O_CLOEXEC,
@@ -34,15 +35,22 @@ export function ownProcfs(): { op: Op; procfs: Instruction } {
 }
 
 /** The stage's own pidfd: the child watches it, so that it never waits for a parent that is gone. */
+/** More than a plan with many mounts needs; the last one below the lowest limit in use. */
+const LAST_DESCRIPTOR = 255;
+
 export function ownPidfd(by: typeof onHost = onHost): { op: Op; pidfd: Instruction } {
   const pid = sys("getpid", []);
   const pidfd = sys("pidfd_open", [pid, 0]);
+  // A table of descriptors that two processes share grows slowly (expand_fdtable() in the kernel waits for all CPUs, 10 to 20 ms): while
+  // it is still this process's alone, it is made as large as it will have to be, if the limit allows.
+  const last = sys("fcntl", [pidfd, F_DUPFD_CLOEXEC, LAST_DESCRIPTOR], { ok: ["EINVAL", "EMFILE"] });
+  const room = [last, sys("close", [last], { ok: ["EBADF"] })];
   const told = {
     call: "pidfd_open",
     object: "the stage itself",
     why: "The container's process can see through this whether the stage still lives.",
   };
-  return { op: by(told, [pid, pidfd]), pidfd };
+  return { op: by(told, [pid, pidfd, ...(by === onHost ? room : [])]), pidfd };
 }
 
 export interface Child {

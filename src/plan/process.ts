@@ -25,7 +25,7 @@ import type { HostFacts } from "../linux/facts.ts";
 import type { Config, Linux, Process } from "../spec/config.ts";
 import { alt, bytes, expect, strings, struct, sys, u32, u64, unless } from "./instructions.ts";
 import { labelProgram } from "./labels.ts";
-import { setRlimits } from "./limits.ts";
+import { lowerSoftFiles, setRlimits } from "./limits.ts";
 import { listens } from "./listener.ts";
 import { setMemoryPolicy } from "./memorypolicy.ts";
 import { dieWithParent } from "./namespaces.ts";
@@ -73,6 +73,8 @@ export interface ProcessInput {
   /** A first process that reaps stands before the program. */
   readonly init: boolean;
   readonly seccomp: KeptFilter | undefined;
+  /** See ContainerInput. */
+  readonly softFiles: number | undefined;
   readonly manner?: ProcessManner | undefined;
 }
 
@@ -109,7 +111,7 @@ export function planProcess(input: ProcessInput): ProcessOps {
   if (manner.streams) ops.push(ownStreams(manner.streams));
   if (manner.silent) ops.push(silentStreams(manner.silent));
   if (manner.kept) ops.push(keepOnly(manner.kept, manner.preserved ?? 0));
-  ops.push(...setRlimits(process));
+  ops.push(...setRlimits(process), ...lowerSoftFiles(input.softFiles, process));
   if (manner.ready) ops.push(findProgram(process), ...manner.ready);
   const last = [...(early || listener ? [] : filter), program(process)];
   ops.push(...(init ? firstProcess(last) : last));

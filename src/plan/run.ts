@@ -8,6 +8,7 @@ import { endClient, serveClient, wordsOf } from "./client.ts";
 import { type ContainerInput, planContainer } from "./container.ts";
 import { awaits, sys } from "./instructions.ts";
 import { afterFailure, end, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
+import { raiseSoftFiles } from "./limits.ts";
 import {
   beginMonitor,
   cloneMonitor,
@@ -93,7 +94,7 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
   return [
     {
       phase: "Claim",
-      ops: [lockOp, quietStart(), ...claimed.ops, procOp, selfOp],
+      ops: [lockOp, quietStart(), ...raiseSoftFiles(input.softFiles), ...claimed.ops, procOp, selfOp],
     },
     { phase: "Limits", ops: limits },
     { phase: "Namespaces", ops: namespaces },
@@ -202,6 +203,7 @@ function heldByMonitor(
       phase: "Claim",
       ops: [
         ...beginMonitor(from.command, from.pair),
+        ...raiseSoftFiles(input.softFiles),
         ...claimed.ops,
         procOp,
         selfOp,

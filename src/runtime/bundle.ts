@@ -13,6 +13,10 @@ import type { scopeOf } from "./scope.ts";
 
 export interface Bundle {
   readonly directory: string;
+  /** Of config.json. */
+  readonly text: string;
+  /** The root as config.json names it, absolute. */
+  readonly askedRoot: string;
   /** The root's path is absolute; the groups' one begins with a slash. */
   readonly config: Config;
   /** Where systemd manages the groups. */
@@ -30,11 +34,13 @@ export interface Managed {
 /** @throws NOT_FOUND, INVALID with the JSON path of what is wrong, LIMIT_UNAVAILABLE */
 export function readBundle(path: string, id: string, facts: HostFacts, managed: Managed): Bundle {
   const directory = directoryOf(path);
-  const checked = checkConfig(parseConfig(readConfig(directory)), configHost(facts));
+  const text = readConfig(directory);
+  const checked = checkConfig(parseConfig(text), configHost(facts));
   const { process } = checked.config;
   if (!process)
     throw new VitrineError("INVALID", "$.process: nothing to run", { hint: "a container is created for a process" });
-  const root = rootOf(resolve(directory, checked.config.root.path));
+  const askedRoot = resolve(directory, checked.config.root.path);
+  const root = rootOf(askedRoot);
   const asked = checked.config.linux.cgroupsPath;
   const { scope, path: groups } = managed.scopeOf
     ? managed.scopeOf(asked, id, managed.directory)
@@ -49,7 +55,7 @@ export function readBundle(path: string, id: string, facts: HostFacts, managed: 
       `$.linux.resources: this host cannot limit ${lacking}: no cgroup hierarchy has that controller`,
       { hint: "see /proc/cgroups; it may have to be enabled on the kernel's command line" },
     );
-  return { directory, config, scope, warnings: checked.warnings };
+  return { directory, text, askedRoot, config, scope, warnings: checked.warnings };
 }
 
 function directoryOf(path: string): string {

@@ -1,12 +1,13 @@
 /** `create` and `run`: from a bundle to a plan file, and then this process becomes the stage. */
 import { lstatSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Identity, newIdentity } from "../container/identity.ts";
+import { type Identity, newIdentity, runDirectory, STAND_IN } from "../container/identity.ts";
 import { claimRun, dropRun, writePlan } from "../container/runs.ts";
 import { isTerminal } from "../container/terminal.ts";
 import { withTrailer } from "../container/trailer.ts";
 import { collect } from "../engine/gc.ts";
 import { hardLimits } from "../engine/limits.ts";
+import { softFiles } from "../engine/softfiles.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { planCreate } from "../plan/create.ts";
@@ -15,7 +16,7 @@ import type { Config } from "../spec/config.ts";
 import { encode, type Layout } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import { handOver } from "./become.ts";
-import { readBundle } from "./bundle.ts";
+import { type Bundle, readBundle } from "./bundle.ts";
 import type { CreateRecord } from "./container.ts";
 import { containerPath, environmentOfOurs, type Runtime } from "./context.ts";
 import { checkId } from "./id.ts";
@@ -29,6 +30,8 @@ export interface CreateOptions {
   readonly noNewKeyring: boolean;
   /** The groups are a scope of systemd's. */
   readonly systemdCgroup?: boolean;
+  /** Those of the whole command line. */
+  readonly words?: readonly string[];
   /** Undefined: created only. */
   readonly run?: { readonly detach: boolean; readonly keep: boolean } | undefined;
 }
@@ -58,49 +61,105 @@ export async function prepareCreate(
   identity: Identity,
   warn: (text: string) => void,
 ): Promise<Prepared> {
-  const { engine } = runtime;
-  const { facts, paths } = engine;
-  const { id } = options;
-  await collect(engine); // first: it may free the id
-  const directory = checkNew(runtime, id);
-  const bundle = readBundle(options.bundle, id, facts, {
-    directory,
-    scopeOf: options.systemdCgroup ? (await import("./scope.ts")).scopeOf : undefined,
-  });
+  const { paths } = runtime.engine;
+  await collect(runtime.engine); // first: it may free the id
+  checkNew(runtime, options.id);
+  const bundle = await bundleOf(runtime, options);
   for (const warning of bundle.warnings) warn(warning);
-  const { config } = bundle;
-  checkTerminal(config, options);
-  const run = claimRun(paths, identity);
+  checkTerminal(bundle.config, options);
+  const directory = claimRun(paths, identity);
   try {
-    const input: CreateInput = {
-      id,
-      config,
-      directory,
-      root: { kind: "directory", path: config.root.path, asItIs: true, follows: follows(config) },
-      place: { directory: run, program: engine.program, arguments: runtime.global, env: environmentOfOurs() },
-      stage: engine.stage,
-      bundle: { directory: bundle.directory },
-      scope: bundle.scope,
-      created: new Date().toISOString(),
-      owner: "",
-      pidFile: options.pidFile === undefined ? undefined : resolve(options.pidFile),
-      consoleSocket: options.consoleSocket === undefined ? undefined : resolve(options.consoleSocket),
-      preserved: preservedDescriptors(options.preserveFds),
-      sharedKeyring: options.noNewKeyring,
-      inodes: {},
-      init: false,
-      raisedLimits: raisedLimits(config),
-      ...(config.linux.seccomp ? { seccomp: await compiled(config, engine) } : {}),
-      ...(options.run ? { run: manner(options.run) } : {}),
-      ...(await hostParts(runtime, config, id)),
-    };
-    const plan = planCreate(input, facts);
-    const { file, layout } = encode(plan, facts.arch);
-    const record = createRecord("create", identity, input, facts, plan.marks, layout);
-    return { directory: run, file: withTrailer(file, record), layout };
+    const created = new Date().toISOString();
+    const { file, layout } = await planBundle(runtime, options, bundle, identity, created);
+    if (mayComeAgain(runtime, bundle, options))
+      await keepIfAgain(runtime, options, bundle, { file, identity, created });
+    return { directory, file, layout };
   } catch (error) {
-    dropRun(run);
+    dropRun(directory);
     throw error;
+  }
+}
+
+async function bundleOf(runtime: Runtime, { bundle, id, systemdCgroup }: CreateOptions): Promise<Bundle> {
+  const scopeOf = systemdCgroup ? (await import("./scope.ts")).scopeOf : undefined;
+  return readBundle(bundle, id, runtime.engine.facts, { directory: containerPath(runtime, id), scopeOf });
+}
+
+async function planBundle(
+  runtime: Runtime,
+  options: CreateOptions,
+  bundle: Bundle,
+  identity: Identity,
+  created: string,
+): Promise<{ file: Uint8Array; layout: Layout }> {
+  const { engine } = runtime;
+  const { facts } = engine;
+  const { config } = bundle;
+  const { id } = options;
+  const input: CreateInput = {
+    id,
+    config,
+    directory: containerPath(runtime, id),
+    root: { kind: "directory", path: config.root.path, asItIs: true, follows: follows(config) },
+    place: {
+      directory: runDirectory(engine.paths, identity),
+      program: engine.program,
+      arguments: runtime.global,
+      env: environmentOfOurs(),
+    },
+    stage: engine.stage,
+    bundle: { directory: bundle.directory },
+    scope: bundle.scope,
+    created,
+    owner: "",
+    pidFile: options.pidFile === undefined ? undefined : resolve(options.pidFile),
+    consoleSocket: options.consoleSocket === undefined ? undefined : resolve(options.consoleSocket),
+    preserved: preservedDescriptors(options.preserveFds),
+    sharedKeyring: options.noNewKeyring,
+    inodes: {},
+    init: false,
+    raisedLimits: raisedLimits(config),
+    softFiles: softFiles(),
+    ...(config.linux.seccomp ? { seccomp: await compiled(config, engine) } : {}),
+    ...(options.run ? { run: manner(options.run) } : {}),
+    ...(await hostParts(runtime, config, id)),
+  };
+  const plan = planCreate(input, facts);
+  const { file, layout } = encode(plan, facts.arch);
+  return { file: withTrailer(file, createRecord("create", identity, input, facts, plan.marks, layout)), layout };
+}
+
+/** What is asked of the host, or told, anew each time is not for a template. */
+function mayComeAgain({ global }: Runtime, bundle: Bundle, { id, words, preserveFds }: CreateOptions): boolean {
+  const { config, scope, warnings } = bundle;
+  const { netDevices, intelRdt, namespaces } = config.linux;
+  const told = warnings.length > 0 && global.some((word) => word === "--log" || word === "--debug");
+  return (
+    words?.at(-1) === id &&
+    preservedDescriptors(preserveFds) === 0 &&
+    !(told || scope || netDevices || intelRdt || namespaces.some(({ path }) => path !== undefined))
+  );
+}
+
+/** At the second time: a bundle that comes once, as callers like podman make them, costs no more than a note. */
+async function keepIfAgain(
+  runtime: Runtime,
+  options: CreateOptions,
+  bundle: Bundle,
+  real: { readonly file: Uint8Array; readonly identity: Identity; readonly created: string },
+): Promise<void> {
+  const { paths, stage } = runtime.engine;
+  const { isSeen, keepTemplate, standInId, STAND_IN_CREATED } = await import("./template.ts");
+  const asked = { words: options.words ?? [], id: options.id, config: bundle.text, root: bundle.askedRoot };
+  try {
+    if (!isSeen(paths, asked)) return;
+    const others = { ...options, id: standInId(options.id.length) };
+    const theirs = await bundleOf(runtime, others);
+    const { file } = await planBundle(runtime, others, theirs, { ...STAND_IN, name: others.id }, STAND_IN_CREATED);
+    keepTemplate(paths, stage.path, asked, { file, bundle: bundle.directory, root: bundle.config.root.path }, real);
+  } catch (error) {
+    // A full disk, or another command that drops all templates: it goes without one.
+    if (!("errno" in (error as object))) throw error;
   }
 }
 

@@ -6,6 +6,7 @@ import { claimRun, dropRun, writePlan } from "../container/runs.ts";
 import { isTerminal } from "../container/terminal.ts";
 import { withTrailer } from "../container/trailer.ts";
 import { collect } from "../engine/gc.ts";
+import { softFiles } from "../engine/softfiles.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { planExec } from "../plan/exec.ts";
@@ -78,6 +79,7 @@ export async function prepareExec(runtime: Runtime, options: ExecOptions, identi
       root: created.root,
       ...(created.seccomp ? { seccomp: created.seccomp } : {}),
       raisedLimits: raisedLimits(config),
+      softFiles: softFiles(),
       resctrl: created.resctrl,
       directory: container.directory,
       id: created.id,

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describeStep, type FailedStep, failedStep } from "../container/failure.ts";
 import { dropRun, planFile } from "../container/runs.ts";
+import { dropTemplates } from "../container/template.ts";
 import { diagnose } from "../engine/diagnose.ts";
 import { forgetFacts } from "../engine/facts.ts";
 import { VitrineError } from "../errors.ts";
@@ -36,6 +37,7 @@ export function tellFailure(runtime: Runtime, directory: string): VitrineError {
   const file = readFileSync(planFile(directory));
   dropRun(directory);
   forgetFacts(runtime.engine.paths);
+  dropTemplates(runtime.engine.paths);
   return failureIn(runtime, file);
 }
 

@@ -1,5 +1,6 @@
 /** OCI runtimes, command by command, on the same bundles. */
 import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crunBefore, makeBundle } from "./peers.ts";
 import type { Place } from "./place.ts";
@@ -12,6 +13,13 @@ interface Runtime {
   /** Of a container that ends at once, and of one that goes on. */
   readonly once: string;
   readonly long: string;
+}
+
+/** A config that was never seen: what comes again is known to some. */
+function renew({ once }: Runtime): void {
+  const file = join(once, "config.json");
+  const config = JSON.parse(readFileSync(file, "utf8"));
+  writeFileSync(file, JSON.stringify({ ...config, annotations: { "org.example.round": String(performance.now()) } }));
 }
 
 export interface OciRace {
@@ -43,13 +51,24 @@ export async function ociRaces(place: Place, rootfs: string, program: string): P
     spawnSync(file, [...args, "run", "--detach", "--bundle", long, "long"], { stdio: "ignore" });
     place.onLeave(() => void spawnSync(file, [...args, "delete", "--force", "long"], { stdio: "ignore" }));
   }
-  const race = (title: string, command: (runtime: Runtime) => readonly string[]): OciRace => {
-    const entries = there.map((r): Entry => ({ name: r.name, argv: command(r), note: "" }));
+  const race = (
+    title: string,
+    command: (runtime: Runtime) => readonly string[],
+    after?: (runtime: Runtime) => void,
+  ): OciRace => {
+    const entries = there.map(
+      (r): Entry => ({ name: r.name, argv: command(r), note: "", ...(after ? { after: () => after(r) } : {}) }),
+    );
     return { title, entrants: [...entries, ...absent] };
   };
   const row = '"$@" create --bundle "$0" once && "$@" start once && "$@" delete --force once';
   return [
     race("run", ({ argv, once }) => [...argv, "run", "--bundle", once, "once"]),
+    race(
+      "run of a bundle that is new each time",
+      ({ argv, once }) => [...argv, "run", "--bundle", once, "once"],
+      renew,
+    ),
     race("create, start and delete --force", ({ argv, once }) => ["sh", "-c", row, once, ...argv]),
     race("exec", ({ argv }) => [...argv, "exec", "long", "/bin/true"]),
     race("state", ({ argv }) => [...argv, "state", "long"]),

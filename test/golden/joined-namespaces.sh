@@ -16,12 +16,12 @@ inside_1() {
 
   # Namespaces
 
-  # 25. prctl PR_SET_PDEATHSIG SIGKILL
+  # 26. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 25 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 26 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(setpriv --pdeathsig KILL)
 
-  # step 26: prctl PR_SET_DUMPABLE 0: no on-board tool does this
+  # step 27: prctl PR_SET_DUMPABLE 0: no on-board tool does this
   # Nobody may trace this process, read its memory or take its descriptors before it is the container's program.
   exec "${CHAIN[@]}" bash -c inside_2
 }
@@ -29,29 +29,29 @@ inside_1() {
 inside_2() {
   begin
 
-  # 27. mount / recursively private
+  # 28. mount / recursively private
   # No mount made in here is seen outside, and none made outside arrives in here.
-  step 27 'mount / recursively private'
+  step 28 'mount / recursively private'
   mount --make-rprivate /
 
-  # 28. sethostname 0123456789ab
+  # 29. sethostname 0123456789ab
   # A name of its own in a UTS namespace of its own; the host keeps its name.
-  step 28 'sethostname 0123456789ab'
+  step 29 'sethostname 0123456789ab'
   hostname 0123456789ab
 
-  # 29. write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  # 30. write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
   # The process puts itself under the limits, before anything of the container runs.
-  step 29 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
-  ask 29
+  step 30 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+  ask 30
 
-  # 30. setns the cgroup namespace
+  # 31. setns the cgroup namespace
   # Groups are seen from where the other container sees them.
-  step 30 'setns the cgroup namespace'
+  step 31 'setns the cgroup namespace'
   CHAIN+=(nsenter --cgroup=/proc/77/ns/cgroup)
 
-  # 31. setresuid 0 of the user namespace
+  # 32. setresuid 0 of the user namespace
   # Until its ids are mapped the process is nobody; now it is root of its own namespace only.
-  step 31 'setresuid 0 of the user namespace'
+  step 32 'setresuid 0 of the user namespace'
   CHAIN+=(setpriv --reuid 0 --regid 0 --clear-groups)
   exec "${CHAIN[@]}" bash -c inside_3
 }
@@ -61,27 +61,27 @@ inside_3() {
 
   # Root file system
 
-  # 32. move_mount the root file system onto /
+  # 33. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
-  step 32 'move_mount the root file system onto /'
-  hear 58
+  step 33 'move_mount the root file system onto /'
+  hear 60
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
 
-  # 33. mount proc on /proc
+  # 34. mount proc on /proc
   # A procfs of this PID namespace: without it ps would show (and kill would reach) other processes.
-  step 33 'mount proc on /proc'
+  step 34 'mount proc on /proc'
   mount -t proc -o nosuid,noexec,nodev proc $ROOT/proc
 
-  # 34. mount tmpfs on /dev
+  # 35. mount tmpfs on /dev
   # Memory, gone with the container.
-  step 34 'mount tmpfs on /dev'
+  step 35 'mount tmpfs on /dev'
   mount -t tmpfs -o nosuid,strictatime,mode=755,size=65536k tmpfs $ROOT/dev
 
-  # 35. move_mount /dev/{null,zero,full,random,urandom,tty}
+  # 36. move_mount /dev/{null,zero,full,random,urandom,tty}
   # The nodes and the usual links; no disk, no memory, no terminal of the host.
-  step 35 'move_mount /dev/{null,zero,full,random,urandom,tty}'
+  step 36 'move_mount /dev/{null,zero,full,random,urandom,tty}'
   for n in null zero full random urandom tty; do mount --move $MOUNTS/dev-$n $ROOT/dev/$n; done
   ln -s /proc/self/fd $ROOT/dev/fd
   ln -s /proc/self/fd/0 $ROOT/dev/stdin
@@ -90,19 +90,19 @@ inside_3() {
   ln -s pts/ptmx $ROOT/dev/ptmx
   ln -s /proc/kcore $ROOT/dev/core
 
-  # 36. mount devpts on /dev/pts
+  # 37. mount devpts on /dev/pts
   # Pseudo terminals of its own: none of the host's can be opened.
-  step 36 'mount devpts on /dev/pts'
+  step 37 'mount devpts on /dev/pts'
   mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5 devpts $ROOT/dev/pts
 
-  # 37. mount sysfs on /sys
+  # 38. mount sysfs on /sys
   # Devices and kernel objects to look at, not to change.
-  step 37 'mount sysfs on /sys'
+  step 38 'mount sysfs on /sys'
   mount -t sysfs -o nosuid,noexec,nodev,ro sysfs $ROOT/sys
 
-  # 38. mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup
+  # 39. mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup
   # The limits it sits under, to look at, not to change.
-  step 38 'mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup'
+  step 39 'mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup'
   mount -t tmpfs -o nosuid,noexec,nodev,relatime,mode=755 tmpfs $ROOT/sys/fs/cgroup
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,cpuset cgroup $ROOT/sys/fs/cgroup/cpuset
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,cpu,cpuacct cgroup $ROOT/sys/fs/cgroup/cpu,cpuacct
@@ -112,81 +112,86 @@ inside_3() {
   mount -t cgroup2 -o nosuid,noexec,nodev,relatime,ro cgroup $ROOT/sys/fs/cgroup/unified
   mount -o remount,bind,nosuid,noexec,nodev,relatime,ro $ROOT/sys/fs/cgroup
 
-  # 39. mount mqueue on /dev/mqueue
+  # 40. mount mqueue on /dev/mqueue
   # POSIX message queues of this IPC namespace.
-  step 39 'mount mqueue on /dev/mqueue'
+  step 40 'mount mqueue on /dev/mqueue'
   mount -t mqueue -o nosuid,noexec,nodev mqueue $ROOT/dev/mqueue
 
-  # 40. mount tmpfs on /dev/shm
+  # 41. mount tmpfs on /dev/shm
   # Memory, gone with the container.
-  step 40 'mount tmpfs on /dev/shm'
+  step 41 'mount tmpfs on /dev/shm'
   mount -t tmpfs -o nosuid,noexec,nodev,mode=1777,size=65536k shm $ROOT/dev/shm
 
-  # 41. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
+  # 42. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
   # These belong to the one kernel that all share; writing there would reach the host.
-  step 41 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
+  step 42 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
   for p in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done
 
-  # 42. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
+  # 43. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
   # These tell about the host, or reach it: each is covered by nothing at all.
-  step 42 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
+  step 43 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
   for p in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware; do if [ -d "$ROOT$p" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0,nr_inodes=2 tmpfs "$ROOT$p"; elif [ -e "$ROOT$p" ]; then mount --bind $ROOT/dev/null "$ROOT$p"; fi; done
 
-  # 43. pivot_root . .
+  # 44. pivot_root . .
   # Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.
-  step 43 'pivot_root . .'
+  step 44 'pivot_root . .'
   # Asked for at the very end: after it there are none of the host's tools.
 
   # Process
 
-  # 44. setsid a session and keyring of its own
+  # 45. setsid a session and keyring of its own
   # No controlling terminal and no keys of the caller.
-  step 44 'setsid a session and keyring of its own'
+  step 45 'setsid a session and keyring of its own'
   CHAIN+=(setsid)
 
-  # 45. prctl PR_CAPBSET_DROP of 29 capabilities
+  # 46. prctl PR_CAPBSET_DROP of 29 capabilities
   # No program started in here can ever get dac_read_search, linux_immutable, net_broadcast, net_admin, net_raw, ipc_lock, ipc_owner, sys_module, sys_rawio, sys_ptrace, sys_pacct, sys_admin, sys_boot, sys_nice, sys_resource, sys_time, sys_tty_config, mknod, lease, audit_control, mac_override, mac_admin, syslog, wake_alarm, block_suspend, audit_read, perfmon, bpf, checkpoint_restore.
-  step 45 'prctl PR_CAPBSET_DROP of 29 capabilities'
+  step 46 'prctl PR_CAPBSET_DROP of 29 capabilities'
   CHAIN+=(setpriv --bounding-set -dac_read_search,-linux_immutable,-net_broadcast,-net_admin,-net_raw,-ipc_lock,-ipc_owner,-sys_module,-sys_rawio,-sys_ptrace,-sys_pacct,-sys_admin,-sys_boot,-sys_nice,-sys_resource,-sys_time,-sys_tty_config,-mknod,-lease,-audit_control,-mac_override,-mac_admin,-syslog,-wake_alarm,-block_suspend,-audit_read,-perfmon,-bpf,-checkpoint_restore)
 
-  # 46. fchdir /
+  # 47. fchdir /
   # The working directory, made where it is missing.
-  step 46 'fchdir /'
+  step 47 'fchdir /'
   cd $ROOT/
 
-  # 47. setresuid uid 0, gid 0
+  # 48. setresuid uid 0, gid 0
   # The user that the container's program runs as.
-  step 47 'setresuid uid 0, gid 0'
+  step 48 'setresuid uid 0, gid 0'
   umask 022
   CHAIN+=(--reuid 0 --regid 0 --clear-groups)
 
-  # 48. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
+  # 49. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
   # The few rights of root that are left to it; inheritable and ambient ones are empty.
-  step 48 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
+  step 49 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
   CHAIN+=(--inh-caps=-all --ambient-caps=-all)
 
-  # 49. prctl PR_SET_NO_NEW_PRIVS
+  # 50. prctl PR_SET_NO_NEW_PRIVS
   # A set-user-ID program inside gives nobody more rights.
-  step 49 'prctl PR_SET_NO_NEW_PRIVS'
+  step 50 'prctl PR_SET_NO_NEW_PRIVS'
   CHAIN+=(--no-new-privs)
 
-  # 50. prctl PR_SET_PDEATHSIG SIGKILL
+  # 51. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 50 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 51 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(--pdeathsig KILL)
 
-  # 51. close_range 3 and above
+  # 52. close_range 3 and above
   # Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.
-  step 51 'close_range 3 and above'
+  step 52 'close_range 3 and above'
   for fd in $(ls /proc/self/fd); do close $fd; done
 
-  # step 52: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
+  # 53. prlimit64 open files 1024
+  # The program has the soft limit that the caller had.
+  step 53 'prlimit64 open files 1024'
+  ulimit -Sn 1024
+
+  # step 54: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
   # From here on the kernel refuses system calls that the profile does not allow, to this process and all it starts.
 
-  # 53. execve true
+  # 55. execve true
   # The program itself. From here on nothing of the engine is inside.
-  step 53 'execve true'
-  END=$'echo 43 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
+  step 55 'execve true'
+  END=$'echo 44 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
   CHAIN+=(env -i --default-signal=INT,QUIT --)
   CHAIN+=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
   CHAIN+=(HOSTNAME=0123456789ab)
@@ -198,8 +203,8 @@ export -f first step failed hear ask begin announce close mount mount_inside cd 
 
 # -------- Outside, when the container's process asks for it
 
-for_inside_29() {
-  step 29 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+for_inside_30() {
+  step 30 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
   echo $PID > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
   echo $PID > /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
   echo $PID > /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
@@ -207,8 +212,8 @@ for_inside_29() {
   echo $PID > /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
 }
 
-for_inside_43() {
-  step 43 'pivot_root . .'
+for_inside_44() {
+  step 44 'pivot_root . .'
   nsenter -t $PID -m sh -c 'cd $ROOT && pivot_root . .'
   nsenter -t $PID -m umount -l /
 }
@@ -224,170 +229,173 @@ for_inside_43() {
 # step 2: rt_sigprocmask all signals blocked: no on-board tool does this
 # Signals that arrive meanwhile wait, and are then handed to the container.
 
-# 3. symlinkat the name calm_heron_3f2a
+# step 3: prlimit64 open files of the stage: no on-board tool does this
+# Each mount is a descriptor until it is attached: the soft limit is raised to the hard one.
+
+# 4. symlinkat the name calm_heron_3f2a
 # A link to the id, made whole or not at all, and only by one: the name is taken, or it is ours.
-step 3 'symlinkat the name calm_heron_3f2a'
+step 4 'symlinkat the name calm_heron_3f2a'
 mkdir -p /var/lib/vitrine/names && ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /var/lib/vitrine/names/calm_heron_3f2a
 undo 'rm -f /var/lib/vitrine/names/calm_heron_3f2a'
 
-# 4. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 5. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # Room for what the container writes.
-step 4 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 5 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir -p $SCRATCH/upper $SCRATCH/work
 undo 'rm -rf $SCRATCH'
 
-# step 5: fsmount a private procfs: no on-board tool does this
+# step 6: fsmount a private procfs: no on-board tool does this
 # The id maps are written through a procfs that nobody else can reach or cover.
 
-# step 6: pidfd_open the stage itself: no on-board tool does this
+# step 7: pidfd_open the stage itself: no on-board tool does this
 # The container's process can see through this whether the stage still lives.
 
 # Limits
 
-# 7. mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 8. mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (cpuset), so that this container can be limited, measured and ended as a whole.
-step 7 'mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 8 'mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 8. write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
+# 9. write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
 # A new cpuset is empty, and an empty one takes no process: it gets its parent's.
-step 8 'write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus'
+step 9 'write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus'
 cat /sys/fs/cgroup/cpuset/cpuset.cpus > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
 
-# 9. write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
+# 10. write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
 # A new cpuset is empty, and an empty one takes no process: it gets its parent's.
-step 9 'write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems'
+step 10 'write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems'
 cat /sys/fs/cgroup/cpuset/cpuset.mems > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
 
-# 10. mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 11. mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (cpu,cpuacct), so that this container can be limited, measured and ended as a whole.
-step 10 'mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 11 'mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 11. mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 12. mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (memory), so that this container can be limited, measured and ended as a whole.
-step 11 'mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 12 'mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 12. mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 13. mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (pids), so that this container can be limited, measured and ended as a whole.
-step 12 'mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 13 'mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 13. write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
+# 14. write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 # Limit: at most 2048 processes.
-step 13 'write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
+step 14 'write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
 echo 2048 > /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 
-# 14. mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 15. mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (name=systemd), so that this container can be limited, measured and ended as a whole.
-step 14 'mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 15 'mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 15. mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 16. mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (v2), so that this container can be limited, measured and ended as a whole.
-step 15 'mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 16 'mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
 # Namespaces
 
-# 16. openat the network namespace /proc/77/ns/net
+# 17. openat the network namespace /proc/77/ns/net
 # It was made by another: what is in there is seen from here, and the other way round.
-step 16 'openat the network namespace /proc/77/ns/net'
+step 17 'openat the network namespace /proc/77/ns/net'
 test "$(stat -L -c %i /proc/77/ns/net)" = 4026532000
 
-# 17. openat the pid namespace /proc/77/ns/pid
+# 18. openat the pid namespace /proc/77/ns/pid
 # It was made by another: what is in there is seen from here, and the other way round.
-step 17 'openat the pid namespace /proc/77/ns/pid'
+step 18 'openat the pid namespace /proc/77/ns/pid'
 test "$(stat -L -c %i /proc/77/ns/pid)" = 4026532001
 
-# 18. openat the user namespace /proc/77/ns/user
+# 19. openat the user namespace /proc/77/ns/user
 # It was made by another: what is in there is seen from here, and the other way round.
-step 18 'openat the user namespace /proc/77/ns/user'
+step 19 'openat the user namespace /proc/77/ns/user'
 test "$(stat -L -c %i /proc/77/ns/user)" = 4026532002
 
-# 19. openat the cgroup namespace /proc/77/ns/cgroup
+# 20. openat the cgroup namespace /proc/77/ns/cgroup
 # It was made by another: what is in there is seen from here, and the other way round.
-step 19 'openat the cgroup namespace /proc/77/ns/cgroup'
+step 20 'openat the cgroup namespace /proc/77/ns/cgroup'
 test "$(stat -L -c %i /proc/77/ns/cgroup)" = 4026532003
 
-# step 20: clone3 a process that joins namespaces: pid, network, user: no on-board tool does this
+# step 21: clone3 a process that joins namespaces: pid, network, user: no on-board tool does this
 # It enters what others have made, starts the container's process there, and ends.
 undo 'echo 1 > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.kill'
 
-# 21. prctl PR_SET_PDEATHSIG SIGKILL
+# 22. prctl PR_SET_PDEATHSIG SIGKILL
 # If the stage is killed, the kernel ends the container with it: nothing is left running.
-step 21 'prctl PR_SET_PDEATHSIG SIGKILL'
+step 22 'prctl PR_SET_PDEATHSIG SIGKILL'
 CHAIN+=(setpriv --pdeathsig KILL)
 
-# step 22: prctl PR_SET_DUMPABLE 0: no on-board tool does this
+# step 23: prctl PR_SET_DUMPABLE 0: no on-board tool does this
 # Nobody may trace this process, read its memory or take its descriptors before it is the container's program.
 
-# 23. setns pid, network, user
+# 24. setns pid, network, user
 # From here on it shares them with whoever is in there.
-step 23 'setns pid, network, user'
+step 24 'setns pid, network, user'
 CHAIN+=(nsenter --no-fork --pid=/proc/77/ns/pid --net=/proc/77/ns/net --user=/proc/77/ns/user)
 
-# 24. clone3 a process with its own mount, ipc, uts
+# 25. clone3 a process with its own mount, ipc, uts
 # The process that becomes the container's first one, in namespaces of its own: what it cannot name it cannot touch.
-step 24 'clone3 a process with its own mount, ipc, uts'
+step 25 'clone3 a process with its own mount, ipc, uts'
 CHAIN+=(unshare --mount --ipc --uts)
 start
 echo $PID > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.procs
 tell go
 
-# step 54: pidfd_open the container's process: no on-board tool does this
+# step 56: pidfd_open the container's process: no on-board tool does this
 # Born in the joined namespaces, and still a child of the stage (CLONE_PARENT).
 
 # Root file system
 
-# 55. open_tree /srv/root
+# 57. open_tree /srv/root
 # A layer of the image, read only. Id-mapped: nothing is chowned.
-step 55 'open_tree /srv/root'
+step 57 'open_tree /srv/root'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user /srv/root $MOUNTS/layer0
 
-# 56. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 58. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # What the container writes goes here; ids on disk start at 0. Id-mapped: nothing is chowned.
-step 56 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 58 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 chown 2147418112:2147418112 $SCRATCH/upper $SCRATCH/work
 
-# 57. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# 59. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
 # Layers below, a writable directory on top: the image stays as it is, however often it is used.
-step 57 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+step 59 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
 mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work,volatile overlay $MOUNTS/root
 
-# 58. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 60. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 58 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 60 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
-tell 58
+tell 60
 
 # Life and end
 
-# step 59: close_range all but the lock and the pidfd: no on-board tool does this
+# step 61: close_range all but the lock and the pidfd: no on-board tool does this
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
-attend 43
+attend 44
 
-# 60. waitid the container
+# 62. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 60 'waitid the container'
+step 62 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 61: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 63: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 62. unlinkat what the run left
+# 64. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 62 'unlinkat what the run left'
+step 64 'unlinkat what the run left'
 rm -rf $WORK
 
-# 63. exit_group the container's status
+# 65. exit_group the container's status
 # The command ends as the container did.
-step 63 'exit_group the container'\''s status'
+step 65 'exit_group the container'\''s status'
 exit $STATUS

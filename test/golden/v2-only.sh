@@ -16,12 +16,12 @@ inside_1() {
 
   # Namespaces
 
-  # 14. prctl PR_SET_PDEATHSIG SIGKILL
+  # 15. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 14 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 15 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(setpriv --pdeathsig KILL)
 
-  # step 15: prctl PR_SET_DUMPABLE 0: no on-board tool does this
+  # step 16: prctl PR_SET_DUMPABLE 0: no on-board tool does this
   # Nobody may trace this process, read its memory or take its descriptors before it is the container's program.
   exec "${CHAIN[@]}" bash -c inside_2
 }
@@ -29,30 +29,30 @@ inside_1() {
 inside_2() {
   begin
 
-  # 16. mount / recursively private
+  # 17. mount / recursively private
   # No mount made in here is seen outside, and none made outside arrives in here.
-  step 16 'mount / recursively private'
+  step 17 'mount / recursively private'
   mount --make-rprivate /
 
-  # 17. sethostname 0123456789ab
+  # 18. sethostname 0123456789ab
   # A name of its own in a UTS namespace of its own; the host keeps its name.
-  step 17 'sethostname 0123456789ab'
+  step 18 'sethostname 0123456789ab'
   hostname 0123456789ab
 
-  # 18. sendto RTM_NEWLINK lo up
+  # 19. sendto RTM_NEWLINK lo up
   # The new network namespace has only a loopback device, and that is down.
-  step 18 'sendto RTM_NEWLINK lo up'
+  step 19 'sendto RTM_NEWLINK lo up'
   ip link set lo up
 
-  # 19. unshare the cgroup namespace
+  # 20. unshare the cgroup namespace
   # From here on the container sees its own groups as the roots, and nothing above them.
-  step 19 'unshare the cgroup namespace'
+  step 20 'unshare the cgroup namespace'
   CHAIN+=(unshare --cgroup)
 
-  # 20. setresuid 0 of the user namespace
+  # 21. setresuid 0 of the user namespace
   # Until its ids are mapped the process is nobody; now it is root of its own namespace only.
-  step 20 'setresuid 0 of the user namespace'
-  hear 43
+  step 21 'setresuid 0 of the user namespace'
+  hear 45
   CHAIN+=(setpriv --reuid 0 --regid 0 --clear-groups)
   exec "${CHAIN[@]}" bash -c inside_3
 }
@@ -62,27 +62,27 @@ inside_3() {
 
   # Root file system
 
-  # 21. move_mount the root file system onto /
+  # 22. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
-  step 21 'move_mount the root file system onto /'
-  hear 47
+  step 22 'move_mount the root file system onto /'
+  hear 49
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
 
-  # 22. mount proc on /proc
+  # 23. mount proc on /proc
   # A procfs of this PID namespace: without it ps would show (and kill would reach) other processes.
-  step 22 'mount proc on /proc'
+  step 23 'mount proc on /proc'
   mount -t proc -o nosuid,noexec,nodev proc $ROOT/proc
 
-  # 23. mount tmpfs on /dev
+  # 24. mount tmpfs on /dev
   # Memory, gone with the container.
-  step 23 'mount tmpfs on /dev'
+  step 24 'mount tmpfs on /dev'
   mount -t tmpfs -o nosuid,strictatime,mode=755,size=65536k tmpfs $ROOT/dev
 
-  # 24. move_mount /dev/{null,zero,full,random,urandom,tty}
+  # 25. move_mount /dev/{null,zero,full,random,urandom,tty}
   # The nodes and the usual links; no disk, no memory, no terminal of the host.
-  step 24 'move_mount /dev/{null,zero,full,random,urandom,tty}'
+  step 25 'move_mount /dev/{null,zero,full,random,urandom,tty}'
   for n in null zero full random urandom tty; do mount --move $MOUNTS/dev-$n $ROOT/dev/$n; done
   ln -s /proc/self/fd $ROOT/dev/fd
   ln -s /proc/self/fd/0 $ROOT/dev/stdin
@@ -91,96 +91,101 @@ inside_3() {
   ln -s pts/ptmx $ROOT/dev/ptmx
   ln -s /proc/kcore $ROOT/dev/core
 
-  # 25. mount devpts on /dev/pts
+  # 26. mount devpts on /dev/pts
   # Pseudo terminals of its own: none of the host's can be opened.
-  step 25 'mount devpts on /dev/pts'
+  step 26 'mount devpts on /dev/pts'
   mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5 devpts $ROOT/dev/pts
 
-  # 26. mount sysfs on /sys
+  # 27. mount sysfs on /sys
   # Devices and kernel objects to look at, not to change.
-  step 26 'mount sysfs on /sys'
+  step 27 'mount sysfs on /sys'
   mount -t sysfs -o nosuid,noexec,nodev,ro sysfs $ROOT/sys
 
-  # 27. mount cgroup on /sys/fs/cgroup
+  # 28. mount cgroup on /sys/fs/cgroup
   # The limits it sits under, to look at.
-  step 27 'mount cgroup on /sys/fs/cgroup'
+  step 28 'mount cgroup on /sys/fs/cgroup'
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro cgroup $ROOT/sys/fs/cgroup
 
-  # 28. mount mqueue on /dev/mqueue
+  # 29. mount mqueue on /dev/mqueue
   # POSIX message queues of this IPC namespace.
-  step 28 'mount mqueue on /dev/mqueue'
+  step 29 'mount mqueue on /dev/mqueue'
   mount -t mqueue -o nosuid,noexec,nodev mqueue $ROOT/dev/mqueue
 
-  # 29. mount tmpfs on /dev/shm
+  # 30. mount tmpfs on /dev/shm
   # Memory, gone with the container.
-  step 29 'mount tmpfs on /dev/shm'
+  step 30 'mount tmpfs on /dev/shm'
   mount -t tmpfs -o nosuid,noexec,nodev,mode=1777,size=65536k shm $ROOT/dev/shm
 
-  # 30. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
+  # 31. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
   # These belong to the one kernel that all share; writing there would reach the host.
-  step 30 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
+  step 31 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
   for p in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done
 
-  # 31. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
+  # 32. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
   # These tell about the host, or reach it: each is covered by nothing at all.
-  step 31 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
+  step 32 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
   for p in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware; do if [ -d "$ROOT$p" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0,nr_inodes=2 tmpfs "$ROOT$p"; elif [ -e "$ROOT$p" ]; then mount --bind $ROOT/dev/null "$ROOT$p"; fi; done
 
-  # 32. pivot_root . .
+  # 33. pivot_root . .
   # Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.
-  step 32 'pivot_root . .'
+  step 33 'pivot_root . .'
   # Asked for at the very end: after it there are none of the host's tools.
 
   # Process
 
-  # 33. setsid a session and keyring of its own
+  # 34. setsid a session and keyring of its own
   # No controlling terminal and no keys of the caller.
-  step 33 'setsid a session and keyring of its own'
+  step 34 'setsid a session and keyring of its own'
   CHAIN+=(setsid)
 
-  # 34. prctl PR_CAPBSET_DROP of 29 capabilities
+  # 35. prctl PR_CAPBSET_DROP of 29 capabilities
   # No program started in here can ever get dac_read_search, linux_immutable, net_broadcast, net_admin, net_raw, ipc_lock, ipc_owner, sys_module, sys_rawio, sys_ptrace, sys_pacct, sys_admin, sys_boot, sys_nice, sys_resource, sys_time, sys_tty_config, mknod, lease, audit_control, mac_override, mac_admin, syslog, wake_alarm, block_suspend, audit_read, perfmon, bpf, checkpoint_restore.
-  step 34 'prctl PR_CAPBSET_DROP of 29 capabilities'
+  step 35 'prctl PR_CAPBSET_DROP of 29 capabilities'
   CHAIN+=(setpriv --bounding-set -dac_read_search,-linux_immutable,-net_broadcast,-net_admin,-net_raw,-ipc_lock,-ipc_owner,-sys_module,-sys_rawio,-sys_ptrace,-sys_pacct,-sys_admin,-sys_boot,-sys_nice,-sys_resource,-sys_time,-sys_tty_config,-mknod,-lease,-audit_control,-mac_override,-mac_admin,-syslog,-wake_alarm,-block_suspend,-audit_read,-perfmon,-bpf,-checkpoint_restore)
 
-  # 35. fchdir /
+  # 36. fchdir /
   # The working directory, made where it is missing.
-  step 35 'fchdir /'
+  step 36 'fchdir /'
   cd $ROOT/
 
-  # 36. setresuid uid 0, gid 0
+  # 37. setresuid uid 0, gid 0
   # The user that the container's program runs as.
-  step 36 'setresuid uid 0, gid 0'
+  step 37 'setresuid uid 0, gid 0'
   umask 022
   CHAIN+=(--reuid 0 --regid 0 --clear-groups)
 
-  # 37. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
+  # 38. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
   # The few rights of root that are left to it; inheritable and ambient ones are empty.
-  step 37 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
+  step 38 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
   CHAIN+=(--inh-caps=-all --ambient-caps=-all)
 
-  # 38. prctl PR_SET_NO_NEW_PRIVS
+  # 39. prctl PR_SET_NO_NEW_PRIVS
   # A set-user-ID program inside gives nobody more rights.
-  step 38 'prctl PR_SET_NO_NEW_PRIVS'
+  step 39 'prctl PR_SET_NO_NEW_PRIVS'
   CHAIN+=(--no-new-privs)
 
-  # 39. prctl PR_SET_PDEATHSIG SIGKILL
+  # 40. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 39 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 40 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(--pdeathsig KILL)
 
-  # 40. close_range 3 and above
+  # 41. close_range 3 and above
   # Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.
-  step 40 'close_range 3 and above'
+  step 41 'close_range 3 and above'
   for fd in $(ls /proc/self/fd); do close $fd; done
 
-  # step 41: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
+  # 42. prlimit64 open files 1024
+  # The program has the soft limit that the caller had.
+  step 42 'prlimit64 open files 1024'
+  ulimit -Sn 1024
+
+  # step 43: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
   # From here on the kernel refuses system calls that the profile does not allow, to this process and all it starts.
 
-  # 42. execve true
+  # 44. execve true
   # The program itself. From here on nothing of the engine is inside.
-  step 42 'execve true'
-  END=$'echo 32 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
+  step 44 'execve true'
+  END=$'echo 33 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
   CHAIN+=(env -i --default-signal=INT,QUIT --)
   CHAIN+=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
   CHAIN+=(HOSTNAME=0123456789ab)
@@ -192,8 +197,8 @@ export -f first step failed hear ask begin announce close mount mount_inside cd 
 
 # -------- Outside, when the container's process asks for it
 
-for_inside_32() {
-  step 32 'pivot_root . .'
+for_inside_33() {
+  step 33 'pivot_root . .'
   nsenter -t $PID -m sh -c 'cd $ROOT && pivot_root . .'
   nsenter -t $PID -m umount -l /
 }
@@ -209,117 +214,120 @@ for_inside_32() {
 # step 2: rt_sigprocmask all signals blocked: no on-board tool does this
 # Signals that arrive meanwhile wait, and are then handed to the container.
 
-# 3. symlinkat the name calm_heron_3f2a
+# step 3: prlimit64 open files of the stage: no on-board tool does this
+# Each mount is a descriptor until it is attached: the soft limit is raised to the hard one.
+
+# 4. symlinkat the name calm_heron_3f2a
 # A link to the id, made whole or not at all, and only by one: the name is taken, or it is ours.
-step 3 'symlinkat the name calm_heron_3f2a'
+step 4 'symlinkat the name calm_heron_3f2a'
 mkdir -p /var/lib/vitrine/names && ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /var/lib/vitrine/names/calm_heron_3f2a
 undo 'rm -f /var/lib/vitrine/names/calm_heron_3f2a'
 
-# 4. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 5. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # Room for what the container writes.
-step 4 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 5 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir -p $SCRATCH/upper $SCRATCH/work
 undo 'rm -rf $SCRATCH'
 
-# step 5: fsmount a private procfs: no on-board tool does this
+# step 6: fsmount a private procfs: no on-board tool does this
 # The id maps are written through a procfs that nobody else can reach or cover.
 
-# step 6: pidfd_open the stage itself: no on-board tool does this
+# step 7: pidfd_open the stage itself: no on-board tool does this
 # The container's process can see through this whether the stage still lives.
 
 # Limits
 
-# 7. write +memory +cpu +cpuset +pids to /sys/fs/cgroup/cgroup.subtree_control
+# 8. write +memory +cpu +cpuset +pids to /sys/fs/cgroup/cgroup.subtree_control
 # On cgroup v2 a group has only the files of controllers that its parent hands down.
-step 7 'write +memory +cpu +cpuset +pids to /sys/fs/cgroup/cgroup.subtree_control'
+step 8 'write +memory +cpu +cpuset +pids to /sys/fs/cgroup/cgroup.subtree_control'
 echo +memory +cpu +cpuset +pids > /sys/fs/cgroup/cgroup.subtree_control
 
-# 8. mkdirat /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 9. mkdirat /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (v2), so that this container can be limited, measured and ended as a whole.
-step 8 'mkdirat /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 9 'mkdirat /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 9. write 134217728 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.max
+# 10. write 134217728 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.max
 # Limit: memory 134217728 bytes.
-step 9 'write 134217728 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.max'
+step 10 'write 134217728 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.max'
 echo 134217728 > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.max
 
-# 10. write 134217728 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.swap.max
+# 11. write 134217728 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.swap.max
 # Limit: swap 134217728 bytes.
-step 10 'write 134217728 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.swap.max'
+step 11 'write 134217728 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.swap.max'
 echo 134217728 > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/memory.swap.max
 
-# 11. write 20 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpu.weight
+# 12. write 20 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpu.weight
 # Limit: CPU weight 20 (shares 512).
-step 11 'write 20 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpu.weight'
+step 12 'write 20 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpu.weight'
 echo 20 > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpu.weight
 
-# 12. write 2048 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
+# 13. write 2048 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 # Limit: at most 2048 processes.
-step 12 'write 2048 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
+step 13 'write 2048 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
 echo 2048 > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 
 # Namespaces
 
-# 13. clone3 a process with its own mount, pid, network, ipc, uts, user
+# 14. clone3 a process with its own mount, pid, network, ipc, uts, user
 # The process that becomes the container's first one, in namespaces of its own: what it cannot name it cannot touch.
-step 13 'clone3 a process with its own mount, pid, network, ipc, uts, user'
+step 14 'clone3 a process with its own mount, pid, network, ipc, uts, user'
 CHAIN+=(unshare --mount --pid --net --ipc --uts --user --keep-caps)
 start
 echo $PID > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.procs
 tell go
 undo 'echo 1 > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.kill'
 
-# 43. write uid_map and gid_map "0 1879113728 65536"
+# 45. write uid_map and gid_map "0 1879113728 65536"
 # Root inside is an ordinary, unused id outside: what breaks out has no rights on the host.
-step 43 'write uid_map and gid_map "0 1879113728 65536"'
+step 45 'write uid_map and gid_map "0 1879113728 65536"'
 echo '0 1879113728 65536' > /proc/$PID/uid_map; echo '0 1879113728 65536' > /proc/$PID/gid_map
-tell 43
+tell 45
 
 # Root file system
 
-# 44. open_tree /srv/root
+# 46. open_tree /srv/root
 # A layer of the image, read only. Id-mapped: nothing is chowned.
-step 44 'open_tree /srv/root'
+step 46 'open_tree /srv/root'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user /srv/root $MOUNTS/layer0
 
-# 45. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 47. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # What the container writes goes here; ids on disk start at 0. Id-mapped: nothing is chowned.
-step 45 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 47 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 chown 1879113728:1879113728 $SCRATCH/upper $SCRATCH/work
 
-# 46. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# 48. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
 # Layers below, a writable directory on top: the image stays as it is, however often it is used.
-step 46 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+step 48 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
 mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work,volatile overlay $MOUNTS/root
 
-# 47. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 49. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 47 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 49 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
-tell 47
+tell 49
 
 # Life and end
 
-# step 48: close_range all but the lock and the pidfd: no on-board tool does this
+# step 50: close_range all but the lock and the pidfd: no on-board tool does this
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
-attend 32
+attend 33
 
-# 49. waitid the container
+# 51. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 49 'waitid the container'
+step 51 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 50: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 52: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 51. unlinkat what the run left
+# 53. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 51 'unlinkat what the run left'
+step 53 'unlinkat what the run left'
 rm -rf $WORK
 
-# 52. exit_group the container's status
+# 54. exit_group the container's status
 # The command ends as the container did.
-step 52 'exit_group the container'\''s status'
+step 54 'exit_group the container'\''s status'
 exit $STATUS

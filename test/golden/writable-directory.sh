@@ -15,12 +15,12 @@ inside_1() {
 
   # Namespaces
 
-  # 15. prctl PR_SET_PDEATHSIG SIGKILL
+  # 16. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 15 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 16 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(setpriv --pdeathsig KILL)
 
-  # step 16: prctl PR_SET_DUMPABLE 0: no on-board tool does this
+  # step 17: prctl PR_SET_DUMPABLE 0: no on-board tool does this
   # Nobody may trace this process, read its memory or take its descriptors before it is the container's program.
   exec "${CHAIN[@]}" bash -c inside_2
 }
@@ -28,35 +28,35 @@ inside_1() {
 inside_2() {
   begin
 
-  # 17. mount / recursively private
+  # 18. mount / recursively private
   # No mount made in here is seen outside, and none made outside arrives in here.
-  step 17 'mount / recursively private'
+  step 18 'mount / recursively private'
   mount --make-rprivate /
 
-  # 18. sethostname 0123456789ab
+  # 19. sethostname 0123456789ab
   # A name of its own in a UTS namespace of its own; the host keeps its name.
-  step 18 'sethostname 0123456789ab'
+  step 19 'sethostname 0123456789ab'
   hostname 0123456789ab
 
-  # 19. sendto RTM_NEWLINK lo up
+  # 20. sendto RTM_NEWLINK lo up
   # The new network namespace has only a loopback device, and that is down.
-  step 19 'sendto RTM_NEWLINK lo up'
+  step 20 'sendto RTM_NEWLINK lo up'
   ip link set lo up
 
-  # 20. write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  # 21. write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
   # The process puts itself under the limits, before anything of the container runs.
-  step 20 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
-  ask 20
+  step 21 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+  ask 21
 
-  # 21. unshare the cgroup namespace
+  # 22. unshare the cgroup namespace
   # From here on the container sees its own groups as the roots, and nothing above them.
-  step 21 'unshare the cgroup namespace'
+  step 22 'unshare the cgroup namespace'
   CHAIN+=(unshare --cgroup)
 
-  # 22. setresuid 0 of the user namespace
+  # 23. setresuid 0 of the user namespace
   # Until its ids are mapped the process is nobody; now it is root of its own namespace only.
-  step 22 'setresuid 0 of the user namespace'
-  hear 45
+  step 23 'setresuid 0 of the user namespace'
+  hear 47
   CHAIN+=(setpriv --reuid 0 --regid 0 --clear-groups)
   exec "${CHAIN[@]}" bash -c inside_3
 }
@@ -66,27 +66,27 @@ inside_3() {
 
   # Root file system
 
-  # 23. move_mount the root file system onto /
+  # 24. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
-  step 23 'move_mount the root file system onto /'
-  hear 47
+  step 24 'move_mount the root file system onto /'
+  hear 49
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
 
-  # 24. mount proc on /proc
+  # 25. mount proc on /proc
   # A procfs of this PID namespace: without it ps would show (and kill would reach) other processes.
-  step 24 'mount proc on /proc'
+  step 25 'mount proc on /proc'
   mount -t proc -o nosuid,noexec,nodev proc $ROOT/proc
 
-  # 25. mount tmpfs on /dev
+  # 26. mount tmpfs on /dev
   # Memory, gone with the container.
-  step 25 'mount tmpfs on /dev'
+  step 26 'mount tmpfs on /dev'
   mount -t tmpfs -o nosuid,strictatime,mode=755,size=65536k tmpfs $ROOT/dev
 
-  # 26. move_mount /dev/{null,zero,full,random,urandom,tty}
+  # 27. move_mount /dev/{null,zero,full,random,urandom,tty}
   # The nodes and the usual links; no disk, no memory, no terminal of the host.
-  step 26 'move_mount /dev/{null,zero,full,random,urandom,tty}'
+  step 27 'move_mount /dev/{null,zero,full,random,urandom,tty}'
   for n in null zero full random urandom tty; do mount --move $MOUNTS/dev-$n $ROOT/dev/$n; done
   ln -s /proc/self/fd $ROOT/dev/fd
   ln -s /proc/self/fd/0 $ROOT/dev/stdin
@@ -95,19 +95,19 @@ inside_3() {
   ln -s pts/ptmx $ROOT/dev/ptmx
   ln -s /proc/kcore $ROOT/dev/core
 
-  # 27. mount devpts on /dev/pts
+  # 28. mount devpts on /dev/pts
   # Pseudo terminals of its own: none of the host's can be opened.
-  step 27 'mount devpts on /dev/pts'
+  step 28 'mount devpts on /dev/pts'
   mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5 devpts $ROOT/dev/pts
 
-  # 28. mount sysfs on /sys
+  # 29. mount sysfs on /sys
   # Devices and kernel objects to look at, not to change.
-  step 28 'mount sysfs on /sys'
+  step 29 'mount sysfs on /sys'
   mount -t sysfs -o nosuid,noexec,nodev,ro sysfs $ROOT/sys
 
-  # 29. mount cpuset,cpu,cpuacct,memory,pids,systemd on /sys/fs/cgroup
+  # 30. mount cpuset,cpu,cpuacct,memory,pids,systemd on /sys/fs/cgroup
   # The limits it sits under, to look at, not to change.
-  step 29 'mount cpuset,cpu,cpuacct,memory,pids,systemd on /sys/fs/cgroup'
+  step 30 'mount cpuset,cpu,cpuacct,memory,pids,systemd on /sys/fs/cgroup'
   mount -t tmpfs -o nosuid,noexec,nodev,relatime,mode=755 tmpfs $ROOT/sys/fs/cgroup
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,cpuset cgroup $ROOT/sys/fs/cgroup/cpuset
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,cpu,cpuacct cgroup $ROOT/sys/fs/cgroup/cpu,cpuacct
@@ -116,81 +116,86 @@ inside_3() {
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,none,name=systemd cgroup $ROOT/sys/fs/cgroup/systemd
   mount -o remount,bind,nosuid,noexec,nodev,relatime,ro $ROOT/sys/fs/cgroup
 
-  # 30. mount mqueue on /dev/mqueue
+  # 31. mount mqueue on /dev/mqueue
   # POSIX message queues of this IPC namespace.
-  step 30 'mount mqueue on /dev/mqueue'
+  step 31 'mount mqueue on /dev/mqueue'
   mount -t mqueue -o nosuid,noexec,nodev mqueue $ROOT/dev/mqueue
 
-  # 31. mount tmpfs on /dev/shm
+  # 32. mount tmpfs on /dev/shm
   # Memory, gone with the container.
-  step 31 'mount tmpfs on /dev/shm'
+  step 32 'mount tmpfs on /dev/shm'
   mount -t tmpfs -o nosuid,noexec,nodev,mode=1777,size=65536k shm $ROOT/dev/shm
 
-  # 32. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
+  # 33. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
   # These belong to the one kernel that all share; writing there would reach the host.
-  step 32 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
+  step 33 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
   for p in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done
 
-  # 33. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
+  # 34. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
   # These tell about the host, or reach it: each is covered by nothing at all.
-  step 33 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
+  step 34 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
   for p in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware; do if [ -d "$ROOT$p" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0,nr_inodes=2 tmpfs "$ROOT$p"; elif [ -e "$ROOT$p" ]; then mount --bind $ROOT/dev/null "$ROOT$p"; fi; done
 
-  # 34. pivot_root . .
+  # 35. pivot_root . .
   # Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.
-  step 34 'pivot_root . .'
+  step 35 'pivot_root . .'
   # Asked for at the very end: after it there are none of the host's tools.
 
   # Process
 
-  # 35. setsid a session and keyring of its own
+  # 36. setsid a session and keyring of its own
   # No controlling terminal and no keys of the caller.
-  step 35 'setsid a session and keyring of its own'
+  step 36 'setsid a session and keyring of its own'
   CHAIN+=(setsid)
 
-  # 36. prctl PR_CAPBSET_DROP of 41 capabilities
+  # 37. prctl PR_CAPBSET_DROP of 41 capabilities
   # No program started in here can ever get chown, dac_override, dac_read_search, fowner, fsetid, kill, setgid, setuid, setpcap, linux_immutable, net_bind_service, net_broadcast, net_admin, net_raw, ipc_lock, ipc_owner, sys_module, sys_rawio, sys_chroot, sys_ptrace, sys_pacct, sys_admin, sys_boot, sys_nice, sys_resource, sys_time, sys_tty_config, mknod, lease, audit_write, audit_control, setfcap, mac_override, mac_admin, syslog, wake_alarm, block_suspend, audit_read, perfmon, bpf, checkpoint_restore.
-  step 36 'prctl PR_CAPBSET_DROP of 41 capabilities'
+  step 37 'prctl PR_CAPBSET_DROP of 41 capabilities'
   CHAIN+=(setpriv --bounding-set -chown,-dac_override,-dac_read_search,-fowner,-fsetid,-kill,-setgid,-setuid,-setpcap,-linux_immutable,-net_bind_service,-net_broadcast,-net_admin,-net_raw,-ipc_lock,-ipc_owner,-sys_module,-sys_rawio,-sys_chroot,-sys_ptrace,-sys_pacct,-sys_admin,-sys_boot,-sys_nice,-sys_resource,-sys_time,-sys_tty_config,-mknod,-lease,-audit_write,-audit_control,-setfcap,-mac_override,-mac_admin,-syslog,-wake_alarm,-block_suspend,-audit_read,-perfmon,-bpf,-checkpoint_restore)
 
-  # 37. fchdir /
+  # 38. fchdir /
   # The working directory, made where it is missing.
-  step 37 'fchdir /'
+  step 38 'fchdir /'
   cd $ROOT/
 
-  # 38. setresuid uid 1000, gid 100, groups 10,998
+  # 39. setresuid uid 1000, gid 100, groups 10,998
   # The user that the container's program runs as.
-  step 38 'setresuid uid 1000, gid 100, groups 10,998'
+  step 39 'setresuid uid 1000, gid 100, groups 10,998'
   umask 022
   CHAIN+=(--reuid 1000 --regid 100 --groups 10,998)
 
-  # 39. capset none
+  # 40. capset none
   # The few rights of root that are left to it; inheritable and ambient ones are empty.
-  step 39 'capset none'
+  step 40 'capset none'
   CHAIN+=(--inh-caps=-all --ambient-caps=-all)
 
-  # 40. prctl PR_SET_NO_NEW_PRIVS
+  # 41. prctl PR_SET_NO_NEW_PRIVS
   # A set-user-ID program inside gives nobody more rights.
-  step 40 'prctl PR_SET_NO_NEW_PRIVS'
+  step 41 'prctl PR_SET_NO_NEW_PRIVS'
   CHAIN+=(--no-new-privs)
 
-  # 41. prctl PR_SET_PDEATHSIG SIGKILL
+  # 42. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 41 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 42 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(--pdeathsig KILL)
 
-  # 42. close_range 3 and above
+  # 43. close_range 3 and above
   # Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.
-  step 42 'close_range 3 and above'
+  step 43 'close_range 3 and above'
   for fd in $(ls /proc/self/fd); do close $fd; done
 
-  # step 43: seccomp SECCOMP_SET_MODE_FILTER of 315 instructions: no on-board tool does this
+  # 44. prlimit64 open files 1024
+  # The program has the soft limit that the caller had.
+  step 44 'prlimit64 open files 1024'
+  ulimit -Sn 1024
+
+  # step 45: seccomp SECCOMP_SET_MODE_FILTER of 315 instructions: no on-board tool does this
   # From here on the kernel refuses system calls that the profile does not allow, to this process and all it starts.
 
-  # 44. execve true
+  # 46. execve true
   # The program itself. From here on nothing of the engine is inside.
-  step 44 'execve true'
-  END=$'echo 34 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
+  step 46 'execve true'
+  END=$'echo 35 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
   CHAIN+=(env -i --default-signal=INT,QUIT --)
   CHAIN+=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
   CHAIN+=(HOSTNAME=0123456789ab)
@@ -202,8 +207,8 @@ export -f first step failed hear ask begin announce close mount mount_inside cd 
 
 # -------- Outside, when the container's process asks for it
 
-for_inside_20() {
-  step 20 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+for_inside_21() {
+  step 21 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
   echo $PID > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
   echo $PID > /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
   echo $PID > /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
@@ -211,8 +216,8 @@ for_inside_20() {
   echo $PID > /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
 }
 
-for_inside_34() {
-  step 34 'pivot_root . .'
+for_inside_35() {
+  step 35 'pivot_root . .'
   nsenter -t $PID -m sh -c 'cd $ROOT && pivot_root . .'
   nsenter -t $PID -m umount -l /
 }
@@ -228,114 +233,117 @@ for_inside_34() {
 # step 2: rt_sigprocmask all signals blocked: no on-board tool does this
 # Signals that arrive meanwhile wait, and are then handed to the container.
 
-# 3. symlinkat the name calm_heron_3f2a
+# step 3: prlimit64 open files of the stage: no on-board tool does this
+# Each mount is a descriptor until it is attached: the soft limit is raised to the hard one.
+
+# 4. symlinkat the name calm_heron_3f2a
 # A link to the id, made whole or not at all, and only by one: the name is taken, or it is ours.
-step 3 'symlinkat the name calm_heron_3f2a'
+step 4 'symlinkat the name calm_heron_3f2a'
 mkdir -p /var/lib/vitrine/names && ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /var/lib/vitrine/names/calm_heron_3f2a
 undo 'rm -f /var/lib/vitrine/names/calm_heron_3f2a'
 
-# step 4: fsmount a private procfs: no on-board tool does this
+# step 5: fsmount a private procfs: no on-board tool does this
 # The id maps are written through a procfs that nobody else can reach or cover.
 
-# step 5: pidfd_open the stage itself: no on-board tool does this
+# step 6: pidfd_open the stage itself: no on-board tool does this
 # The container's process can see through this whether the stage still lives.
 
 # Limits
 
-# 6. mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 7. mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (cpuset), so that this container can be limited, measured and ended as a whole.
-step 6 'mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 7 'mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 7. write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
+# 8. write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
 # A new cpuset is empty, and an empty one takes no process: it gets its parent's.
-step 7 'write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus'
+step 8 'write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus'
 cat /sys/fs/cgroup/cpuset/cpuset.cpus > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
 
-# 8. write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
+# 9. write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
 # A new cpuset is empty, and an empty one takes no process: it gets its parent's.
-step 8 'write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems'
+step 9 'write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems'
 cat /sys/fs/cgroup/cpuset/cpuset.mems > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
 
-# 9. mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 10. mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (cpu,cpuacct), so that this container can be limited, measured and ended as a whole.
-step 9 'mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 10 'mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 10. mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 11. mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (memory), so that this container can be limited, measured and ended as a whole.
-step 10 'mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 11 'mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 11. mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 12. mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (pids), so that this container can be limited, measured and ended as a whole.
-step 11 'mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 12 'mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 12. write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
+# 13. write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 # Limit: at most 2048 processes.
-step 12 'write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
+step 13 'write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
 echo 2048 > /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 
-# 13. mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 14. mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (name=systemd), so that this container can be limited, measured and ended as a whole.
-step 13 'mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 14 'mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
 # Namespaces
 
-# 14. clone3 a process with its own mount, pid, network, ipc, uts, user
+# 15. clone3 a process with its own mount, pid, network, ipc, uts, user
 # The process that becomes the container's first one, in namespaces of its own: what it cannot name it cannot touch.
-step 14 'clone3 a process with its own mount, pid, network, ipc, uts, user'
+step 15 'clone3 a process with its own mount, pid, network, ipc, uts, user'
 CHAIN+=(unshare --mount --pid --net --ipc --uts --user --keep-caps)
 start
 tell go
 undo 'xargs -r kill -KILL < /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.procs'
 
-# 45. write uid_map and gid_map "0 1879113728 65536"
+# 47. write uid_map and gid_map "0 1879113728 65536"
 # Root inside is an ordinary, unused id outside: what breaks out has no rights on the host.
-step 45 'write uid_map and gid_map "0 1879113728 65536"'
+step 47 'write uid_map and gid_map "0 1879113728 65536"'
 echo '0 1879113728 65536' > /proc/$PID/uid_map; echo '0 1879113728 65536' > /proc/$PID/gid_map
-tell 45
+tell 47
 
 # Root file system
 
-# 46. open_tree /srv/root
+# 48. open_tree /srv/root
 # The directory itself is the root file system; what the container writes stays in it.
-step 46 'open_tree /srv/root'
+step 48 'open_tree /srv/root'
 mount --rbind -o X-mount.idmap=/proc/$PID/ns/user,nodev /srv/root $MOUNTS/root
 
-# 47. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 49. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 47 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 49 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
-tell 47
+tell 49
 
 # Life and end
 
-# step 48: close_range all but the lock and the pidfd: no on-board tool does this
+# step 50: close_range all but the lock and the pidfd: no on-board tool does this
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
-attend 34
+attend 35
 
-# 49. waitid the container
+# 51. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 49 'waitid the container'
+step 51 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 50: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 52: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 51. unlinkat what the run left
+# 53. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 51 'unlinkat what the run left'
+step 53 'unlinkat what the run left'
 rm -rf $WORK
 
-# 52. exit_group the container's status
+# 54. exit_group the container's status
 # The command ends as the container did.
-step 52 'exit_group the container'\''s status'
+step 54 'exit_group the container'\''s status'
 exit $STATUS

@@ -3,7 +3,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { watchLeaks } from "../leaks.ts";
-import { directory, run, shell } from "../vitrine.ts";
+import { BINARY, busybox, directory, ROOT, run, STATE, shell } from "../vitrine.ts";
 
 setDefaultTimeout(20_000);
 watchLeaks();
@@ -21,6 +21,23 @@ describe("the process", () => {
     );
     expect(inside("ulimit -n")).not.toBe("64\n");
   });
+  test("the soft limit on open files is the caller's, and the hard one stays", () => {
+    const said = spawnSync(
+      "sh",
+      ["-c", 'ulimit -Sn 300; exec "$@"', "sh", BINARY, "--root", ROOT, "--state", STATE, "run", "--rm"].concat([
+        "--rootfs",
+        busybox(),
+        "sh",
+        "-c",
+        "ulimit -Sn; ulimit -Hn",
+      ]),
+      { encoding: "utf8" },
+    );
+    const [, hard] = /^Max open files +\d+ +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1")) ?? [];
+    expect(said).toMatchObject({ stderr: "", stdout: `300\n${hard}\n`, status: 0 });
+    expect(inside("ulimit -Sn", "--ulimit", "nofile=64:128")).toBe("64\n");
+  });
+
   test("--ulimit above what the caller may give is lowered, and said; above what the kernel gives to anybody is an error", () => {
     const { stderr, status } = run(["--ulimit", "nofile=2000000000"], ["true"]);
     if (status === 125) expect(stderr).toMatch(/EPERM\n {2}hint: .*above \/proc\/sys\/fs\/nr_open\n$/);

@@ -26,6 +26,7 @@ export function createOptions(i: OciInvocation) {
     preserveFds: whole(i, "preserve-fds") ?? 0,
     noNewKeyring: truth(i, "no-new-keyring"),
     systemdCgroup: i.systemdCgroup,
+    words: process.argv.slice(2),
   };
 }
 
