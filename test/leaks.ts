@@ -85,7 +85,7 @@ function groups(): Set<string> {
   const take = (directory: string, depth: number) => {
     for (const entry of readdirSync(directory, { withFileTypes: true }))
       if (entry.isDirectory()) {
-        if (/^vitrine-[0-9a-f]{64}$/.test(entry.name)) found.add(`${directory}/${entry.name}`);
+        if (/^vitrine-[0-9a-f]{64}(\.\d+\.\d+)?$/.test(entry.name)) found.add(`${directory}/${entry.name}`);
         if (depth < 2) take(`${directory}/${entry.name}`, depth + 1);
       }
   };

@@ -5,6 +5,7 @@ import {
   AF_UNIX,
   AT_FDCWD,
   AT_REMOVEDIR,
+  CLONE_INTO_CGROUP,
   F_SETFL,
   O_CLOEXEC,
   O_CREAT,
@@ -19,9 +20,9 @@ import {
   SOCK_NONBLOCK,
   SOCK_STREAM_CLOEXEC,
 } from "../linux/constants.ts";
-import { alt, expect, out, struct, sys, text, u64 } from "./instructions.ts";
+import { alt, expect, out, sys, text } from "./instructions.ts";
 import { KEPT_LOCK, KEPT_MORE, type Kept } from "./life.ts";
-import { dieWithParent } from "./namespaces.ts";
+import { cloneArgs, dieWithParent } from "./namespaces.ts";
 import { byCaller, onHost, quote } from "./op.ts";
 import type { Clone, Data, Instruction, LogLimits, Op, Out, Section } from "./plan.ts";
 
@@ -81,14 +82,15 @@ function descriptor(from: Out, at: 0 | 1): Instruction {
   return expect({ load: from, at: at * 4, width: 4 }, 0n, 0n, "EIO");
 }
 
-/** @param body is filled in later: what the monitor does */
+/** @param body is filled in later: what the monitor does @param into descriptor of the v2 group that it is born in */
 export function cloneMonitor(
   directory: string,
   body: readonly Section[],
   lock: Instruction,
   pair: Pair | undefined,
+  into?: Instruction,
 ): { op: Op; pidfd: Instruction } {
-  const args = struct([0, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, 0].map((value) => u64(value)));
+  const args = cloneArgs(into ? CLONE_INTO_CGROUP : 0n, SIGCHLD, into);
   const pid: Clone = { do: "clone", args, body };
   const pidfd = sys("pidfd_open", [pid, 0]);
   const told = {
@@ -98,7 +100,7 @@ export function cloneMonitor(
   };
   // The lock is the monitor's; the report is needed here too, if something fails when the plan has gone.
   const plan = sys("openat", [AT_FDCWD, `${directory}/plan`, O_RDWR | O_CLOEXEC]);
-  const leave = [lock, ...(pair ? [pair.monitors] : [])].map((fd) => sys("close", [fd]));
+  const leave = [lock, ...(pair ? [pair.monitors] : []), ...(into ? [into] : [])].map((fd) => sys("close", [fd]));
   return {
     op: byCaller(told, [
       pid,

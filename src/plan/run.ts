@@ -23,6 +23,7 @@ import {
   printId,
   serveMonitor,
 } from "./monitor.ts";
+import { enterGroups, leaveGroups, makeBirthplace } from "./monitorgroups.ts";
 import { ownPidfd, ownProcfs } from "./namespaces.ts";
 import { byCaller } from "./op.ts";
 import type { Instruction, Op, Plan, Section } from "./plan.ts";
@@ -136,7 +137,8 @@ function monitoredSections(
     !monitor.detached && streams.input && streams.terminal ? guardTerminal(command, lock, byCaller) : undefined;
   const pair = monitor.detached ? undefined : connectMonitor();
   const body: Section[] = []; // filled in below: what the command awaits is in it
-  const made = cloneMonitor(place.directory, body, lock, pair);
+  const birthplace = makeBirthplace(facts, place.directory);
+  const made = cloneMonitor(place.directory, body, lock, pair, birthplace?.into);
   const { kept, ops, alone, sections } = heldByMonitor(input, monitor, facts, { lock, command, pair, cidfile });
   body.push(...sections, { phase: "Life and end", ops: [kept.op, ...ops] });
   const ready = { call: "futex", object: "the monitor", why: "The container runs, or it is told here why not." };
@@ -167,6 +169,7 @@ function monitoredSections(
         commandOp,
         ...(guard ? [guard.op] : []),
         ...(pair ? [pair.op] : []),
+        ...(birthplace ? [birthplace.op] : []),
         made.op,
       ],
     },
@@ -215,8 +218,8 @@ function heldByMonitor(
     { phase: "Limits", ops: limits },
     { phase: "Namespaces", ops: namespaces },
     { phase: "Root file system", ops: outside },
-    { phase: "Life and end", ops: [endWithCommand(from.command)] },
+    { phase: "Life and end", ops: [...enterGroups(facts, place.directory), endWithCommand(from.command)] },
   ];
-  const last = end(place, status, { tell: input.tell }, MONITOR_FILES);
+  const last = [...leaveGroups(facts), ...end(place, status, { tell: input.tell }, MONITOR_FILES)];
   return { kept, ops: [programRuns(), ...ops, ...last], alone, sections };
 }

@@ -17,12 +17,12 @@ inside_1() {
 
   # Namespaces
 
-  # 19. prctl PR_SET_PDEATHSIG SIGKILL
+  # 20. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 19 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 20 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(setpriv --pdeathsig KILL)
 
-  # step 20: prctl PR_SET_DUMPABLE 0: no on-board tool does this
+  # step 21: prctl PR_SET_DUMPABLE 0: no on-board tool does this
   # Nobody may trace this process, read its memory or take its descriptors before it is the container's program.
   exec "${CHAIN[@]}" bash -c inside_2
 }
@@ -30,30 +30,30 @@ inside_1() {
 inside_2() {
   begin
 
-  # 21. mount / recursively private
+  # 22. mount / recursively private
   # No mount made in here is seen outside, and none made outside arrives in here.
-  step 21 'mount / recursively private'
+  step 22 'mount / recursively private'
   mount --make-rprivate /
 
-  # 22. sethostname 0123456789ab
+  # 23. sethostname 0123456789ab
   # A name of its own in a UTS namespace of its own; the host keeps its name.
-  step 22 'sethostname 0123456789ab'
+  step 23 'sethostname 0123456789ab'
   hostname 0123456789ab
 
-  # 23. sendto RTM_NEWLINK lo up
+  # 24. sendto RTM_NEWLINK lo up
   # The new network namespace has only a loopback device, and that is down.
-  step 23 'sendto RTM_NEWLINK lo up'
+  step 24 'sendto RTM_NEWLINK lo up'
   ip link set lo up
 
-  # 24. unshare the cgroup namespace
+  # 25. unshare the cgroup namespace
   # From here on the container sees its own groups as the roots, and nothing above them.
-  step 24 'unshare the cgroup namespace'
+  step 25 'unshare the cgroup namespace'
   CHAIN+=(unshare --cgroup)
 
-  # 25. setresuid 0 of the user namespace
+  # 26. setresuid 0 of the user namespace
   # Until its ids are mapped the process is nobody; now it is root of its own namespace only.
-  step 25 'setresuid 0 of the user namespace'
-  hear 50
+  step 26 'setresuid 0 of the user namespace'
+  hear 51
   CHAIN+=(setpriv --reuid 0 --regid 0 --clear-groups)
   exec "${CHAIN[@]}" bash -c inside_3
 }
@@ -63,27 +63,27 @@ inside_3() {
 
   # Root file system
 
-  # 26. move_mount the root file system onto /
+  # 27. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
-  step 26 'move_mount the root file system onto /'
-  hear 54
+  step 27 'move_mount the root file system onto /'
+  hear 55
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
 
-  # 27. mount proc on /proc
+  # 28. mount proc on /proc
   # A procfs of this PID namespace: without it ps would show (and kill would reach) other processes.
-  step 27 'mount proc on /proc'
+  step 28 'mount proc on /proc'
   mount -t proc -o nosuid,noexec,nodev proc $ROOT/proc
 
-  # 28. mount tmpfs on /dev
+  # 29. mount tmpfs on /dev
   # Memory, gone with the container.
-  step 28 'mount tmpfs on /dev'
+  step 29 'mount tmpfs on /dev'
   mount -t tmpfs -o nosuid,strictatime,mode=755,size=65536k tmpfs $ROOT/dev
 
-  # 29. move_mount /dev/{null,zero,full,random,urandom,tty}
+  # 30. move_mount /dev/{null,zero,full,random,urandom,tty}
   # The nodes and the usual links; no disk, no memory, no terminal of the host.
-  step 29 'move_mount /dev/{null,zero,full,random,urandom,tty}'
+  step 30 'move_mount /dev/{null,zero,full,random,urandom,tty}'
   for n in null zero full random urandom tty; do mount --move $MOUNTS/dev-$n $ROOT/dev/$n; done
   ln -s /proc/self/fd $ROOT/dev/fd
   ln -s /proc/self/fd/0 $ROOT/dev/stdin
@@ -92,104 +92,104 @@ inside_3() {
   ln -s pts/ptmx $ROOT/dev/ptmx
   ln -s /proc/kcore $ROOT/dev/core
 
-  # 30. mount devpts on /dev/pts
+  # 31. mount devpts on /dev/pts
   # Pseudo terminals of its own: none of the host's can be opened.
-  step 30 'mount devpts on /dev/pts'
+  step 31 'mount devpts on /dev/pts'
   mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5 devpts $ROOT/dev/pts
 
-  # 31. mount sysfs on /sys
+  # 32. mount sysfs on /sys
   # Devices and kernel objects to look at, not to change.
-  step 31 'mount sysfs on /sys'
+  step 32 'mount sysfs on /sys'
   mount -t sysfs -o nosuid,noexec,nodev,ro sysfs $ROOT/sys
 
-  # 32. mount cgroup on /sys/fs/cgroup
+  # 33. mount cgroup on /sys/fs/cgroup
   # The limits it sits under, to look at.
-  step 32 'mount cgroup on /sys/fs/cgroup'
+  step 33 'mount cgroup on /sys/fs/cgroup'
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro cgroup $ROOT/sys/fs/cgroup
 
-  # 33. mount mqueue on /dev/mqueue
+  # 34. mount mqueue on /dev/mqueue
   # POSIX message queues of this IPC namespace.
-  step 33 'mount mqueue on /dev/mqueue'
+  step 34 'mount mqueue on /dev/mqueue'
   mount -t mqueue -o nosuid,noexec,nodev mqueue $ROOT/dev/mqueue
 
-  # 34. mount tmpfs on /dev/shm
+  # 35. mount tmpfs on /dev/shm
   # Memory, gone with the container.
-  step 34 'mount tmpfs on /dev/shm'
+  step 35 'mount tmpfs on /dev/shm'
   mount -t tmpfs -o nosuid,noexec,nodev,mode=1777,size=65536k shm $ROOT/dev/shm
 
-  # 35. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
+  # 36. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
   # These belong to the one kernel that all share; writing there would reach the host.
-  step 35 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
+  step 36 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
   for p in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done
 
-  # 36. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
+  # 37. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
   # These tell about the host, or reach it: each is covered by nothing at all.
-  step 36 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
+  step 37 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
   for p in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware; do if [ -d "$ROOT$p" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0,nr_inodes=2 tmpfs "$ROOT$p"; elif [ -e "$ROOT$p" ]; then mount --bind $ROOT/dev/null "$ROOT$p"; fi; done
 
-  # 37. pivot_root . .
+  # 38. pivot_root . .
   # Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.
-  step 37 'pivot_root . .'
+  step 38 'pivot_root . .'
   # Asked for at the very end: after it there are none of the host's tools.
 
   # Process
 
-  # 38. setsid a session and keyring of its own
+  # 39. setsid a session and keyring of its own
   # No controlling terminal and no keys of the caller.
-  step 38 'setsid a session and keyring of its own'
+  step 39 'setsid a session and keyring of its own'
   CHAIN+=(setsid)
 
-  # 39. prctl PR_CAPBSET_DROP of 29 capabilities
+  # 40. prctl PR_CAPBSET_DROP of 29 capabilities
   # No program started in here can ever get dac_read_search, linux_immutable, net_broadcast, net_admin, net_raw, ipc_lock, ipc_owner, sys_module, sys_rawio, sys_ptrace, sys_pacct, sys_admin, sys_boot, sys_nice, sys_resource, sys_time, sys_tty_config, mknod, lease, audit_control, mac_override, mac_admin, syslog, wake_alarm, block_suspend, audit_read, perfmon, bpf, checkpoint_restore.
-  step 39 'prctl PR_CAPBSET_DROP of 29 capabilities'
+  step 40 'prctl PR_CAPBSET_DROP of 29 capabilities'
   CHAIN+=(setpriv --bounding-set -dac_read_search,-linux_immutable,-net_broadcast,-net_admin,-net_raw,-ipc_lock,-ipc_owner,-sys_module,-sys_rawio,-sys_ptrace,-sys_pacct,-sys_admin,-sys_boot,-sys_nice,-sys_resource,-sys_time,-sys_tty_config,-mknod,-lease,-audit_control,-mac_override,-mac_admin,-syslog,-wake_alarm,-block_suspend,-audit_read,-perfmon,-bpf,-checkpoint_restore)
 
-  # 40. fchdir /
+  # 41. fchdir /
   # The working directory, made where it is missing.
-  step 40 'fchdir /'
+  step 41 'fchdir /'
   cd $ROOT/
 
-  # 41. setresuid uid 0, gid 0
+  # 42. setresuid uid 0, gid 0
   # The user that the container's program runs as.
-  step 41 'setresuid uid 0, gid 0'
+  step 42 'setresuid uid 0, gid 0'
   umask 022
   CHAIN+=(--reuid 0 --regid 0 --clear-groups)
 
-  # 42. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
+  # 43. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
   # The few rights of root that are left to it; inheritable and ambient ones are empty.
-  step 42 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
+  step 43 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
   CHAIN+=(--inh-caps=-all --ambient-caps=-all)
 
-  # 43. prctl PR_SET_NO_NEW_PRIVS
+  # 44. prctl PR_SET_NO_NEW_PRIVS
   # A set-user-ID program inside gives nobody more rights.
-  step 43 'prctl PR_SET_NO_NEW_PRIVS'
+  step 44 'prctl PR_SET_NO_NEW_PRIVS'
   CHAIN+=(--no-new-privs)
 
-  # 44. prctl PR_SET_PDEATHSIG SIGKILL
+  # 45. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 44 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 45 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(--pdeathsig KILL)
 
-  # 45. close_range 3 and above
+  # 46. close_range 3 and above
   # Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.
-  step 45 'close_range 3 and above'
+  step 46 'close_range 3 and above'
   for fd in $(ls /proc/self/fd); do close $fd; done
 
-  # step 46: dup3 the monitor's pipes as 0, 1 and 2: no on-board tool does this
+  # step 47: dup3 the monitor's pipes as 0, 1 and 2: no on-board tool does this
   # Standard streams are the monitor's: nothing of the caller's stays open in the container.
 
-  # 47. prlimit64 open files 1024
+  # 48. prlimit64 open files 1024
   # The program has the soft limit that the caller had.
-  step 47 'prlimit64 open files 1024'
+  step 48 'prlimit64 open files 1024'
   ulimit -Sn 1024
 
-  # step 48: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
+  # step 49: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
   # From here on the kernel refuses system calls that the profile does not allow, to this process and all it starts.
 
-  # 49. execve true
+  # 50. execve true
   # The program itself. From here on nothing of the engine is inside.
-  step 49 'execve true'
-  END=$'echo 37 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
+  step 50 'execve true'
+  END=$'echo 38 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
   CHAIN+=(env -i --default-signal=INT,QUIT --)
   CHAIN+=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
   CHAIN+=(HOSTNAME=0123456789ab)
@@ -201,8 +201,8 @@ export -f first step failed hear ask begin announce close mount mount_inside cd 
 
 # -------- Outside, when the container's process asks for it
 
-for_inside_37() {
-  step 37 'pivot_root . .'
+for_inside_38() {
+  step 38 'pivot_root . .'
   nsenter -t $PID -m sh -c 'cd $ROOT && pivot_root . .'
   nsenter -t $PID -m umount -l /
 }
@@ -221,147 +221,153 @@ for_inside_37() {
 # step 3: pidfd_open the stage itself: no on-board tool does this
 # The container's process can see through this whether the stage still lives.
 
-# step 4: clone3 the monitor: no on-board tool does this
+# step 4: mkdirat /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654: no on-board tool does this
+# The monitor is born in a control group of its own: it goes on when the caller's session ends.
+
+# step 5: clone3 the monitor: no on-board tool does this
 # The container's parent and the keeper of its terminal or pipes: it goes on when this command has ended.
 
-# step 5: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
+# step 6: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
 # If the command ends before the container runs, all of it ends.
 
-# step 6: setsid a session of the monitor's own: no on-board tool does this
+# step 7: setsid a session of the monitor's own: no on-board tool does this
 # No terminal's keys or hang-up reach it, and no logout ends it with the session.
 
-# step 7: prlimit64 open files of the stage: no on-board tool does this
+# step 8: prlimit64 open files of the stage: no on-board tool does this
 # Each mount is a descriptor until it is attached: the soft limit is raised to the hard one.
 
-# 8. symlinkat the name calm_heron_3f2a
+# 9. symlinkat the name calm_heron_3f2a
 # A link to the id, made whole or not at all, and only by one: the name is taken, or it is ours.
-step 8 'symlinkat the name calm_heron_3f2a'
+step 9 'symlinkat the name calm_heron_3f2a'
 mkdir -p /var/lib/vitrine/names && ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /var/lib/vitrine/names/calm_heron_3f2a
 undo 'rm -f /var/lib/vitrine/names/calm_heron_3f2a'
 
-# 9. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 10. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # Room for what the container writes.
-step 9 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 10 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir -p $SCRATCH/upper $SCRATCH/work
 undo 'rm -rf $SCRATCH'
 
-# step 10: fsmount a private procfs: no on-board tool does this
+# step 11: fsmount a private procfs: no on-board tool does this
 # The id maps are written through a procfs that nobody else can reach or cover.
 
-# step 11: pidfd_open the stage itself: no on-board tool does this
+# step 12: pidfd_open the stage itself: no on-board tool does this
 # The container's process can see through this whether the stage still lives.
 
-# step 12: pipe2 a pipe that execve closes: no on-board tool does this
+# step 13: pipe2 a pipe that execve closes: no on-board tool does this
 # Its end tells that the program runs.
 
-# 13. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log
+# 14. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log
 # What the container writes is kept here, in files that are replaced when they are full.
-step 13 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log'
+step 14 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log'
 mkdir -p /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log
 undo 'rm -rf /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log'
 
-# step 14: pipe2 the container's standard streams: no on-board tool does this
+# step 15: pipe2 the container's standard streams: no on-board tool does this
 # The monitor holds the other ends: it reads what is written whether somebody is attached or not, so that nothing ever waits.
 
 # Limits
 
-# 15. write +memory +cpu +cpuset +pids to /sys/fs/cgroup/cgroup.subtree_control
+# 16. write +memory +cpu +cpuset +pids to /sys/fs/cgroup/cgroup.subtree_control
 # On cgroup v2 a group has only the files of controllers that its parent hands down.
-step 15 'write +memory +cpu +cpuset +pids to /sys/fs/cgroup/cgroup.subtree_control'
+step 16 'write +memory +cpu +cpuset +pids to /sys/fs/cgroup/cgroup.subtree_control'
 echo +memory +cpu +cpuset +pids > /sys/fs/cgroup/cgroup.subtree_control
 
-# 16. mkdirat /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 17. mkdirat /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (v2), so that this container can be limited, measured and ended as a whole.
-step 16 'mkdirat /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 17 'mkdirat /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 17. write 2048 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
+# 18. write 2048 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 # Limit: at most 2048 processes.
-step 17 'write 2048 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
+step 18 'write 2048 to /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
 echo 2048 > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 
 # Namespaces
 
-# 18. clone3 a process with its own mount, pid, network, ipc, uts, user
+# 19. clone3 a process with its own mount, pid, network, ipc, uts, user
 # The process that becomes the container's first one, in namespaces of its own: what it cannot name it cannot touch.
-step 18 'clone3 a process with its own mount, pid, network, ipc, uts, user'
+step 19 'clone3 a process with its own mount, pid, network, ipc, uts, user'
 CHAIN+=(unshare --mount --pid --net --ipc --uts --user --keep-caps)
 start
 echo $PID > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.procs
 tell go
 undo 'echo 1 > /sys/fs/cgroup/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.kill'
 
-# 50. write uid_map and gid_map "0 1879113728 65536"
+# 51. write uid_map and gid_map "0 1879113728 65536"
 # Root inside is an ordinary, unused id outside: what breaks out has no rights on the host.
-step 50 'write uid_map and gid_map "0 1879113728 65536"'
+step 51 'write uid_map and gid_map "0 1879113728 65536"'
 echo '0 1879113728 65536' > /proc/$PID/uid_map; echo '0 1879113728 65536' > /proc/$PID/gid_map
-tell 50
+tell 51
 
 # Root file system
 
-# 51. open_tree /srv/root
+# 52. open_tree /srv/root
 # A layer of the image, read only. Id-mapped: nothing is chowned.
-step 51 'open_tree /srv/root'
+step 52 'open_tree /srv/root'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user /srv/root $MOUNTS/layer0
 
-# 52. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 53. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # What the container writes goes here; ids on disk start at 0. Id-mapped: nothing is chowned.
-step 52 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 53 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 chown 1879113728:1879113728 $SCRATCH/upper $SCRATCH/work
 
-# 53. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# 54. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
 # Layers below, a writable directory on top: the image stays as it is, however often it is used.
-step 53 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+step 54 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
 mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work,volatile overlay $MOUNTS/root
 
-# 54. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 55. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 54 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 55 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
-tell 54
+tell 55
 
 # Life and end
 
-# step 55: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
+# step 56: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
 # If the command ends before the container runs, all of it ends.
 
-# step 56: close_range all but the lock and the pidfd: no on-board tool does this
+# step 57: close_range all but the lock and the pidfd: no on-board tool does this
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
-attend 37
+attend 38
 
-# step 57: read the pipe: no on-board tool does this
+# step 58: read the pipe: no on-board tool does this
 # It ends when the program runs, or has failed to.
 
-# step 58: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
+# step 59: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
 # Who attaches, stops or waits for the container comes this way; the directory is root's alone.
 
-# step 59: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
+# step 60: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
 # The container runs. Who holds it is written down, and the command may end; its standard error is kept while it is there.
 
-# 60. waitid the container
+# 61. waitid the container
 # Output goes to the log and to whoever is attached, what they type and their signals to the container.
-step 60 'waitid the container'
+step 61 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 61: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 62: write 0 to the roots of the hierarchies: no on-board tool does this
+# The monitor's own control groups go before it does: a group with a process in it cannot be removed.
+
+# step 63: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 62. unlinkat what the run left
+# 64. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 62 'unlinkat what the run left'
+step 64 'unlinkat what the run left'
 rm -rf $WORK
 
-# 63. exit_group the container's status
+# 65. exit_group the container's status
 # The command ends as the container did.
-step 63 'exit_group the container'\''s status'
+step 65 'exit_group the container'\''s status'
 exit $STATUS
 
-# step 64: futex the monitor: no on-board tool does this
+# step 66: futex the monitor: no on-board tool does this
 # The container runs, or it is told here why not.
 
-# step 65: write the container's id: no on-board tool does this
+# step 67: write the container's id: no on-board tool does this
 # The container runs, and goes on by itself.
 
-# step 66: exit_group 0: no on-board tool does this
+# step 68: exit_group 0: no on-board tool does this
 # The container goes on without the command.

@@ -17,12 +17,12 @@ inside_1() {
 
   # Namespaces
 
-  # 28. prctl PR_SET_PDEATHSIG SIGKILL
+  # 29. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 28 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 29 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(setpriv --pdeathsig KILL)
 
-  # step 29: prctl PR_SET_DUMPABLE 0: no on-board tool does this
+  # step 30: prctl PR_SET_DUMPABLE 0: no on-board tool does this
   # Nobody may trace this process, read its memory or take its descriptors before it is the container's program.
   exec "${CHAIN[@]}" bash -c inside_2
 }
@@ -30,29 +30,29 @@ inside_1() {
 inside_2() {
   begin
 
-  # 30. mount / recursively private
+  # 31. mount / recursively private
   # No mount made in here is seen outside, and none made outside arrives in here.
-  step 30 'mount / recursively private'
+  step 31 'mount / recursively private'
   mount --make-rprivate /
 
-  # 31. sethostname 0123456789ab
+  # 32. sethostname 0123456789ab
   # A name of its own in a UTS namespace of its own; the host keeps its name.
-  step 31 'sethostname 0123456789ab'
+  step 32 'sethostname 0123456789ab'
   hostname 0123456789ab
 
-  # 32. sendto RTM_NEWLINK lo up
+  # 33. sendto RTM_NEWLINK lo up
   # The new network namespace has only a loopback device, and that is down.
-  step 32 'sendto RTM_NEWLINK lo up'
+  step 33 'sendto RTM_NEWLINK lo up'
   ip link set lo up
 
-  # 33. write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  # 34. write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
   # The process puts itself under the limits, before anything of the container runs.
-  step 33 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
-  ask 33
+  step 34 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+  ask 34
 
-  # 34. unshare the cgroup namespace
+  # 35. unshare the cgroup namespace
   # From here on the container sees its own groups as the roots, and nothing above them.
-  step 34 'unshare the cgroup namespace'
+  step 35 'unshare the cgroup namespace'
   CHAIN+=(unshare --cgroup)
   exec "${CHAIN[@]}" bash -c inside_3
 }
@@ -62,27 +62,27 @@ inside_3() {
 
   # Root file system
 
-  # 35. move_mount the root file system onto /
+  # 36. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
-  step 35 'move_mount the root file system onto /'
-  hear 62
+  step 36 'move_mount the root file system onto /'
+  hear 63
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
 
-  # 36. mount proc on /proc
+  # 37. mount proc on /proc
   # A procfs of this PID namespace: without it ps would show (and kill would reach) other processes.
-  step 36 'mount proc on /proc'
+  step 37 'mount proc on /proc'
   mount -t proc -o nosuid,noexec,nodev proc $ROOT/proc
 
-  # 37. mount tmpfs on /dev
+  # 38. mount tmpfs on /dev
   # Memory, gone with the container.
-  step 37 'mount tmpfs on /dev'
+  step 38 'mount tmpfs on /dev'
   mount -t tmpfs -o nosuid,strictatime,mode=755,size=65536k tmpfs $ROOT/dev
 
-  # 38. move_mount /dev/{null,zero,full,random,urandom,tty}
+  # 39. move_mount /dev/{null,zero,full,random,urandom,tty}
   # The nodes and the usual links; no disk, no memory, no terminal of the host.
-  step 38 'move_mount /dev/{null,zero,full,random,urandom,tty}'
+  step 39 'move_mount /dev/{null,zero,full,random,urandom,tty}'
   for n in null zero full random urandom tty; do mount --move $MOUNTS/dev-$n $ROOT/dev/$n; done
   ln -s /proc/self/fd $ROOT/dev/fd
   ln -s /proc/self/fd/0 $ROOT/dev/stdin
@@ -91,19 +91,19 @@ inside_3() {
   ln -s pts/ptmx $ROOT/dev/ptmx
   ln -s /proc/kcore $ROOT/dev/core
 
-  # 39. mount devpts on /dev/pts
+  # 40. mount devpts on /dev/pts
   # Pseudo terminals of its own: none of the host's can be opened.
-  step 39 'mount devpts on /dev/pts'
+  step 40 'mount devpts on /dev/pts'
   mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5 devpts $ROOT/dev/pts
 
-  # 40. mount sysfs on /sys
+  # 41. mount sysfs on /sys
   # Devices and kernel objects to look at, not to change.
-  step 40 'mount sysfs on /sys'
+  step 41 'mount sysfs on /sys'
   mount -t sysfs -o nosuid,noexec,nodev,ro sysfs $ROOT/sys
 
-  # 41. mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup
+  # 42. mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup
   # The limits it sits under, to look at, not to change.
-  step 41 'mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup'
+  step 42 'mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup'
   mount -t tmpfs -o nosuid,noexec,nodev,relatime,mode=755 tmpfs $ROOT/sys/fs/cgroup
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,cpuset cgroup $ROOT/sys/fs/cgroup/cpuset
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,cpu,cpuacct cgroup $ROOT/sys/fs/cgroup/cpu,cpuacct
@@ -113,89 +113,89 @@ inside_3() {
   mount -t cgroup2 -o nosuid,noexec,nodev,relatime,ro cgroup $ROOT/sys/fs/cgroup/unified
   mount -o remount,bind,nosuid,noexec,nodev,relatime,ro $ROOT/sys/fs/cgroup
 
-  # 42. mount mqueue on /dev/mqueue
+  # 43. mount mqueue on /dev/mqueue
   # POSIX message queues of this IPC namespace.
-  step 42 'mount mqueue on /dev/mqueue'
+  step 43 'mount mqueue on /dev/mqueue'
   mount -t mqueue -o nosuid,noexec,nodev mqueue $ROOT/dev/mqueue
 
-  # 43. mount tmpfs on /dev/shm
+  # 44. mount tmpfs on /dev/shm
   # Memory, gone with the container.
-  step 43 'mount tmpfs on /dev/shm'
+  step 44 'mount tmpfs on /dev/shm'
   mount -t tmpfs -o nosuid,noexec,nodev,mode=1777,size=65536k shm $ROOT/dev/shm
 
-  # 44. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
+  # 45. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
   # These belong to the one kernel that all share; writing there would reach the host.
-  step 44 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
+  step 45 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
   for p in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done
 
-  # 45. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
+  # 46. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
   # These tell about the host, or reach it: each is covered by nothing at all.
-  step 45 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
+  step 46 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
   for p in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware; do if [ -d "$ROOT$p" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0,nr_inodes=2 tmpfs "$ROOT$p"; elif [ -e "$ROOT$p" ]; then mount --bind $ROOT/dev/null "$ROOT$p"; fi; done
 
-  # 46. pivot_root . .
+  # 47. pivot_root . .
   # Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.
-  step 46 'pivot_root . .'
+  step 47 'pivot_root . .'
   # Asked for at the very end: after it there are none of the host's tools.
 
   # Process
 
-  # 47. setsid a session and keyring of its own
+  # 48. setsid a session and keyring of its own
   # No controlling terminal and no keys of the caller.
-  step 47 'setsid a session and keyring of its own'
+  step 48 'setsid a session and keyring of its own'
   CHAIN+=(setsid)
 
-  # 48. prctl PR_CAPBSET_DROP of 29 capabilities
+  # 49. prctl PR_CAPBSET_DROP of 29 capabilities
   # No program started in here can ever get dac_read_search, linux_immutable, net_broadcast, net_admin, net_raw, ipc_lock, ipc_owner, sys_module, sys_rawio, sys_ptrace, sys_pacct, sys_admin, sys_boot, sys_nice, sys_resource, sys_time, sys_tty_config, mknod, lease, audit_control, mac_override, mac_admin, syslog, wake_alarm, block_suspend, audit_read, perfmon, bpf, checkpoint_restore.
-  step 48 'prctl PR_CAPBSET_DROP of 29 capabilities'
+  step 49 'prctl PR_CAPBSET_DROP of 29 capabilities'
   CHAIN+=(setpriv --bounding-set -dac_read_search,-linux_immutable,-net_broadcast,-net_admin,-net_raw,-ipc_lock,-ipc_owner,-sys_module,-sys_rawio,-sys_ptrace,-sys_pacct,-sys_admin,-sys_boot,-sys_nice,-sys_resource,-sys_time,-sys_tty_config,-mknod,-lease,-audit_control,-mac_override,-mac_admin,-syslog,-wake_alarm,-block_suspend,-audit_read,-perfmon,-bpf,-checkpoint_restore)
 
-  # 49. fchdir /
+  # 50. fchdir /
   # The working directory, made where it is missing.
-  step 49 'fchdir /'
+  step 50 'fchdir /'
   cd $ROOT/
 
-  # 50. setresuid uid 0, gid 0
+  # 51. setresuid uid 0, gid 0
   # The user that the container's program runs as.
-  step 50 'setresuid uid 0, gid 0'
+  step 51 'setresuid uid 0, gid 0'
   umask 022
   CHAIN+=(--reuid 0 --regid 0 --clear-groups)
 
-  # 51. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
+  # 52. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
   # The few rights of root that are left to it; inheritable and ambient ones are empty.
-  step 51 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
+  step 52 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
   CHAIN+=(--inh-caps=-all --ambient-caps=-all)
 
-  # 52. prctl PR_SET_NO_NEW_PRIVS
+  # 53. prctl PR_SET_NO_NEW_PRIVS
   # A set-user-ID program inside gives nobody more rights.
-  step 52 'prctl PR_SET_NO_NEW_PRIVS'
+  step 53 'prctl PR_SET_NO_NEW_PRIVS'
   CHAIN+=(--no-new-privs)
 
-  # 53. prctl PR_SET_PDEATHSIG SIGKILL
+  # 54. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 53 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 54 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(--pdeathsig KILL)
 
-  # 54. close_range 3 and above
+  # 55. close_range 3 and above
   # Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.
-  step 54 'close_range 3 and above'
+  step 55 'close_range 3 and above'
   for fd in $(ls /proc/self/fd); do close $fd; done
 
-  # step 55: dup3 the monitor's pipes as 1 and 2: no on-board tool does this
+  # step 56: dup3 the monitor's pipes as 1 and 2: no on-board tool does this
   # What is written is the monitor's; standard input is the caller's own.
 
-  # 56. prlimit64 open files 1024
+  # 57. prlimit64 open files 1024
   # The program has the soft limit that the caller had.
-  step 56 'prlimit64 open files 1024'
+  step 57 'prlimit64 open files 1024'
   ulimit -Sn 1024
 
-  # step 57: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
+  # step 58: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
   # From here on the kernel refuses system calls that the profile does not allow, to this process and all it starts.
 
-  # 58. execve true
+  # 59. execve true
   # The program itself. From here on nothing of the engine is inside.
-  step 58 'execve true'
-  END=$'echo 46 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
+  step 59 'execve true'
+  END=$'echo 47 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
   CHAIN+=(env -i --default-signal=INT,QUIT --)
   CHAIN+=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
   CHAIN+=(HOSTNAME=0123456789ab)
@@ -207,8 +207,8 @@ export -f first step failed hear ask begin announce close mount mount_inside cd 
 
 # -------- Outside, when the container's process asks for it
 
-for_inside_33() {
-  step 33 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+for_inside_34() {
+  step 34 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
   echo $PID > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
   echo $PID > /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
   echo $PID > /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
@@ -216,8 +216,8 @@ for_inside_33() {
   echo $PID > /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
 }
 
-for_inside_46() {
-  step 46 'pivot_root . .'
+for_inside_47() {
+  step 47 'pivot_root . .'
   nsenter -t $PID -m sh -c 'cd $ROOT && pivot_root . .'
   nsenter -t $PID -m umount -l /
 }
@@ -242,106 +242,109 @@ for_inside_46() {
 # step 5: socketpair the command and the monitor: no on-board tool does this
 # Over it go keys, output and signals, as with everybody who attaches later.
 
-# step 6: clone3 the monitor: no on-board tool does this
+# step 6: mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654: no on-board tool does this
+# The monitor is born in a control group of its own: it goes on when the caller's session ends.
+
+# step 7: clone3 the monitor: no on-board tool does this
 # The container's parent and the keeper of its terminal or pipes: it goes on when this command has ended.
 
-# step 7: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
+# step 8: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
 # If the command ends before the container runs, all of it ends.
 
-# step 8: setsid a session of the monitor's own: no on-board tool does this
+# step 9: setsid a session of the monitor's own: no on-board tool does this
 # No terminal's keys or hang-up reach it, and no logout ends it with the session.
 
-# step 9: prlimit64 open files of the stage: no on-board tool does this
+# step 10: prlimit64 open files of the stage: no on-board tool does this
 # Each mount is a descriptor until it is attached: the soft limit is raised to the hard one.
 
-# 10. symlinkat the name calm_heron_3f2a
+# 11. symlinkat the name calm_heron_3f2a
 # A link to the id, made whole or not at all, and only by one: the name is taken, or it is ours.
-step 10 'symlinkat the name calm_heron_3f2a'
+step 11 'symlinkat the name calm_heron_3f2a'
 mkdir -p /var/lib/vitrine/names && ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /var/lib/vitrine/names/calm_heron_3f2a
 
-# step 11: fcntl lock of /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/lock: no on-board tool does this
+# step 12: fcntl lock of /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/lock: no on-board tool does this
 # One run of this container at a time. The kernel lets go of the lock with the process that holds it.
 
-# 12. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 13. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # Room for what the container writes.
-step 12 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 13 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir -p $SCRATCH/upper $SCRATCH/work
 
-# step 13: fsmount a private procfs: no on-board tool does this
+# step 14: fsmount a private procfs: no on-board tool does this
 # The id maps are written through a procfs that nobody else can reach or cover.
 
-# step 14: pidfd_open the stage itself: no on-board tool does this
+# step 15: pidfd_open the stage itself: no on-board tool does this
 # The container's process can see through this whether the stage still lives.
 
-# step 15: pipe2 a pipe that execve closes: no on-board tool does this
+# step 16: pipe2 a pipe that execve closes: no on-board tool does this
 # Its end tells that the program runs.
 
-# 16. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log
+# 17. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log
 # What the container writes is kept here, in files that are replaced when they are full.
-step 16 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log'
+step 17 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log'
 mkdir -p /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log
 
-# step 17: pipe2 the container's standard streams: no on-board tool does this
+# step 18: pipe2 the container's standard streams: no on-board tool does this
 # The monitor holds the other ends: it reads what is written whether somebody is attached or not, so that nothing ever waits.
 
 # Limits
 
-# 18. mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 19. mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (cpuset), so that this container can be limited, measured and ended as a whole.
-step 18 'mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 19 'mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 19. write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
+# 20. write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
 # A new cpuset is empty, and an empty one takes no process: it gets its parent's.
-step 19 'write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus'
+step 20 'write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus'
 cat /sys/fs/cgroup/cpuset/cpuset.cpus > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
 
-# 20. write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
+# 21. write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
 # A new cpuset is empty, and an empty one takes no process: it gets its parent's.
-step 20 'write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems'
+step 21 'write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems'
 cat /sys/fs/cgroup/cpuset/cpuset.mems > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
 
-# 21. mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 22. mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (cpu,cpuacct), so that this container can be limited, measured and ended as a whole.
-step 21 'mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 22 'mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 22. mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 23. mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (memory), so that this container can be limited, measured and ended as a whole.
-step 22 'mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 23 'mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 23. mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 24. mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (pids), so that this container can be limited, measured and ended as a whole.
-step 23 'mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 24 'mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 24. write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
+# 25. write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 # Limit: at most 2048 processes.
-step 24 'write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
+step 25 'write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
 echo 2048 > /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 
-# 25. mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 26. mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (name=systemd), so that this container can be limited, measured and ended as a whole.
-step 25 'mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 26 'mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 26. mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 27. mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (v2), so that this container can be limited, measured and ended as a whole.
-step 26 'mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 27 'mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
 # Namespaces
 
-# 27. clone3 a process with its own mount, pid, network, ipc, uts
+# 28. clone3 a process with its own mount, pid, network, ipc, uts
 # The process that becomes the container's first one, in namespaces of its own: what it cannot name it cannot touch.
-step 27 'clone3 a process with its own mount, pid, network, ipc, uts'
+step 28 'clone3 a process with its own mount, pid, network, ipc, uts'
 CHAIN+=(unshare --mount --pid --net --ipc --uts)
 start
 echo $PID > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.procs
@@ -350,68 +353,86 @@ undo 'echo 1 > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef01
 
 # Root file system
 
-# 59. open_tree /srv/root
+# 60. open_tree /srv/root
 # A layer of the image, read only.
-step 59 'open_tree /srv/root'
+step 60 'open_tree /srv/root'
 mount --bind /srv/root $MOUNTS/layer0
 
-# 60. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 61. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # What the container writes goes here; ids on disk start at 0.
-step 60 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 61 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 test -d $SCRATCH/upper
 
-# 61. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# 62. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
 # Layers below, a writable directory on top: the image stays as it is, however often it is used.
-step 61 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+step 62 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
 mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work overlay $MOUNTS/root
 
-# 62. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 63. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 62 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 63 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
-tell 62
+tell 63
 
 # Life and end
 
-# step 63: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
+# step 64: write 0 to /sys/fs/cgroup/cpuset/tasks: no on-board tool does this
+# The monitor leaves its caller's group.
+
+# step 65: write 0 to /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/tasks: no on-board tool does this
+# The monitor has a control group of its own.
+
+# step 66: write 0 to /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/tasks: no on-board tool does this
+# The monitor has a control group of its own.
+
+# step 67: write 0 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/tasks: no on-board tool does this
+# The monitor has a control group of its own.
+
+# step 68: write 0 to /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/tasks: no on-board tool does this
+# The monitor has a control group of its own.
+
+# step 69: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
 # If the command ends before the container runs, all of it ends.
 
-# step 64: close_range all but the lock and the pidfd: no on-board tool does this
+# step 70: close_range all but the lock and the pidfd: no on-board tool does this
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
-attend 46
+attend 47
 
-# step 65: read the pipe: no on-board tool does this
+# step 71: read the pipe: no on-board tool does this
 # It ends when the program runs, or has failed to.
 
-# step 66: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
+# step 72: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
 # Who attaches, stops or waits for the container comes this way; the directory is root's alone.
 
-# step 67: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
+# step 73: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
 # The container runs. Who holds it is written down, and the command may end; its standard error is kept while it is there.
 
-# 68. waitid the container
+# 74. waitid the container
 # Output goes to the log and to whoever is attached, what they type and their signals to the container.
-step 68 'waitid the container'
+step 74 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 69: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 75: write 0 to the roots of the hierarchies: no on-board tool does this
+# The monitor's own control groups go before it does: a group with a process in it cannot be removed.
+
+# step 76: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 70. unlinkat what the run left
+# 77. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 70 'unlinkat what the run left'
+step 77 'unlinkat what the run left'
 rm -rf $WORK
 
-# 71. exit_group the container's status
+# 78. exit_group the container's status
 # The command ends as the container did.
-step 71 'exit_group the container'\''s status'
+step 78 'exit_group the container'\''s status'
 exit $STATUS
 
-# step 72: futex the monitor: no on-board tool does this
+# step 79: futex the monitor: no on-board tool does this
 # The container runs, or it is told here why not.
 
-# step 73: ppoll the monitor: no on-board tool does this
+# step 80: ppoll the monitor: no on-board tool does this
 # Keys, output, window size and signals are handed on; the container's exit status becomes ours, unless it is left alone.
 
-# step 74: exit_group the container's status: no on-board tool does this
+# step 81: exit_group the container's status: no on-board tool does this
 # The command ends as the container did, or quietly if the container goes on without it.

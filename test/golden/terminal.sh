@@ -18,12 +18,12 @@ inside_1() {
 
   # Namespaces
 
-  # 27. prctl PR_SET_PDEATHSIG SIGKILL
+  # 28. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 27 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 28 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(setpriv --pdeathsig KILL)
 
-  # step 28: prctl PR_SET_DUMPABLE 0: no on-board tool does this
+  # step 29: prctl PR_SET_DUMPABLE 0: no on-board tool does this
   # Nobody may trace this process, read its memory or take its descriptors before it is the container's program.
   exec "${CHAIN[@]}" bash -c inside_2
 }
@@ -31,35 +31,35 @@ inside_1() {
 inside_2() {
   begin
 
-  # 29. mount / recursively private
+  # 30. mount / recursively private
   # No mount made in here is seen outside, and none made outside arrives in here.
-  step 29 'mount / recursively private'
+  step 30 'mount / recursively private'
   mount --make-rprivate /
 
-  # 30. sethostname 0123456789ab
+  # 31. sethostname 0123456789ab
   # A name of its own in a UTS namespace of its own; the host keeps its name.
-  step 30 'sethostname 0123456789ab'
+  step 31 'sethostname 0123456789ab'
   hostname 0123456789ab
 
-  # 31. sendto RTM_NEWLINK lo up
+  # 32. sendto RTM_NEWLINK lo up
   # The new network namespace has only a loopback device, and that is down.
-  step 31 'sendto RTM_NEWLINK lo up'
+  step 32 'sendto RTM_NEWLINK lo up'
   ip link set lo up
 
-  # 32. write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  # 33. write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
   # The process puts itself under the limits, before anything of the container runs.
-  step 32 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
-  ask 32
+  step 33 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+  ask 33
 
-  # 33. unshare the cgroup namespace
+  # 34. unshare the cgroup namespace
   # From here on the container sees its own groups as the roots, and nothing above them.
-  step 33 'unshare the cgroup namespace'
+  step 34 'unshare the cgroup namespace'
   CHAIN+=(unshare --cgroup)
 
-  # 34. setresuid 0 of the user namespace
+  # 35. setresuid 0 of the user namespace
   # Until its ids are mapped the process is nobody; now it is root of its own namespace only.
-  step 34 'setresuid 0 of the user namespace'
-  hear 60
+  step 35 'setresuid 0 of the user namespace'
+  hear 61
   CHAIN+=(setpriv --reuid 0 --regid 0 --clear-groups)
   exec "${CHAIN[@]}" bash -c inside_3
 }
@@ -69,27 +69,27 @@ inside_3() {
 
   # Root file system
 
-  # 35. move_mount the root file system onto /
+  # 36. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
-  step 35 'move_mount the root file system onto /'
-  hear 64
+  step 36 'move_mount the root file system onto /'
+  hear 65
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
 
-  # 36. mount proc on /proc
+  # 37. mount proc on /proc
   # A procfs of this PID namespace: without it ps would show (and kill would reach) other processes.
-  step 36 'mount proc on /proc'
+  step 37 'mount proc on /proc'
   mount -t proc -o nosuid,noexec,nodev proc $ROOT/proc
 
-  # 37. mount tmpfs on /dev
+  # 38. mount tmpfs on /dev
   # Memory, gone with the container.
-  step 37 'mount tmpfs on /dev'
+  step 38 'mount tmpfs on /dev'
   mount -t tmpfs -o nosuid,strictatime,mode=755,size=65536k tmpfs $ROOT/dev
 
-  # 38. move_mount /dev/{null,zero,full,random,urandom,tty}
+  # 39. move_mount /dev/{null,zero,full,random,urandom,tty}
   # The nodes and the usual links; no disk, no memory, no terminal of the host.
-  step 38 'move_mount /dev/{null,zero,full,random,urandom,tty}'
+  step 39 'move_mount /dev/{null,zero,full,random,urandom,tty}'
   for n in null zero full random urandom tty; do mount --move $MOUNTS/dev-$n $ROOT/dev/$n; done
   ln -s /proc/self/fd $ROOT/dev/fd
   ln -s /proc/self/fd/0 $ROOT/dev/stdin
@@ -98,19 +98,19 @@ inside_3() {
   ln -s pts/ptmx $ROOT/dev/ptmx
   ln -s /proc/kcore $ROOT/dev/core
 
-  # 39. mount devpts on /dev/pts
+  # 40. mount devpts on /dev/pts
   # Pseudo terminals of its own: none of the host's can be opened.
-  step 39 'mount devpts on /dev/pts'
+  step 40 'mount devpts on /dev/pts'
   mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5 devpts $ROOT/dev/pts
 
-  # 40. mount sysfs on /sys
+  # 41. mount sysfs on /sys
   # Devices and kernel objects to look at, not to change.
-  step 40 'mount sysfs on /sys'
+  step 41 'mount sysfs on /sys'
   mount -t sysfs -o nosuid,noexec,nodev,ro sysfs $ROOT/sys
 
-  # 41. mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup
+  # 42. mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup
   # The limits it sits under, to look at, not to change.
-  step 41 'mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup'
+  step 42 'mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup'
   mount -t tmpfs -o nosuid,noexec,nodev,relatime,mode=755 tmpfs $ROOT/sys/fs/cgroup
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,cpuset cgroup $ROOT/sys/fs/cgroup/cpuset
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,cpu,cpuacct cgroup $ROOT/sys/fs/cgroup/cpu,cpuacct
@@ -120,92 +120,92 @@ inside_3() {
   mount -t cgroup2 -o nosuid,noexec,nodev,relatime,ro cgroup $ROOT/sys/fs/cgroup/unified
   mount -o remount,bind,nosuid,noexec,nodev,relatime,ro $ROOT/sys/fs/cgroup
 
-  # 42. mount mqueue on /dev/mqueue
+  # 43. mount mqueue on /dev/mqueue
   # POSIX message queues of this IPC namespace.
-  step 42 'mount mqueue on /dev/mqueue'
+  step 43 'mount mqueue on /dev/mqueue'
   mount -t mqueue -o nosuid,noexec,nodev mqueue $ROOT/dev/mqueue
 
-  # 43. mount tmpfs on /dev/shm
+  # 44. mount tmpfs on /dev/shm
   # Memory, gone with the container.
-  step 43 'mount tmpfs on /dev/shm'
+  step 44 'mount tmpfs on /dev/shm'
   mount -t tmpfs -o nosuid,noexec,nodev,mode=1777,size=65536k shm $ROOT/dev/shm
 
-  # step 44: openat /dev/pts/ptmx: no on-board tool does this
+  # step 45: openat /dev/pts/ptmx: no on-board tool does this
   # A terminal of its own: the caller's is out of reach, and no key can be typed into it from inside.
 
-  # 45. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
+  # 46. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
   # These belong to the one kernel that all share; writing there would reach the host.
-  step 45 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
+  step 46 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
   for p in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done
 
-  # 46. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
+  # 47. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
   # These tell about the host, or reach it: each is covered by nothing at all.
-  step 46 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
+  step 47 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
   for p in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware; do if [ -d "$ROOT$p" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0,nr_inodes=2 tmpfs "$ROOT$p"; elif [ -e "$ROOT$p" ]; then mount --bind $ROOT/dev/null "$ROOT$p"; fi; done
 
-  # 47. pivot_root . .
+  # 48. pivot_root . .
   # Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.
-  step 47 'pivot_root . .'
+  step 48 'pivot_root . .'
   # Asked for at the very end: after it there are none of the host's tools.
 
   # Process
 
-  # 48. setsid a session and keyring of its own
+  # 49. setsid a session and keyring of its own
   # The terminal is the session's; none of the caller's keys, and no terminal of the caller.
-  step 48 'setsid a session and keyring of its own'
+  step 49 'setsid a session and keyring of its own'
   CHAIN+=(setsid)
 
-  # 49. prctl PR_CAPBSET_DROP of 29 capabilities
+  # 50. prctl PR_CAPBSET_DROP of 29 capabilities
   # No program started in here can ever get dac_read_search, linux_immutable, net_broadcast, net_admin, net_raw, ipc_lock, ipc_owner, sys_module, sys_rawio, sys_ptrace, sys_pacct, sys_admin, sys_boot, sys_nice, sys_resource, sys_time, sys_tty_config, mknod, lease, audit_control, mac_override, mac_admin, syslog, wake_alarm, block_suspend, audit_read, perfmon, bpf, checkpoint_restore.
-  step 49 'prctl PR_CAPBSET_DROP of 29 capabilities'
+  step 50 'prctl PR_CAPBSET_DROP of 29 capabilities'
   CHAIN+=(setpriv --bounding-set -dac_read_search,-linux_immutable,-net_broadcast,-net_admin,-net_raw,-ipc_lock,-ipc_owner,-sys_module,-sys_rawio,-sys_ptrace,-sys_pacct,-sys_admin,-sys_boot,-sys_nice,-sys_resource,-sys_time,-sys_tty_config,-mknod,-lease,-audit_control,-mac_override,-mac_admin,-syslog,-wake_alarm,-block_suspend,-audit_read,-perfmon,-bpf,-checkpoint_restore)
 
-  # 50. fchdir /
+  # 51. fchdir /
   # The working directory, made where it is missing.
-  step 50 'fchdir /'
+  step 51 'fchdir /'
   cd $ROOT/
 
-  # 51. setresuid uid 1000, gid 100, groups 10,998
+  # 52. setresuid uid 1000, gid 100, groups 10,998
   # The user that the container's program runs as.
-  step 51 'setresuid uid 1000, gid 100, groups 10,998'
+  step 52 'setresuid uid 1000, gid 100, groups 10,998'
   umask 022
   CHAIN+=(--reuid 1000 --regid 100 --groups 10,998)
 
-  # 52. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
+  # 53. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
   # The few rights of root that are left to it; inheritable and ambient ones are empty.
-  step 52 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
+  step 53 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
   CHAIN+=(--inh-caps=-all --ambient-caps=-all)
 
-  # 53. prctl PR_SET_NO_NEW_PRIVS
+  # 54. prctl PR_SET_NO_NEW_PRIVS
   # A set-user-ID program inside gives nobody more rights.
-  step 53 'prctl PR_SET_NO_NEW_PRIVS'
+  step 54 'prctl PR_SET_NO_NEW_PRIVS'
   CHAIN+=(--no-new-privs)
 
-  # 54. prctl PR_SET_PDEATHSIG SIGKILL
+  # 55. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 54 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 55 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(--pdeathsig KILL)
 
-  # 55. close_range 3 and above
+  # 56. close_range 3 and above
   # Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.
-  step 55 'close_range 3 and above'
+  step 56 'close_range 3 and above'
   for fd in $(ls /proc/self/fd); do close $fd; done
 
-  # step 56: dup3 the terminal as 0, 1 and 2: no on-board tool does this
+  # step 57: dup3 the terminal as 0, 1 and 2: no on-board tool does this
   # Standard streams are the container's terminal; the stage copies between it and the caller's streams.
 
-  # 57. prlimit64 open files 1024
+  # 58. prlimit64 open files 1024
   # The program has the soft limit that the caller had.
-  step 57 'prlimit64 open files 1024'
+  step 58 'prlimit64 open files 1024'
   ulimit -Sn 1024
 
-  # step 58: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
+  # step 59: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
   # From here on the kernel refuses system calls that the profile does not allow, to this process and all it starts.
 
-  # 59. execve true
+  # 60. execve true
   # The program itself. From here on nothing of the engine is inside.
-  step 59 'execve true'
-  END=$'echo 47 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
+  step 60 'execve true'
+  END=$'echo 48 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
   CHAIN+=(env -i --default-signal=INT,QUIT --)
   CHAIN+=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
   CHAIN+=(TERM=xterm)
@@ -218,8 +218,8 @@ export -f first step failed hear ask begin announce close mount mount_inside cd 
 
 # -------- Outside, when the container's process asks for it
 
-for_inside_32() {
-  step 32 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+for_inside_33() {
+  step 33 'write 0 to the tasks files of /vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
   echo $PID > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
   echo $PID > /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
   echo $PID > /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
@@ -227,8 +227,8 @@ for_inside_32() {
   echo $PID > /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
 }
 
-for_inside_47() {
-  step 47 'pivot_root . .'
+for_inside_48() {
+  step 48 'pivot_root . .'
   nsenter -t $PID -m sh -c 'cd $ROOT && pivot_root . .'
   nsenter -t $PID -m umount -l /
 }
@@ -256,182 +256,203 @@ for_inside_47() {
 # step 6: socketpair the command and the monitor: no on-board tool does this
 # Over it go keys, output and signals, as with everybody who attaches later.
 
-# step 7: clone3 the monitor: no on-board tool does this
+# step 7: mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654: no on-board tool does this
+# The monitor is born in a control group of its own: it goes on when the caller's session ends.
+
+# step 8: clone3 the monitor: no on-board tool does this
 # The container's parent and the keeper of its terminal or pipes: it goes on when this command has ended.
 
-# step 8: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
+# step 9: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
 # If the command ends before the container runs, all of it ends.
 
-# step 9: setsid a session of the monitor's own: no on-board tool does this
+# step 10: setsid a session of the monitor's own: no on-board tool does this
 # No terminal's keys or hang-up reach it, and no logout ends it with the session.
 
-# step 10: prlimit64 open files of the stage: no on-board tool does this
+# step 11: prlimit64 open files of the stage: no on-board tool does this
 # Each mount is a descriptor until it is attached: the soft limit is raised to the hard one.
 
-# 11. symlinkat the name calm_heron_3f2a
+# 12. symlinkat the name calm_heron_3f2a
 # A link to the id, made whole or not at all, and only by one: the name is taken, or it is ours.
-step 11 'symlinkat the name calm_heron_3f2a'
+step 12 'symlinkat the name calm_heron_3f2a'
 mkdir -p /var/lib/vitrine/names && ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /var/lib/vitrine/names/calm_heron_3f2a
 undo 'rm -f /var/lib/vitrine/names/calm_heron_3f2a'
 
-# 12. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 13. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # Room for what the container writes.
-step 12 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 13 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir -p $SCRATCH/upper $SCRATCH/work
 undo 'rm -rf $SCRATCH'
 
-# step 13: fsmount a private procfs: no on-board tool does this
+# step 14: fsmount a private procfs: no on-board tool does this
 # The id maps are written through a procfs that nobody else can reach or cover.
 
-# step 14: pidfd_open the stage itself: no on-board tool does this
+# step 15: pidfd_open the stage itself: no on-board tool does this
 # The container's process can see through this whether the stage still lives.
 
-# step 15: pipe2 a pipe that execve closes: no on-board tool does this
+# step 16: pipe2 a pipe that execve closes: no on-board tool does this
 # Its end tells that the program runs.
 
-# 16. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log
+# 17. mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log
 # What the container writes is kept here, in files that are replaced when they are full.
-step 16 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log'
+step 17 'mkdirat /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log'
 mkdir -p /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log
 undo 'rm -rf /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/log'
 
 # Limits
 
-# 17. mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 18. mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (cpuset), so that this container can be limited, measured and ended as a whole.
-step 17 'mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 18 'mkdirat /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 18. write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
+# 19. write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
 # A new cpuset is empty, and an empty one takes no process: it gets its parent's.
-step 18 'write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus'
+step 19 'write /sys/fs/cgroup/cpuset/cpuset.cpus to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus'
 cat /sys/fs/cgroup/cpuset/cpuset.cpus > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.cpus
 
-# 19. write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
+# 20. write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
 # A new cpuset is empty, and an empty one takes no process: it gets its parent's.
-step 19 'write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems'
+step 20 'write /sys/fs/cgroup/cpuset/cpuset.mems to /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems'
 cat /sys/fs/cgroup/cpuset/cpuset.mems > /sys/fs/cgroup/cpuset/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cpuset.mems
 
-# 20. mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 21. mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (cpu,cpuacct), so that this container can be limited, measured and ended as a whole.
-step 20 'mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 21 'mkdirat /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 21. mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 22. mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (memory), so that this container can be limited, measured and ended as a whole.
-step 21 'mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 22 'mkdirat /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 22. mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 23. mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (pids), so that this container can be limited, measured and ended as a whole.
-step 22 'mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 23 'mkdirat /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 23. write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
+# 24. write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 # Limit: at most 2048 processes.
-step 23 'write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
+step 24 'write 2048 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max'
 echo 2048 > /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/pids.max
 
-# 24. mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 25. mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (name=systemd), so that this container can be limited, measured and ended as a whole.
-step 24 'mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 25 'mkdirat /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
-# 25. mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 26. mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # A control group of its own (v2), so that this container can be limited, measured and ended as a whole.
-step 25 'mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 26 'mkdirat /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 mkdir /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 undo 'rmdir /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
 # Namespaces
 
-# 26. clone3 a process with its own mount, pid, network, ipc, uts, user
+# 27. clone3 a process with its own mount, pid, network, ipc, uts, user
 # The process that becomes the container's first one, in namespaces of its own: what it cannot name it cannot touch.
-step 26 'clone3 a process with its own mount, pid, network, ipc, uts, user'
+step 27 'clone3 a process with its own mount, pid, network, ipc, uts, user'
 CHAIN+=(unshare --mount --pid --net --ipc --uts --user --keep-caps)
 start
 echo $PID > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.procs
 tell go
 undo 'echo 1 > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.kill'
 
-# 60. write uid_map and gid_map "0 1879113728 65536"
+# 61. write uid_map and gid_map "0 1879113728 65536"
 # Root inside is an ordinary, unused id outside: what breaks out has no rights on the host.
-step 60 'write uid_map and gid_map "0 1879113728 65536"'
+step 61 'write uid_map and gid_map "0 1879113728 65536"'
 echo '0 1879113728 65536' > /proc/$PID/uid_map; echo '0 1879113728 65536' > /proc/$PID/gid_map
-tell 60
+tell 61
 
 # Root file system
 
-# 61. open_tree /srv/root
+# 62. open_tree /srv/root
 # A layer of the image, read only. Id-mapped: nothing is chowned.
-step 61 'open_tree /srv/root'
+step 62 'open_tree /srv/root'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user /srv/root $MOUNTS/layer0
 
-# 62. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 63. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # What the container writes goes here; ids on disk start at 0. Id-mapped: nothing is chowned.
-step 62 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 63 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 chown 1879113728:1879113728 $SCRATCH/upper $SCRATCH/work
 
-# 63. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# 64. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
 # Layers below, a writable directory on top: the image stays as it is, however often it is used.
-step 63 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+step 64 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
 mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work,volatile overlay $MOUNTS/root
 
-# 64. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 65. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 64 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 65 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
-tell 64
+tell 65
 
 # Life and end
 
-# step 65: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
+# step 66: write 0 to /sys/fs/cgroup/cpuset/tasks: no on-board tool does this
+# The monitor leaves its caller's group.
+
+# step 67: write 0 to /sys/fs/cgroup/cpu,cpuacct/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/tasks: no on-board tool does this
+# The monitor has a control group of its own.
+
+# step 68: write 0 to /sys/fs/cgroup/memory/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/tasks: no on-board tool does this
+# The monitor has a control group of its own.
+
+# step 69: write 0 to /sys/fs/cgroup/pids/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/tasks: no on-board tool does this
+# The monitor has a control group of its own.
+
+# step 70: write 0 to /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/tasks: no on-board tool does this
+# The monitor has a control group of its own.
+
+# step 71: prctl PR_SET_PDEATHSIG SIGKILL: no on-board tool does this
 # If the command ends before the container runs, all of it ends.
 
-# step 66: close_range all but the lock, the pidfd and the terminal: no on-board tool does this
+# step 72: close_range all but the lock, the pidfd and the terminal: no on-board tool does this
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
-attend 47
+attend 48
 
-# step 67: read the pipe: no on-board tool does this
+# step 73: read the pipe: no on-board tool does this
 # It ends when the program runs, or has failed to.
 
-# step 68: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
+# step 74: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
 # Who attaches, stops or waits for the container comes this way; the directory is root's alone.
 
-# step 69: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
+# step 75: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
 # The container runs. Who holds it is written down, and the command may end; its standard error is kept while it is there.
 
-# 70. waitid the container
+# 76. waitid the container
 # Output goes to the log and to whoever is attached, what they type and their signals to the container.
-step 70 'waitid the container'
+step 76 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 71: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 77: write 0 to the roots of the hierarchies: no on-board tool does this
+# The monitor's own control groups go before it does: a group with a process in it cannot be removed.
+
+# step 78: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 72. unlinkat what the run left
+# 79. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 72 'unlinkat what the run left'
+step 79 'unlinkat what the run left'
 rm -rf $WORK
 
-# 73. exit_group the container's status
+# 80. exit_group the container's status
 # The command ends as the container did.
-step 73 'exit_group the container'\''s status'
+step 80 'exit_group the container'\''s status'
 exit $STATUS
 
-# step 74: futex the monitor: no on-board tool does this
+# step 81: futex the monitor: no on-board tool does this
 # The container runs, or it is told here why not.
 
-# step 75: ppoll the monitor: no on-board tool does this
+# step 82: ppoll the monitor: no on-board tool does this
 # Keys, output, window size and signals are handed on; the container's exit status becomes ours, unless it is left alone.
 
-# step 76: kill the guardian of the caller's terminal: no on-board tool does this
+# step 83: kill the guardian of the caller's terminal: no on-board tool does this
 # It has nothing left to guard.
 
-# step 77: exit_group the container's status: no on-board tool does this
+# step 84: exit_group the container's status: no on-board tool does this
 # The command ends as the container did, or quietly if the container goes on without it.

@@ -276,6 +276,24 @@ describe("-d", () => {
     expect(t.screen()).toContain("/dev/pts/0\n33 111\n");
   });
 
+  test("the monitor is in control groups of its own, and they go with it", () => {
+    const { stdout } = background(["--rm"], "sleep 1000");
+    const id = stdout.trim();
+    const lines = readFileSync(`/proc/${monitor()}/cgroup`, "utf8").trim().split("\n");
+    const groups = lines.map((line) => line.split(":") as [string, string, string]);
+    const mounted = readFileSync("/proc/self/mountinfo", "utf8");
+    for (const [, controllers, path] of groups) {
+      const known =
+        controllers === "" ? / - cgroup2 /.test(mounted) : new RegExp(` - cgroup .*\\b${controllers}\\b`).test(mounted);
+      if (known)
+        expect([controllers, path]).toEqual([
+          controllers,
+          controllers === "cpuset" ? "/" : expect.stringMatching(new RegExp(`^/vitrine-${id}\\.\\d+\\.\\d+$`)),
+        ]);
+    }
+    expect(vitrine(["rm", "-f", id]).status).toBe(0);
+  });
+
   test("--timeline and a violent end are told where somebody is there to be told", async () => {
     const t = onScreen(["--rm", "--timeline"], "kill -9 $$; sh -c 'kill -9 $$'; exit 9");
     expect(await t.ended).toBe(9);

@@ -19,6 +19,11 @@ ${RUN} --pids-limit 5 sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait' 
 ${RUN} --cgroupns host --network host --pid host sh -c 'echo shared: $(ls /sys/fs/cgroup | head -1)'
 vitrine run --rm --rootfs /srv/root sh -c 'id -u; echo x > /new; ls -ln /new; mount | grep " / "'
 echo "overlay: $? $(ls /srv/root | grep -c new)"
+/srv/root/bin/busybox mkdir /sys/fs/cgroup/session; (echo 0 > /sys/fs/cgroup/session/cgroup.procs; vitrine run -d --rm --name m --rootfs /srv/root sh -c 'while [ ! -e /end ]; do sleep 0.1; done' > /tmp/id)
+for file in /run/vitrine/runs/*/monitor; do read monitor rest < $file; done
+echo "monitor: $(sed "s/$(cat /tmp/id)[.0-9]*/RUN/" /proc/$monitor/cgroup) $(cat /sys/fs/cgroup/vitrine-*.*.*/cgroup.type)"
+rmdir /sys/fs/cgroup/session && echo "the session has gone"
+vitrine stop -t 0 m
 VITRINE_ROOT=/run/root vitrine run --rm --rootfs /srv/root true 2>&1
 vitrine gc
 echo "left: $(ls /sys/fs/cgroup | grep -c vitrine) $(ls /run/vitrine/runs /var/lib/vitrine/names | grep -c .)"
@@ -35,6 +40,7 @@ echo "left: $(ls /sys/fs/cgroup | grep -c vitrine) $(ls /run/vitrine/runs /var/l
   expect(printed).toContain("killed: 137\n");
   expect(printed).toContain("can't fork");
   expect(printed).toContain("shared: cgroup.controllers\n");
+  expect(printed).toContain("monitor: 0::/vitrine-RUN threaded\nthe session has gone\nm\n");
   // Debian's kernel is older than overlayfs by descriptor: its layers get names for a moment.
   expect(printed).toMatch(
     /^0\n-rw-r--r-- +1 0 +0 .*\/new\noverlay on \/ .*lowerdir=0,upperdir=rw\/upper.*\noverlay: 0 0$/m,
