@@ -6,7 +6,7 @@ import { encode, type Layout } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import { HEADER_SIZE, readHead } from "../stage/layout.ts";
 import { type Report, readReport } from "../stage/report.ts";
-import type { ExecRecord, RunRecord } from "./record.ts";
+import type { AttachRecord, ExecRecord, RunRecord } from "./record.ts";
 import { planFile } from "./runs.ts";
 
 export interface Journal {
@@ -25,7 +25,8 @@ export function readRunRecord(directory: string): RunRecord | undefined {
     const { trailer } = readHead(head);
     const text = Buffer.alloc(Math.max(0, fstatSync(handle).size - trailer));
     readSync(handle, text, 0, text.length, trailer);
-    return JSON.parse(text.toString("utf8"));
+    const record = JSON.parse(text.toString("utf8"));
+    return "kind" in record ? undefined : record;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof RangeError) return undefined;
     throw error;
@@ -49,7 +50,13 @@ export function readJournal(directory: string): Journal | undefined {
 /** The record of an exec; undefined for another run's, or a file that is not whole. */
 export function readExecRecord(file: Uint8Array): ExecRecord | undefined {
   const record = trailerOf(file);
-  return record && "kind" in record ? record : undefined;
+  return record && "kind" in record && record.kind === "exec" ? record : undefined;
+}
+
+/** The record of an attach, in the same way. */
+export function readAttachRecord(file: Uint8Array): AttachRecord | undefined {
+  const record = trailerOf(file);
+  return record && "kind" in record && record.kind === "attach" ? record : undefined;
 }
 
 function recordIn(file: Uint8Array): RunRecord | undefined {
@@ -57,7 +64,7 @@ function recordIn(file: Uint8Array): RunRecord | undefined {
   return record && !("kind" in record) ? record : undefined;
 }
 
-function trailerOf(file: Uint8Array): RunRecord | ExecRecord | undefined {
+function trailerOf(file: Uint8Array): RunRecord | ExecRecord | AttachRecord | undefined {
   try {
     return JSON.parse(new TextDecoder().decode(file.subarray(readHead(file).trailer)));
   } catch {

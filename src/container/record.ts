@@ -1,5 +1,7 @@
 import type { HostFacts } from "../linux/facts.ts";
+import type { ClientInput } from "../plan/client.ts";
 import type { ExecInput } from "../plan/execprocess.ts";
+import type { RunPlace } from "../plan/life.ts";
 import type { RunInput } from "../plan/run.ts";
 import type { ImageConfig } from "../spec/generate.ts";
 import type { RunOptions } from "../spec/options.ts";
@@ -54,6 +56,16 @@ export interface ExecRecord {
   readonly name: string;
   readonly input: ExecInput;
   readonly facts: HostFacts;
+  readonly build: string;
+}
+
+/** Kept behind the plan of each `attach`. */
+export interface AttachRecord {
+  readonly kind: "attach";
+  readonly client: ClientInput & { readonly shortId: string };
+  /** Directory of the container's run, and its own. */
+  readonly run: string;
+  readonly place: RunPlace;
   readonly build: string;
 }
 

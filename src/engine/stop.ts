@@ -146,7 +146,7 @@ export async function waitForContainer(
     throw new VitrineError(
       "UNSUPPORTED",
       `container ${found.container.name} has ended; its exit status went to the command that ran it`,
-      { hint: "run it with -d, or without --rm" },
+      { hint: "run it without --rm, with -d, or with --log-driver local" },
     );
   return status ?? 0;
 }

@@ -1,4 +1,5 @@
 import { checkRun } from "../../container/runs.ts";
+import { tellAttachFailure } from "../../engine/attachfailed.ts";
 import { openEngine } from "../../engine/context.ts";
 import { tellExecFailure } from "../../engine/execfailed.ts";
 import { tellFailure } from "../../engine/failed.ts";
@@ -17,6 +18,8 @@ export const command: Command = {
     const engine = await openEngine(paths);
     const ofExec = tellExecFailure(engine, directory);
     if (ofExec) return complainAs(ofExec, 1);
+    const ofAttach = tellAttachFailure(directory);
+    if (ofAttach) return complainAs(ofAttach, 1);
     throw tellFailure(engine, directory);
   },
 };
