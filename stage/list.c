@@ -372,8 +372,9 @@ i64 list_tree(const u64 *a)
 	l.answers = (i64)a[2];
 	l.used = l.length = 0;
 	l.path[0] = 0;
-	i64 ret = list_entry(&l, (i64)a[0], ".");
-	if (!is_error(ret))
+	const char *only = (const char *)a[5];
+	i64 ret = only ? list_below(&l, (i64)a[0], only) : list_entry(&l, (i64)a[0], ".");
+	if (!is_error(ret) && !only)
 		ret = list_directory(&l, (i64)a[0]);
 	note_path((char *)a[3], a[4], l.path);
 	end.kind = ENTRY_END;

@@ -286,7 +286,9 @@ static i64 put(struct writer *w, const struct entry *e, const struct text *t)
 		return ret;
 	if (e->flags & (ENTRY_KEEP | ENTRY_ONLY_DIRECTORY))
 		return 0;
-	ret = remove_tree(dir, name);
+	if (e->flags & ENTRY_ALIKE && e->kind == ENTRY_DIRECTORY)
+		return -E_NOTDIR;
+	ret = e->flags & ENTRY_ALIKE ? sys(__NR_unlinkat, dir, name, 0) : remove_tree(dir, name);
 	if (dir == w->root) // the remembered directory may have been in there
 		forget_parent(w);
 	return is_error(ret) ? ret : make(w, e, dir, name, t);

@@ -31,6 +31,7 @@ enum entry_kind {
 enum entry_flag {
 	ENTRY_KEEP = 1,		  // what has this name stays; without this flag it is replaced
 	ENTRY_ONLY_DIRECTORY = 2, // if it is no directory, nothing is done
+	ENTRY_ALIKE = 4,	  // nothing else takes a directory's place, and a directory nothing else's: EISDIR, ENOTDIR
 };
 
 struct entry {

@@ -160,6 +160,8 @@ export type Walk =
       readonly from: Arg;
       /** Gets the path that it came to. */
       readonly path: Out;
+      /** Only what has this name there. */
+      readonly name?: string | undefined;
     };
 
 /** Files from the descriptor `from`, as records (src/stage/records.ts), go below the directory `dir`. The result counts the records. */

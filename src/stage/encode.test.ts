@@ -326,7 +326,7 @@ function operands(i: Instruction, number: (i: Instruction) => number): [Operand[
   if (i.do === "alt") return [[], i.on];
   if (i.do === "expect") return [[i.value, i.mask, i.is, ERRNO[i.errno]]];
   if (i.do === "await") return [[number(i.done), i.peer]];
-  if (i.do === "walk" && i.mode === "list") return [[i.dir, i.to, i.from, i.path, i.path.size]];
+  if (i.do === "walk" && i.mode === "list") return [[i.dir, i.to, i.from, i.path, i.path.size, i.name ?? 0]];
   if (i.do === "walk" && i.mode === "move") return [[i.dir, i.path, i.to]];
   if (i.do === "walk") return i.mode === "copy" ? [[i.dir, i.to]] : [[i.dir, i.path], i.ok];
   if (i.do === "stream") return [[i.dir, i.from, i.resolve, i.path, i.path.size]];
@@ -431,7 +431,15 @@ class Inventor {
         if (this.#below(4) === 0) {
           const [dir, to, from] = [this.#arg(), this.#arg(), this.#arg()];
           return this.#below(2)
-            ? { do: "walk", mode: "list", dir, to, from, path: this.#out() }
+            ? {
+                do: "walk",
+                mode: "list",
+                dir,
+                to,
+                from,
+                path: this.#out(),
+                name: this.#below(2) ? this.#text() : undefined,
+              }
             : { do: "stream", dir, from, resolve: this.#below(32), path: this.#out() };
         }
         return this.#below(2)

@@ -250,7 +250,7 @@ class PlanEncoder {
         return [0, [i.path, strings(i.argv), strings(i.env), i.stdin, i.stdin.bytes.length, i.timeoutMs]];
       }
       case "walk":
-        if (i.mode === "list") return [WALK.list, [i.dir, i.to, i.from, i.path, i.path.size]];
+        if (i.mode === "list") return [WALK.list, [i.dir, i.to, i.from, i.path, i.path.size, i.name ?? 0]];
         if (i.mode === "move") return [WALK.move, [i.dir, i.path, i.to]];
         return i.mode === "copy" ? [WALK.copy, [i.dir, i.to]] : [WALK[i.mode], [i.dir, i.path], i.ok];
       case "stream":

@@ -23,6 +23,8 @@ const KINDS = Object.keys(RECORD) as RecordKind[];
 export const KEEP = 1;
 /** If it is no directory, nothing is done. */
 export const ONLY_DIRECTORY = 2;
+/** Nothing else takes a directory's place (EISDIR), and a directory nothing else's (ENOTDIR). */
+export const ALIKE = 4;
 
 /** Of a path, with the NUL behind it; and of an extended attribute's value (the kernel's XATTR_SIZE_MAX). */
 export const LONGEST_PATH = 4095;

@@ -24,6 +24,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   attach: { load: () => import("./attach.ts") },
   logs: { load: () => import("./logs.ts") },
   exec: { load: () => import("./exec.ts") },
+  cp: { load: () => import("./cp.ts") },
   top: { load: () => import("./top.ts") },
   stats: { load: () => import("./stats.ts") },
   update: { load: () => import("./update.ts") },

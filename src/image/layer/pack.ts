@@ -23,6 +23,12 @@ export interface PackOptions {
   readonly newest?: number | undefined;
   /** Instead of the directory: a mount that a plan makes. */
   readonly made?: RootMount | undefined;
+  /** What a path is called in the tar; "" is the directory itself. */
+  readonly rename?: ((path: string) => string) | undefined;
+  /** More comes behind it: the end of the tar is left out. */
+  readonly open?: boolean | undefined;
+  /** What a failed step is told as. */
+  readonly tell?: ((failed: Failed) => VitrineError) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told of each file that became shorter while it was read: the rest of it is zeros. */
   readonly onShrunk?: ((path: string) => void) | undefined;
@@ -39,12 +45,16 @@ const PIECE = 128 * 1024;
  * Sorted by names, directory by directory; owners, modes, times to the nanosecond, hard links and attributes are kept. Sockets are left out.
  * @throws STEP_FAILED naming the file that could not be read
  */
-export async function* packDirectory(
+export function packDirectory(
   engine: LayerEngine,
   directory: string,
   options: PackOptions,
 ): AsyncGenerator<Uint8Array> {
-  const plan = planList(directory, currentArch(), options.made);
+  return packTree(engine, planList(directory, currentArch(), options.made), options);
+}
+
+/** The same for what another plan lists. */
+export async function* packTree(engine: LayerEngine, plan: TreePlan, options: PackOptions): AsyncGenerator<Uint8Array> {
   const channel = new Channel<Uint8Array>();
   const giveUp = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, giveUp.signal]) : giveUp.signal;
@@ -56,10 +66,10 @@ export async function* packDirectory(
       const out = new Gathered(channel);
       const packer = new Packer(out, options, (answer) => stage.write(Buffer.from(answer)));
       for await (const record of readRecords(stage.output)) await packer.take(record);
-      await out.put(formatEnd());
+      if (!options.open) await out.put(formatEnd());
       await out.flush();
     },
-    { signal, tell: (failed) => tellFile(plan, failed) },
+    { signal, tell: options.tell ?? ((failed) => tellFile(plan, failed)) },
   );
   work.then(
     () => channel.end(),
@@ -173,7 +183,8 @@ class Packer {
 
   #entryOf(record: ReadRecord): NewEntry | undefined {
     const { mode, uid, gid, device } = record;
-    const path = record.path === "" ? "." : record.path;
+    const named = (path: string) => this.#options.rename?.(path) ?? path;
+    const path = named(record.path) || ".";
     const head = { path, mode, uid, gid, ...this.#timeOf(record), attributes: this.#attributes };
     switch (record.kind) {
       case "directory":
@@ -182,7 +193,7 @@ class Packer {
         return { ...head, type: "symlink", link: record.more, mode: 0o777 };
       case "file":
         if (this.#first === undefined) return { ...head, type: "file", size: record.bytes };
-        return { ...head, type: "link", link: this.#first, attributes: new Map() };
+        return { ...head, type: "link", link: named(this.#first), attributes: new Map() };
       default: {
         const type = NODES.get(mode & S_IFMT);
         if (!type) return undefined; // a socket
@@ -230,13 +241,20 @@ function hiding(path: string): string {
 }
 
 /** The stage has noted which file it came to. */
-function tellFile({ work, path }: TreePlan, { instruction, report, step, error }: Failed): VitrineError {
-  if (instruction !== work) return error;
-  const noted = report.output(path);
-  const file = Buffer.from(noted.subarray(0, noted.indexOf(0))).toString("latin1");
+export function tellFile(plan: TreePlan, failed: Failed): VitrineError {
+  const { step, error } = failed;
+  const file = fileOf(plan, failed);
+  if (file === undefined) return error;
   const { op, number, of, errno } = step;
   return new VitrineError(
     error.code,
     `step ${number} of ${of}, ${op.call} ${op.object}, file ${shown(file)}: ${errnoName(errno)}`,
   );
+}
+
+/** The path that it came to, if it was the work that failed. */
+export function fileOf({ work, path }: TreePlan, { instruction, report }: Failed): string | undefined {
+  if (instruction !== work) return undefined;
+  const noted = report.output(path);
+  return Buffer.from(noted.subarray(0, noted.indexOf(0))).toString("latin1");
 }
