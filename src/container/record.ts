@@ -98,6 +98,8 @@ export interface ContainerRecord {
   readonly error?: string | undefined;
   /** By its restart policy, since somebody started it. */
   readonly restartCount?: number | undefined;
+  /** Milliseconds that the last restart waited. */
+  readonly waited?: number | undefined;
   /** By a user: its restart policy leaves it so. */
   readonly stopped?: boolean | undefined;
 }

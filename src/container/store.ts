@@ -1,6 +1,7 @@
 /** Containers that stay: ROOT/containers/ID with container.json, config.json, upper, and a lock for whoever runs or removes it. A record is replaced by rename, whole or not at all. */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -48,6 +49,49 @@ export function writeNextRecord(paths: Paths, record: ContainerRecord, run: stri
   writeWhole(nextRecordFile(paths, record.id, run), JSON.stringify(record));
 }
 
+/** What is noted now, and what waits to be noted. Whoever notes ends and starts leaves the rest of a record as it is. */
+export function changeRecord(
+  paths: Paths,
+  id: string,
+  change: (record: ContainerRecord) => ContainerRecord,
+): ContainerRecord | undefined {
+  const record = readRecord(paths, id);
+  if (!record) return undefined;
+  const changed = change(record);
+  writeRecord(paths, changed);
+  return changed;
+}
+
+/** The same for what users change: also in the record that a run which has not begun will put into place. */
+export function changeRecords(
+  paths: Paths,
+  id: string,
+  change: (record: ContainerRecord) => ContainerRecord,
+): ContainerRecord | undefined {
+  const changed = changeRecord(paths, id, change);
+  const directory = containerDirectory(paths, id);
+  for (const name of changed ? readdirSync(directory) : [])
+    if (/^start\.\d+\.\d+$/.test(name))
+      writeWhole(
+        `${directory}/${name}`,
+        JSON.stringify(change(JSON.parse(readFileSync(`${directory}/${name}`, "utf8")))),
+      );
+  return changed;
+}
+
+/** A file of its own: whoever notes an end at the same time cannot lose it. */
+const stoppedFile = (paths: Paths, id: string) => `${containerDirectory(paths, id)}/stopped`;
+
+/** A user has ended it; nothing happens to one that leaves no record. */
+export function noteStopped(paths: Paths, id: string): void {
+  if (existsSync(`${containerDirectory(paths, id)}/container.json`))
+    writeFileSync(stoppedFile(paths, id), "", { mode: 0o600 });
+}
+
+export function forgetStopped(paths: Paths, id: string): void {
+  rmSync(stoppedFile(paths, id), { force: true });
+}
+
 /** Of a run that did not get so far. */
 export function dropNextRecord(paths: Paths, id: string, run: string): void {
   rmSync(nextRecordFile(paths, id, run), { force: true });
@@ -55,7 +99,8 @@ export function dropNextRecord(paths: Paths, id: string, run: string): void {
 
 export function readRecord(paths: Paths, id: string): ContainerRecord | undefined {
   try {
-    return JSON.parse(readFileSync(`${containerDirectory(paths, id)}/container.json`, "utf8"));
+    const record = JSON.parse(readFileSync(`${containerDirectory(paths, id)}/container.json`, "utf8"));
+    return { ...record, stopped: existsSync(stoppedFile(paths, id)) };
   } catch {
     return undefined;
   }

@@ -1,8 +1,9 @@
 /** The end of a container that has to be told: a violent one, one with a timeline, or one of a container that stays. */
 import { readFileSync } from "node:fs";
 import { type Journal, readJournal } from "../container/journal.ts";
+import type { ContainerRecord } from "../container/record.ts";
 import { dropRun, planFile } from "../container/runs.ts";
-import { readRecord, writeRecord } from "../container/store.ts";
+import { changeRecord, readRecord } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { runStage } from "../stage/execute.ts";
@@ -10,6 +11,7 @@ import type { Engine } from "./context.ts";
 import { kernelLines } from "./kernellog.ts";
 import { exited } from "./recover.ts";
 import { removeFiles } from "./remove.ts";
+import { dropRestart, prepareRestart } from "./restarting.ts";
 
 export interface End {
   readonly exitCode: number;
@@ -18,9 +20,11 @@ export interface End {
   readonly oom: readonly string[] | undefined;
   /** Nanoseconds that taking everything away took. */
   readonly undoTook: bigint;
+  /** Directory of the run that its restart policy has this process go on as. */
+  readonly next: string | undefined;
 }
 
-export function finishRun(engine: Engine, directory: string): End {
+export async function finishRun(engine: Engine, directory: string): Promise<End> {
   const journal = readJournal(directory);
   if (!journal)
     throw new VitrineError("BROKEN_STATE", `${directory}: no journal of this version of vitrine`, {
@@ -31,19 +35,29 @@ export function finishRun(engine: Engine, directory: string): End {
   const exitCode = Number(report.records[served]?.result ?? 125n);
   const group = record.input.config.linux.cgroupsPath;
   const oom = metMemoryLimit(record.facts, group) ? kernelLines(group) : undefined;
-  const lasting = record.keep ? readRecord(engine.paths, record.identity.id) : undefined;
   // While there is a run: without one, others note what they can guess.
-  if (lasting) writeRecord(engine.paths, exited(lasting, exitCode, oom !== undefined));
+  const note = (lasting: ContainerRecord) => exited(lasting, exitCode, oom !== undefined);
+  const now = record.keep ? changeRecord(engine.paths, record.identity.id, note) : undefined;
+  const next = now && (await prepareRestart(engine, now)); // before this run is gone: at no time is there none
   const before = process.hrtime.bigint();
   const { status, stderr } = runStage(engine.stage.path, planFile(directory), "recover");
   const undoTook = process.hrtime.bigint() - before;
+  if (status !== 0 && next) dropRestart(engine, now.id, next);
   if (status !== 0)
     throw new VitrineError("BROKEN_STATE", `${directory}: not everything could be taken away ${stderr.trim()}`, {
       hint: "vitrine gc tries again",
     });
   dropRun(directory);
-  if (lasting?.options?.rm) removeFiles(engine, lasting.id, lasting.name);
-  return { exitCode, journal, oom, undoTook };
+  if (now?.options?.rm) removeFiles(engine, now.id, now.name);
+  const goesOn = now !== undefined && next !== undefined && keepsGoing(engine, now, next);
+  return { exitCode, journal, oom, undoTook, next: goesOn ? next : undefined };
+}
+
+/** Whoever stops it notes that first, and then looks for the next run: one sees the other. */
+function keepsGoing(engine: Engine, { id }: ContainerRecord, next: string): boolean {
+  if (!readRecord(engine.paths, id)?.stopped) return true;
+  dropRestart(engine, id, next);
+  return false;
 }
 
 /** oom_kill in memory.oom_control (v1) or memory.events (v2). */

@@ -5,6 +5,7 @@ import { readRunRecord } from "../container/journal.ts";
 import type { ContainerRecord, RunRecord } from "../container/record.ts";
 import { claimRun, dropRun, listRuns, planFile, type Run } from "../container/runs.ts";
 import {
+  changeRecord,
   dropNextRecord,
   listContainerIds,
   listNames,
@@ -75,6 +76,18 @@ export function exited(record: ContainerRecord, exitCode: number, oomKilled = fa
   return { ...record, status: "exited", exitCode, finished: Date.now(), oomKilled, before: undefined };
 }
 
+/** A container is there as soon as a name leads to it; which one, is what its record is to say. */
+function nameAgain(
+  engine: Engine,
+  record: ContainerRecord,
+  names: readonly (readonly [string, string | undefined])[],
+): void {
+  const [other] =
+    names.find(([name, owner]) => owner === record.id && nameOwner(engine.paths, name) === record.id) ?? [];
+  if (other !== undefined) changeRecord(engine.paths, record.id, (now) => ({ ...now, name: other }));
+  else removeFiles(engine, record.id, undefined);
+}
+
 /** After a reboot, or a kill in a bad moment, containers have no run: the one that stays has ended, the other's files go. */
 export function sweep(engine: Engine): void {
   const ids = listContainerIds(engine.paths);
@@ -84,13 +97,14 @@ export function sweep(engine: Engine): void {
     if (owner === undefined || !isContainerId(owner) || running.has(owner)) continue;
     const record = readRecord(engine.paths, owner);
     if (!record) removeFiles(engine, owner, name);
-    else if (record.name !== name) releaseName(engine.paths, name, owner); // a rename that was killed
+    else if (record.name !== name && nameOwner(engine.paths, record.name) === owner)
+      releaseName(engine.paths, name, owner); // a rename that was killed
   }
   for (const id of ids) {
     if (running.has(id)) continue;
     const record = readRecord(engine.paths, id);
-    // A container is there as soon as its name leads to it.
-    if (!record || nameOwner(engine.paths, record.name) !== id) removeFiles(engine, id, undefined);
+    if (!record) removeFiles(engine, id, undefined);
+    else if (nameOwner(engine.paths, record.name) !== id) nameAgain(engine, record, names);
     else if (record.status === "running") writeRecord(engine.paths, exited(record, KILLED));
   }
 }

@@ -2,7 +2,7 @@
 import { newIdentity } from "../container/identity.ts";
 import { checkName } from "../container/name.ts";
 import { claimRun, dropRun } from "../container/runs.ts";
-import { readRecord, releaseName, takeName, writeRecord } from "../container/store.ts";
+import { changeRecords, readRecord, releaseName, takeName } from "../container/store.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
 import { findContainer } from "./find.ts";
@@ -26,12 +26,11 @@ export async function renameContainer(engine: Engine, nameOrId: string, text: st
     if (record.name === name) throw invalid(`container ${name} has this name already`);
     await freeName(engine, name);
     take(engine, name, id);
-    const now = readRecord(paths, id);
-    if (now?.name !== record.name) {
+    if (readRecord(paths, id)?.name !== record.name) {
       releaseName(paths, name, id);
       throw new VitrineError("CONFLICT", `container ${record.name} was renamed or removed by another command`);
     }
-    writeRecord(paths, { ...now, name });
+    changeRecords(paths, id, (now) => ({ ...now, name }));
     releaseName(paths, record.name, id);
   } finally {
     dropRun(marker);

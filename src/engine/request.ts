@@ -41,6 +41,8 @@ export interface Request {
   readonly before: readonly Op[];
   /** Of a container that is there already. */
   readonly again: boolean;
+  /** By its restart policy: so many milliseconds from now. */
+  readonly restartsIn?: number;
 }
 
 /**

@@ -3,7 +3,7 @@ import { type Identity, runDirectory, tokenOf } from "../container/identity.ts";
 import { containerDirectory, nameFile, nextRecordFile } from "../container/paths.ts";
 import type { RunShape } from "../container/record.ts";
 import { SHORT_ID_LENGTH } from "../container/template.ts";
-import { VitrineError } from "../errors.ts";
+import { invalid, VitrineError } from "../errors.ts";
 import { missingControllers } from "../plan/cgroup.ts";
 import type { Monitoring } from "../plan/monitor.ts";
 import type { RootSource } from "../plan/rootfs.ts";
@@ -15,6 +15,7 @@ import { generateConfig } from "../spec/generate.ts";
 import { asksForLog, logChoice } from "../spec/logs.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { timeoutOf } from "../spec/process.ts";
+import { parseRestart } from "../spec/restart.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
 import type { Request } from "./request.ts";
@@ -55,6 +56,8 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     nameFile: nameFile(paths, identity.name),
     ...(again ? { nextRecord: nextRecordFile(paths, id, tokenOf(identity)) } : {}),
     keep,
+    ...(policyOf(options) === "no" ? {} : { mayRestart: true }),
+    ...(request.restartsIn === undefined ? {} : { restartsIn: request.restartsIn }),
     tell: timeline || keep,
     stage,
     inodes: joins.inodes,
@@ -83,6 +86,14 @@ function monitoringOf(options: RunOptions): Monitoring | undefined {
   if (rm && !detach && !(tty && interactive) && sigProxy && !asksForLog(options)) return undefined;
   const keys = !detach && tty && interactive ? typed : [];
   return { detached: detach, input: interactive, keys, signals: sigProxy, log: limits };
+}
+
+/** What is removed at its end cannot be started again. */
+function policyOf({ restart, rm }: RunOptions): string {
+  const { name } = parseRestart(restart);
+  if (rm && name !== "no")
+    throw invalid(`--restart ${restart}: --rm removes the container when it ends`, "leave out one of both");
+  return name;
 }
 
 /** A limit that no controller of this host can give is an error; our own default is left out instead. */

@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import { type Identity, newIdentity, tokenOf } from "../container/identity.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
-import { dropNextRecord, readRecord, writeNextRecord } from "../container/store.ts";
+import { dropNextRecord, forgetStopped, readRecord, writeNextRecord } from "../container/store.ts";
 import { readTemplate, stamp } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
 import type { RunOptions } from "../spec/options.ts";
@@ -55,6 +55,7 @@ async function prepareStart(engine: Engine, record: ContainerRecord, manner: Par
     const last = readRecord(engine.paths, record.id);
     if (!last) throw new VitrineError("NOT_FOUND", `container ${record.name} was removed a moment ago`);
     const started = Date.now();
+    forgetStopped(engine.paths, record.id);
     writeNextRecord(engine.paths, startedNow(last, started, run), run);
     writePlan(directory, stamp(template, identity, { created: record.created, started, prepared: 0 }));
   } catch (error) {
@@ -67,18 +68,14 @@ async function prepareStart(engine: Engine, record: ContainerRecord, manner: Par
 
 /** By a user: what its restart policy has counted begins anew. */
 function startedNow(record: ContainerRecord, started: number, run: string): ContainerRecord {
+  return { ...noteOf(record, started, run), restartCount: 0, waited: undefined };
+}
+
+/** @param run see tokenOf */
+export function noteOf(record: ContainerRecord, started: number, run: string): ContainerRecord {
   const { status, started: last, error, lastRun } = record;
   const before = { status, started: last, error, lastRun };
-  return {
-    ...record,
-    status: "running",
-    started,
-    lastRun: run,
-    before,
-    error: undefined,
-    stopped: false,
-    restartCount: 0,
-  };
+  return { ...record, status: "running", started, lastRun: run, before, error: undefined };
 }
 
 export async function requestAgain(

@@ -1,7 +1,7 @@
 /** Ending containers that run, and waiting for their end. */
 
 import { carryOut } from "../container/plans.ts";
-import { readRecord, writeRecord } from "../container/store.ts";
+import { noteStopped, readRecord } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import { signalNumber } from "../linux/signals.ts";
 import { planWait } from "../plan/client.ts";
@@ -37,12 +37,38 @@ export async function stopContainer(
   nameOrId: string,
   asked: { seconds?: number | undefined; signal?: number | undefined },
 ): Promise<string> {
-  await eachRun(engine, nameOrId, async (found) => {
-    const seconds = asked.seconds ?? Number(annotation(found, "dev.vitrine.stopTimeout") ?? STOP_SECONDS);
-    await tell(engine, found, asked.signal ?? stopSignal(found));
-    if (!waitUntilOver(found.run, seconds < 0 ? Number.POSITIVE_INFINITY : seconds * 1000)) await end(engine, found);
-  });
+  await eachRun(engine, nameOrId, (found) => endInTime(engine, found, asked));
   return nameOrId;
+}
+
+async function endInTime(
+  engine: Engine,
+  found: Running,
+  asked: { seconds?: number | undefined; signal?: number | undefined },
+): Promise<void> {
+  const seconds = asked.seconds ?? Number(annotation(found, "dev.vitrine.stopTimeout") ?? STOP_SECONDS);
+  await tell(engine, found, asked.signal ?? stopSignal(found));
+  const over = await waitMeanwhile(found, seconds < 0 ? Number.POSITIVE_INFINITY : seconds * 1000);
+  if (!over) await end(engine, found);
+}
+
+/** The same, while this process does other things too. */
+async function waitMeanwhile({ run }: Running, milliseconds: number): Promise<boolean> {
+  const { isAlive } = await import("../container/runs.ts");
+  const end = performance.now() + milliseconds;
+  for (let nap = 1; isAlive(run); nap = Math.min(2 * nap, 50)) {
+    if (performance.now() >= end) return false;
+    await new Promise((resolve) => setTimeout(resolve, nap));
+  }
+  return true;
+}
+
+/** No user has wished it: its restart policy has it run again at the next boot. */
+export async function endForNow(engine: Engine, id: string, seconds: number | undefined): Promise<void> {
+  const found = await runningById(engine, id);
+  if (!found) return;
+  await (isWaiting(found) ? endWaiting(found) : endInTime(engine, found, { seconds }));
+  await collectThoroughly(engine);
 }
 
 /** Ends it at once. @throws NOT_FOUND */
@@ -54,19 +80,13 @@ export async function stopForGood(engine: Engine, nameOrId: string): Promise<voi
 async function eachRun(engine: Engine, nameOrId: string, stop: (found: Running) => Promise<void>): Promise<void> {
   let found = await findRunning(engine, nameOrId);
   while (isRunning(found)) {
-    noteStopped(engine, found);
+    noteStopped(engine.paths, found.container.id);
     await (isWaiting(found) ? endWaiting(found) : stop(found));
     await collectThoroughly(engine);
     const next = await runningById(engine, found.container.id);
     if (!next?.record.restarts || next.run.directory === found.run.directory) return;
     found = next;
   }
-}
-
-/** Its restart policy leaves it alone from now on. */
-function noteStopped({ paths }: Engine, { container: { id } }: Running): void {
-  const record = readRecord(paths, id);
-  if (record && !record.stopped) writeRecord(paths, { ...record, stopped: true });
 }
 
 /** Whoever waits for the time of a restart holds nothing yet. */
@@ -95,11 +115,16 @@ function stopSignal(found: Running): number {
 export async function killContainer(engine: Engine, nameOrId: string, number: number): Promise<string> {
   const found = await needRunning(engine, nameOrId);
   const ends = number === SIGKILL || number === stopSignal(found);
-  if (ends) noteStopped(engine, found);
-  if (isWaiting(found)) {
-    if (ends) await stopForGood(engine, found.container.id);
-  } else if (ends) await tell(engine, found, number);
-  else signal(engine, found, number);
+  if (!ends) {
+    if (!isWaiting(found)) signal(engine, found, number);
+    return nameOrId;
+  }
+  noteStopped(engine.paths, found.container.id);
+  if (isWaiting(found)) await endWaiting(found);
+  else await tell(engine, found, number);
+  // It may have ended by itself a moment before, and wait already.
+  const next = await runningById(engine, found.container.id);
+  if (next?.record.restarts && next.run.directory !== found.run.directory) await stopForGood(engine, next.container.id);
   return nameOrId;
 }
 

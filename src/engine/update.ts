@@ -1,7 +1,7 @@
 /** `update`: other limits for a container, at once if it runs, and for its next starts. */
 import { readFileSync } from "node:fs";
 import { carryOut } from "../container/plans.ts";
-import { readConfig, readRecord, writeConfig, writeRecord } from "../container/store.ts";
+import { changeRecords, readConfig, readRecord, writeConfig } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { missingControllers, planUpdate } from "../plan/cgroup.ts";
@@ -38,7 +38,7 @@ export async function updateContainer(engine: Engine, nameOrId: string, asked: A
       ...config,
       linux: { ...config.linux, resources: { ...config.linux.resources, ...resources } },
     });
-    writeRecord(paths, { ...(readRecord(paths, id) ?? record), options });
+    changeRecords(paths, id, (now) => ({ ...now, options }));
   }
   return nameOrId;
 }

@@ -28,11 +28,15 @@ export interface ClientInput {
   readonly terminal: boolean;
 }
 
-/** @param monitor its pidfd, if it is a child of this process */
+/**
+ * @param monitor its pidfd, if it is a child of this process
+ * @param goesOn that process does not end with the container: what it tells is what counts
+ */
 export function serveClient(
   { keys, signals, streams, terminal }: ClientInput,
   socket: Instruction,
   monitor: Instruction | undefined,
+  goesOn = false,
 ): { op: Op; status: Instruction } {
   const flags =
     (streams.input ? CLIENT.input : 0) |
@@ -41,7 +45,14 @@ export function serveClient(
     (monitor ? CLIENT.end : 0) |
     (terminal ? CLIENT.window : 0) |
     (terminal && !monitor ? CLIENT.redraw : 0);
-  const status: Instruction = { do: "serve", mode: "client", pidfd: monitor ?? -1, master: socket, keys, flags };
+  const status: Instruction = {
+    do: "serve",
+    mode: "client",
+    pidfd: (goesOn ? undefined : monitor) ?? -1,
+    master: socket,
+    keys,
+    flags,
+  };
   const told = {
     call: "ppoll",
     object: "the monitor",

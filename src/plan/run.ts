@@ -27,6 +27,7 @@ import { enterGroups, leaveGroups, makeBirthplace } from "./monitorgroups.ts";
 import { ownPidfd, ownProcfs } from "./namespaces.ts";
 import { byCaller } from "./op.ts";
 import type { Instruction, Op, Plan, Section } from "./plan.ts";
+import { letClientsGo, waitForRestart } from "./restarted.ts";
 import { claimName, lockContainer, makeScratch, noteStart } from "./rootfs.ts";
 import { openPipe, programRuns } from "./started.ts";
 import type { Streams } from "./streams.ts";
@@ -51,6 +52,10 @@ export interface RunInput extends ContainerInput {
   readonly timeoutMs: number;
   /** A file that its id is written to. */
   readonly cidfile?: string | undefined;
+  /** A restart by its policy: so many milliseconds from now. */
+  readonly restartsIn?: number | undefined;
+  /** Its monitor goes on as the next run when it has ended: its exit status is then not its own. */
+  readonly mayRestart?: boolean | undefined;
   /** Held by a monitor, and not by the command. */
   readonly monitor?: Monitoring | undefined;
   /** Pid of the program that starts the stage and waits for it: if that is killed, the container ends with it. */
@@ -150,7 +155,7 @@ function monitoredSections(
       streams,
       terminal: config.process.terminal === true,
     };
-    const { op: serveOp, status } = serveClient(client, pair.ours, made.pidfd);
+    const { op: serveOp, status } = serveClient(client, pair.ours, made.pidfd, input.mayRestart);
     rest.push(
       serveOp,
       ...(guard ? [dismissGuardian(guard.guardian, byCaller)] : []),
@@ -164,8 +169,10 @@ function monitoredSections(
     {
       phase: "Claim",
       ops: [
+        ...(input.restartsIn === undefined ? [] : [letClientsGo()]),
         { ...lockOp, where: "caller" },
         { ...quietStart(), where: "caller" },
+        ...(input.restartsIn === undefined ? [] : [waitForRestart(input.restartsIn)]),
         commandOp,
         ...(guard ? [guard.op] : []),
         ...(pair ? [pair.op] : []),

@@ -1,8 +1,10 @@
-import { checkRun } from "../../container/runs.ts";
+import { closeSync, openSync } from "node:fs";
+import { checkRun, planFile } from "../../container/runs.ts";
 import { openEngine } from "../../engine/context.ts";
 import { finishRun } from "../../engine/ended.ts";
 import { VitrineError } from "../../errors.ts";
 import { formatBytes } from "../../spec/sizes.ts";
+import { becomeStage } from "../../stage/become.ts";
 import type { Command } from "../command.ts";
 import { printError } from "../output.ts";
 
@@ -15,7 +17,7 @@ export const command: Command = {
     if (!directory) throw new VitrineError("USAGE", "no run");
     checkRun(paths, directory);
     const engine = await openEngine(paths);
-    const { exitCode, journal, oom, undoTook } = finishRun(engine, directory);
+    const { exitCode, journal, oom, undoTook, next } = await finishRun(engine, directory);
     const { record } = journal;
     if (oom) {
       const limit = record.input.config.linux.resources.memory?.limit;
@@ -29,6 +31,14 @@ export const command: Command = {
       const timed = { prepared: BigInt(record.prepared), layout: journal.layout, report: journal.report };
       printError(formatTimeline(timed, undoTook));
     }
+    if (next) becomeNext(engine.stage.path, next);
     return exitCode;
   },
 };
+
+/** Of the command that started the container it needs nothing any more. */
+function becomeNext(stage: string, directory: string): never {
+  closeSync(2);
+  openSync("/dev/null", "r+"); // the lowest number that is free
+  becomeStage(stage, planFile(directory));
+}

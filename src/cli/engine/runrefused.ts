@@ -39,7 +39,6 @@ const BY_NUMBER = "--user UID:GID needs no entry there, -v FILE:/etc/passwd:ro b
 export const REFUSED: readonly RefusedFlag[] = [
   ...later("supervised containers", [
     ["attach", "standard streams are the caller's: < /dev/null or > /dev/null shuts one", { short: "a" }],
-    ["restart", "repeat it in a shell, or as a service: until vitrine run …; do sleep 1; done", { same: ["no", ""] }],
     ["pidfile", "pgrep -P $! tells it to the shell that started vitrine"],
     ["requires", "start the others first"],
     ["replace", "vitrine rm NAME before it", OFF],
