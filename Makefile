@@ -18,7 +18,7 @@ BUN_BUILD := $(BUN) build --compile --bytecode --splitting --format=esm --no-com
 SOURCES := $(shell find src -name '*.ts' -not -path 'src/stage/generated/*' -not -name '*.test.ts')
 
 .PHONY: build
-build: dist/vitrine dist/vitrine-runtime
+build: dist/vitrine dist/vitrine-runtime dist/library
 
 node_modules: package.json package-lock.json
 	@build/need.sh
@@ -50,6 +50,11 @@ dist/vitrine: dist/vitrine-front dist/vitrine-engine build/join.sh
 
 dist/vitrine-runtime: dist/vitrine
 	ln -f dist/vitrine $@
+
+# What `import "vitrine"` gives: plain ECMAScript modules with their types.
+dist/library: src/library src/errors.ts $(wildcard src/library/*.ts) tsconfig.library.json tsconfig.json | node_modules
+	node_modules/.bin/tsc -p tsconfig.library.json
+	@touch $@
 
 # A container of the host's own programs, and what is in it.
 .PHONY: demo

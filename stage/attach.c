@@ -372,7 +372,7 @@ i64 serve_clients(struct stage *s, const u64 *a, int signals)
 		if (fds[PROCESS].revents)
 			break;
 		if (fds[SIGNALS].revents)
-			hand_on(signals, pidfd, 0, 0);
+			hand_on(signals, pidfd, 0, 0, 0);
 		struct client *typing = with_input(&m);
 		if (typing && (m.sink < 0 || fds[SINK].revents || fds[SOURCE].revents & POLL_OUT))
 			write_input(&m, typing);

@@ -24,7 +24,7 @@ enum { SIGNAL, ERROR, CODE };
 #define FROM_KERNEL 0x80 // SI_KERNEL: keys of a terminal, and its hang-up
 
 // All signals are blocked by the plan; each one that arrives is handed to the container's first process.
-void hand_on(int signals, int pidfd, struct relay *relay, int same_group)
+void hand_on(int signals, int pidfd, struct relay *relay, int same_group, u32 ends)
 {
 	u32 info[32];
 
@@ -32,6 +32,10 @@ void hand_on(int signals, int pidfd, struct relay *relay, int same_group)
 		return;
 	if (same_group && info[CODE] == FROM_KERNEL) // the terminal has sent it to the other process as well
 		return;
+	if (info[SIGNAL] == ends) {
+		sys(__NR_pidfd_send_signal, pidfd, SIG_KILL, 0, 0);
+		return;
+	}
 	if (relay && info[SIGNAL] == SIG_WINCH) {
 		relay_resize(relay); // the kernel tells whoever is in the foreground there
 		return;
@@ -59,7 +63,7 @@ static void serve_as_reaper(struct stage *s, int pidfd, int signals)
 			leave(is_error(status) ? 125 : (int)status);
 		}
 		if (fds[1].revents)
-			hand_on(signals, pidfd, 0, 1);
+			hand_on(signals, pidfd, 0, 1, 0);
 		// The program itself is reaped above only, so that its status is not lost.
 		while (sys(__NR_waitid, P_ANY, 0, &info, W_EXITED | W_NO_HANG | W_NO_REAP | W_ALL, 0) == 0 && info.pid) {
 			struct pollfd32 own = { pidfd, POLL_IN, 0 };
@@ -130,7 +134,7 @@ i64 op_serve(struct stage *s, u32 mode, const u64 *a)
 		if (n <= 0)
 			continue;
 		if (fds[1].revents)
-			hand_on((int)signals, pidfd, with_terminal ? &relay : 0, 0);
+			hand_on((int)signals, pidfd, with_terminal ? &relay : 0, 0, (u32)a[3]);
 		if (with_terminal && relay_move(&relay, fds + 2))
 			sys(__NR_pidfd_send_signal, pidfd, SIG_HUP, 0, 0);
 		if (fds[0].revents)

@@ -74,8 +74,8 @@ struct siginfo128 {
 // waitid(2) by pidfd; returns the exit status as a shell gives it, or -errno. `info` tells more if it is not 0.
 i64 reap(int pidfd, struct siginfo128 *info);
 struct relay;
-// Hands a signal that was taken from a signalfd to a process.
-void hand_on(int signals, int pidfd, struct relay *relay, int same_group);
+// Hands a signal that was taken from a signalfd to a process; `ends` kills it instead (0: none does).
+void hand_on(int signals, int pidfd, struct relay *relay, int same_group, u32 ends);
 void allow_stops(void);
 // attach.c
 i64 serve_clients(struct stage *s, const u64 *a, int signals);

@@ -1,14 +1,18 @@
 import { VitrineError } from "../errors.ts";
 import { printError } from "./output.ts";
+import { tellOwner } from "./owner.ts";
 
 /** One line that says what failed, one that says what to do; a stack only for what should not happen, or with --debug. */
 export function complain(error: unknown, debug: boolean): number {
   if (error instanceof VitrineError) {
+    const { code, message, hint, exitStatus } = error;
+    if (tellOwner({ error: { code, message, hint, exitStatus } })) return exitStatus;
     printError(`vitrine: ${error.message}\n${error.hint ? `  hint: ${error.hint}\n` : ""}`);
     if (debug && error.stack) printError(`${error.stack}\n`);
     return error.exitStatus;
   }
   const message = error instanceof Error ? error.message : String(error);
+  if (tellOwner({ error: { code: "INTERNAL", message, exitStatus: 125 } })) return 125;
   printError(`vitrine: ${message}\n`);
   if (debug && error instanceof Error && error.stack) printError(`${error.stack}\n`);
   else printError("  hint: --debug shows where this comes from\n");

@@ -14,6 +14,8 @@ export interface Identity {
   /** Of the process that runs it: pid, and start time in clock ticks since boot. */
   readonly pid: number;
   readonly start: string;
+  /** Of an owned run: see owner.ts. */
+  readonly owner?: string | undefined;
 }
 
 /** What else is found in a place of ids is not ours. */
@@ -33,7 +35,7 @@ export const STAND_IN: Identity = {
 };
 
 /** @param name undefined: one is invented */
-export function newIdentity(name: string | undefined): Identity {
+export function newIdentity(name: string | undefined, owner?: string): Identity {
   const random = randomBytes(40);
   const start = startTime(process.pid);
   if (start === undefined) throw new Error("/proc/self/stat cannot be read: is /proc mounted?");
@@ -43,6 +45,7 @@ export function newIdentity(name: string | undefined): Identity {
     rangeStart: rangeStart(random[36] ?? 0, random[37] ?? 0),
     pid: process.pid,
     start,
+    ...(owner === undefined ? {} : { owner }),
   };
 }
 

@@ -6,6 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { HEADER_SIZE, PAGE } from "../stage/layout.ts";
 import { shortHash } from "./hash.ts";
 import { type Identity, LONGEST_NAME, processSuffix, STAND_IN } from "./identity.ts";
+import { ownersPid, STAND_IN_OWNER } from "./owner.ts";
 import type { Paths } from "./paths.ts";
 
 export interface Template {
@@ -25,6 +26,8 @@ const NAME = 3;
 const RANGE_TEXT = 4;
 const RANGE = 5;
 const PREFIX = 6;
+const OWNER = 7;
+const OWNER_PID = 8;
 
 /** Docker shows, and uses as host name, so much of an id. */
 export const SHORT_ID_LENGTH = 12;
@@ -46,6 +49,10 @@ export function makeTemplate(key: string, record: string, plan: Uint8Array): Tem
   find(STAND_IN.id.slice(0, ID_PREFIX), (at) => (starts(at, STAND_IN.id) ? ID : starts(at, short) ? SHORT_ID : PREFIX));
   find(processSuffix(STAND_IN.pid, STAND_IN.start), () => SUFFIX);
   find(STAND_IN.name, () => NAME);
+  find(STAND_IN_OWNER, () => OWNER);
+  const pid = Buffer.alloc(8);
+  pid.writeBigUInt64LE(BigInt(ownersPid(STAND_IN_OWNER)));
+  find(pid, () => OWNER_PID);
   find(`0 ${STAND_IN.rangeStart} 65536\n`, () => RANGE_TEXT);
   const range = Buffer.alloc(4);
   range.writeUInt32LE(STAND_IN.rangeStart);
@@ -74,6 +81,8 @@ function stampPlace(file: Buffer, at: number, kind: number, identity: Identity, 
   else if (kind === SUFFIX) file.write(suffix, at, "latin1");
   else if (kind === NAME)
     file.write(identity.name.padEnd(LONGEST_NAME, "\0"), at, "latin1"); // a C string may end early
+  else if (kind === OWNER) file.write(identity.owner ?? "", at, "latin1");
+  else if (kind === OWNER_PID) file.writeBigUInt64LE(BigInt(ownersPid(identity.owner ?? "0")), at);
   else if (kind === RANGE_TEXT) file.write(String(identity.rangeStart), at + 2, "latin1");
   else if (kind === RANGE) file.writeUInt32LE(identity.rangeStart, at);
 }
@@ -84,6 +93,7 @@ export function stampText(text: string, identity: Identity): string {
     .replaceAll(STAND_IN.id.slice(0, SHORT_ID_LENGTH), identity.id.slice(0, SHORT_ID_LENGTH))
     .replaceAll(processSuffix(STAND_IN.pid, STAND_IN.start), processSuffix(identity.pid, identity.start))
     .replaceAll(STAND_IN.name, identity.name)
+    .replaceAll(STAND_IN_OWNER, identity.owner ?? "")
     .replaceAll(String(STAND_IN.rangeStart), String(identity.rangeStart));
 }
 

@@ -1,5 +1,6 @@
 /** `exec`: one more process in a container that runs. This process becomes the stage. */
 import { type Identity, newIdentity, runDirectory } from "../container/identity.ts";
+import { messageTo, owner, ownersEnvironment, ownersPid } from "../container/owner.ts";
 import type { ExecRecord } from "../container/record.ts";
 import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import { SHORT_ID_LENGTH } from "../container/template.ts";
@@ -94,6 +95,7 @@ async function inputOf(
   const capabilities = options.privileged
     ? (await import("./privilege.ts")).everyCapability(config, record.facts)
     : undefined;
+  const its = owner();
   const process = processOf(config, options, user, capabilities);
   const input: ExecInput = {
     config: { ...config, process },
@@ -109,8 +111,11 @@ async function inputOf(
       directory: runDirectory(engine.paths, identity),
       program: engine.program,
       arguments: ["--root", engine.paths.root, "--state", engine.paths.state],
-      env: [],
+      env: its === undefined ? [] : [ownersEnvironment(its)],
     },
+    ...(its !== undefined && !options.detach && !(options.tty && options.interactive)
+      ? { owner: { pid: ownersPid(its), started: messageTo(its, { started: identity.id }) } }
+      : {}),
     stage: engine.stage,
     target: { pid, inode },
     subgroup: "",

@@ -2,6 +2,7 @@
 import { existsSync, lstatSync } from "node:fs";
 import { type Identity, newIdentity } from "../container/identity.ts";
 import { checkName } from "../container/name.ts";
+import { owner } from "../container/owner.ts";
 import { nameFile } from "../container/paths.ts";
 import type { RunShape } from "../container/record.ts";
 import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
@@ -38,7 +39,7 @@ export async function runForeground(
   for (const warning of request.warnings) warn(warning);
   const key = keyOf(engine, request);
   const template = readTemplate(paths, key) ?? (await import("./planning.ts")).planAnew(engine, request, key);
-  const identity = newIdentity(name);
+  const identity = newIdentity(name, options.owned ? owner() : undefined);
   const directory = claimRun(paths, identity);
   try {
     const moment = { created: Date.now(), prepared: Number(process.hrtime.bigint() - began) };

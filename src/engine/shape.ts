@@ -1,5 +1,6 @@
 /** From a request to the config and the input of the planner: for the stand-in identity, see container/template.ts. */
 import { type Identity, runDirectory, tokenOf } from "../container/identity.ts";
+import { messageTo, ownersEnvironment, ownersPid } from "../container/owner.ts";
 import { containerDirectory, nameFile, nextRecordFile } from "../container/paths.ts";
 import type { RunShape } from "../container/record.ts";
 import { SHORT_ID_LENGTH } from "../container/template.ts";
@@ -25,6 +26,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
   const { options, image, user, timeline, label, joins, again } = request;
   const keep = again || !options.rm;
   const { id, rangeStart } = identity;
+  const owner = options.owned ? identity.owner : undefined;
   const from = {
     id,
     shortId: id.slice(0, SHORT_ID_LENGTH),
@@ -50,7 +52,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
       directory: runDirectory(paths, identity),
       program,
       arguments: ["--root", paths.root, "--state", paths.state],
-      env: request.handlerEnv,
+      env: [...request.handlerEnv, ...(owner === undefined ? [] : [ownersEnvironment(owner)])],
     },
     directory,
     nameFile: nameFile(paths, identity.name),
@@ -63,6 +65,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     inodes: joins.inodes,
     streams: { input: options.interactive, terminal: request.stdinTerminal },
     init: options.init,
+    ...(owner === undefined ? {} : { owner: { pid: ownersPid(owner), started: messageTo(owner, { started: id }) } }),
     seccomp: config.linux.seccomp && keptFilter(config.linux.seccomp, facts.arch),
     raisedLimits: request.raisedLimits,
     softFiles: request.softFiles,

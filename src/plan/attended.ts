@@ -5,19 +5,24 @@ import { onHost } from "./op.ts";
 import type { Plan } from "./plan.ts";
 
 const SIGKILL = 9;
+/** SIGSTKFLT, which no kernel sends (signal(7)): the stage kills the container for it. */
+export const OWNER_GONE = 16;
 
-/** @param parent pid of the program that starts the stage */
-export function attended(plan: Plan, parent: number): Plan {
+/**
+ * @param parent pid of the program that starts the stage
+ * @param signal OWNER_GONE: the stage goes on, to take everything away
+ */
+export function attended(plan: Plan, parent: number, signal: typeof SIGKILL | typeof OWNER_GONE = SIGKILL): Plan {
   const told = {
     call: "prctl",
-    object: "PR_SET_PDEATHSIG SIGKILL",
+    object: `PR_SET_PDEATHSIG ${signal === SIGKILL ? "SIGKILL" : "SIGSTKFLT"}`,
     why: "This container is a step of somebody's work: if that is killed, the kernel ends the container with it.",
-    sh: "setpriv --pdeathsig KILL",
+    sh: `setpriv --pdeathsig ${signal === SIGKILL ? "KILL" : "STKFLT"}`,
   };
   const mine = sys("getppid", []);
   // It may have gone before we asked.
-  const alive = expect(mine, 0xffffffffn, BigInt(parent), "ESRCH");
-  const op = onHost(told, [sys("prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]), mine, alive]);
+  const alive = expect(mine, 0xffffffffffffffffn, BigInt(parent), "ESRCH");
+  const op = onHost(told, [sys("prctl", [PR_SET_PDEATHSIG, signal, 0, 0, 0]), mine, alive]);
   // Late, because the kernel forgets it when a process changes its file system ids; whoever dies before is missed by getppid.
   return { ...plan, run: [...plan.run.slice(0, -1), { phase: "Life and end", ops: [op] }, ...plan.run.slice(-1)] };
 }

@@ -1,6 +1,7 @@
 /** `exec`: the command that has one more process made in a container, and waits for it or not. */
 import type { HostFacts } from "../linux/facts.ts";
 import { hasNamespace } from "../spec/config.ts";
+import { attended, OWNER_GONE } from "./attended.ts";
 import { monitoredExec } from "./execmonitored.ts";
 import { type ExecInput, execProcess } from "./execprocess.ts";
 import { writePidFile } from "./handing.ts";
@@ -8,6 +9,7 @@ import { sys } from "./instructions.ts";
 import { become, bringBackPlan, lockPlan, quietStart, recovery, removePlan, sealStage, serve } from "./life.ts";
 import { MONITOR_FILES } from "./monitor.ts";
 import { onHost } from "./op.ts";
+import { tellOwner } from "./owner.ts";
 import type { Op, Plan, Section } from "./plan.ts";
 import { programRuns } from "./started.ts";
 
@@ -15,6 +17,11 @@ import { programRuns } from "./started.ts";
 const RESUME = 3;
 
 export function planExec(input: ExecInput, facts: HostFacts): Plan {
+  const plan = planUnattended(input, facts);
+  return input.owner ? attended(plan, input.owner.pid, OWNER_GONE) : plan;
+}
+
+function planUnattended(input: ExecInput, facts: HostFacts): Plan {
   const { place, config } = input;
   const sections = execSections(input, facts);
   const tell = {
@@ -46,7 +53,7 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
   const clean = { call: "unlinkat", object: "the plan", why: "Nothing of the command is left." };
   const end: Op[] = [onHost(clean, removePlan(place))];
   if (input.wait) {
-    const served = serve(kept, input.wait.input, 0);
+    const served = serve(kept, input.wait.input, 0, input.owner && OWNER_GONE);
     const last = { call: "exit_group", object: "the status", why: "The command ends as the process did." };
     end.unshift(served.op, ...(own ? [own.leave()] : []));
     end.push(onHost(last, [sys("exit_group", [served.status])]));
@@ -61,6 +68,7 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
         ...made.handing,
         kept.op,
         programRuns(),
+        ...(input.owner ? [tellOwner(input.owner)] : []),
         ...(input.pidFile === undefined ? [] : [writePidFile(input.pidFile, made.told)]),
         ...end,
       ],

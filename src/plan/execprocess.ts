@@ -29,6 +29,7 @@ import { raiseRlimits, raiseSoftFiles, setPriorities } from "./limits.ts";
 import { listens, sendListener } from "./listener.ts";
 import { becomeRoot, type Child, cloneArgs, dieWithParent, ownPidfd, ownProcfs, undumpable } from "./namespaces.ts";
 import { inside, onHost, onTheWay } from "./op.ts";
+import type { Owner } from "./owner.ts";
 import type { Clone, Instruction, Op, Section } from "./plan.ts";
 import { planProcess } from "./process.ts";
 import { joinResctrl } from "./resctrl.ts";
@@ -54,6 +55,8 @@ export interface ExecInput
   readonly consoleSocket?: string | undefined;
   /** Undefined: not waited for. */
   readonly wait?: Streams | undefined;
+  /** Who started the command: the process ends with it. Not where a monitor holds it. */
+  readonly owner?: Owner | undefined;
   /** `exec` of the engine. */
   readonly session?: Session | undefined;
 }

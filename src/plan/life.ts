@@ -133,9 +133,15 @@ export function letGo(
 }
 
 /** @param input standard input goes to the container's terminal, if it has one */
-export function serve({ pidfd, master }: Kept, input: boolean, timeoutMs: number): { op: Op; status: Instruction } {
+/** @param ends a signal that ends it, instead of being handed on; 0: none */
+export function serve(
+  { pidfd, master }: Kept,
+  input: boolean,
+  timeoutMs: number,
+  ends = 0,
+): { op: Op; status: Instruction } {
   const mode = master ? (input ? "terminal" : "output") : "signals";
-  const status: Instruction = { do: "serve", pidfd, mode, master, timeoutMs };
+  const status: Instruction = { do: "serve", pidfd, mode, master, timeoutMs, ends };
   const told = {
     call: "waitid",
     object: "the container",

@@ -196,6 +196,8 @@ export interface Serve {
   readonly master?: Instruction | undefined;
   /** After so long it is killed; 0: never. */
   readonly timeoutMs?: number;
+  /** For "signals", "output" and "terminal": this signal kills the container. */
+  readonly ends?: number;
   readonly door?: Instruction;
   /** A descriptor. */
   readonly connection?: number;

@@ -2,7 +2,7 @@
 
 import type { HostFacts } from "../linux/facts.ts";
 import { hasNamespace } from "../spec/config.ts";
-import { attended } from "./attended.ts";
+import { attended, OWNER_GONE } from "./attended.ts";
 import { type CidFile, writeCidFile } from "./cidfile.ts";
 import { endClient, serveClient, wordsOf } from "./client.ts";
 import { type ContainerInput, planContainer } from "./container.ts";
@@ -26,6 +26,7 @@ import {
 import { enterGroups, leaveGroups, makeBirthplace } from "./monitorgroups.ts";
 import { ownPidfd, ownProcfs } from "./namespaces.ts";
 import { byCaller } from "./op.ts";
+import { type Owner, tellOwner } from "./owner.ts";
 import type { Instruction, Op, Plan, Section } from "./plan.ts";
 import { letClientsGo, waitForRestart } from "./restarted.ts";
 import { claimName, lockContainer, makeScratch, noteStart } from "./rootfs.ts";
@@ -60,6 +61,8 @@ export interface RunInput extends ContainerInput {
   readonly monitor?: Monitoring | undefined;
   /** Pid of the program that starts the stage and waits for it: if that is killed, the container ends with it. */
   readonly attendedBy?: number | undefined;
+  /** The same for who started the command, and is told of it: see src/container/owner.ts. Not with a monitor. */
+  readonly owner?: Owner | undefined;
 }
 
 /** Docker shows so much of an id. */
@@ -70,6 +73,7 @@ const RESUME = 3;
 
 export function planRun(input: RunInput, facts: HostFacts): Plan {
   const plan = planUnattended(input, facts);
+  if (input.owner) return attended(plan, input.owner.pid, OWNER_GONE);
   return input.attendedBy === undefined ? plan : attended(plan, input.attendedBy);
 }
 
@@ -94,18 +98,28 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
   const { op: selfOp, pidfd: self } = ownPidfd();
   const { limits, namespaces, outside, child, terminal, detached } = planContainer(input, facts, { procfs, self }, {});
   const claimed = claims(input, cidfile);
-  const kept = letGo(lock, child, detached, terminal, claimed.held);
+  const start = input.owner && openPipe();
+  const kept = letGo(lock, child, detached, terminal, [...(start ? [start.reads] : []), ...claimed.held]);
   // A terminal with input has a monitor.
-  const { op: serveOp, status } = serve(kept, false, input.timeoutMs);
+  const { op: serveOp, status } = serve(kept, false, input.timeoutMs, input.owner && OWNER_GONE);
+  const told = input.owner ? [programRuns(), tellOwner(input.owner)] : [];
   return [
     {
       phase: "Claim",
-      ops: [lockOp, quietStart(), ...raiseSoftFiles(input.softFiles), ...claimed.ops, procOp, selfOp],
+      ops: [
+        lockOp,
+        quietStart(),
+        ...raiseSoftFiles(input.softFiles),
+        ...claimed.ops,
+        procOp,
+        selfOp,
+        ...(start ? [start.op] : []),
+      ],
     },
     { phase: "Limits", ops: limits },
     { phase: "Namespaces", ops: namespaces },
     { phase: "Root file system", ops: outside },
-    { phase: "Life and end", ops: [kept.op, serveOp, ...end(place, status, { tell: input.tell })] },
+    { phase: "Life and end", ops: [kept.op, ...told, serveOp, ...end(place, status, { tell: input.tell })] },
   ];
 }
 

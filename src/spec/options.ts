@@ -80,6 +80,8 @@ export interface RunOptions {
   tty: boolean;
   /** Standard input goes to that terminal. */
   interactive: boolean;
+  /** It ends with the process that started the command. */
+  owned?: boolean;
   /** It goes on without the command. */
   detach: boolean;
   /** "ctrl-p,ctrl-q"; "" for none. */

@@ -358,10 +358,11 @@ class PlanEncoder {
   }
 }
 
-function serveOperands({ mode, door, connection, held, keys = [], flags = 0 }: Serve): Arg[] {
+function serveOperands({ mode, ends = 0, door, connection, held, keys = [], flags = 0 }: Serve): Arg[] {
   if (mode === "monitor")
     return [door ?? -1, connection ?? -1, heldBytes(held ?? { input: -1, output: -1, error: -1 })];
-  return mode === "client" ? [keys.length > 0 ? bytes(Uint8Array.from(keys)) : 0, keys.length, flags] : [];
+  if (mode === "client") return [keys.length > 0 ? bytes(Uint8Array.from(keys)) : 0, keys.length, flags];
+  return [ends];
 }
 
 /** struct held */

@@ -15,6 +15,9 @@ import { encode, type Layout } from "../../src/stage/encode.ts";
 import { HEADER_SIZE, OP_SIZE, RECORD_SIZE, REPORT_HEAD, readHead } from "../../src/stage/layout.ts";
 import { BINARY, busybox, ROOT, STATE, until } from "../vitrine.ts";
 
+/** Of a run that is owned: this process. */
+const OWNER = `${String(process.pid).padStart(10, "0")}.0123456789abcdef`;
+
 export interface Subject {
   readonly engine: Engine;
   readonly template: Template;
@@ -78,7 +81,7 @@ export async function launchPlan(
   });
   const { pid } = child;
   if (pid === undefined) throw new Error("sh did not start");
-  const { directory, file } = await prepare({ ...newIdentity(id), pid, start: startTime(pid) ?? "0" });
+  const { directory, file } = await prepare({ ...newIdentity(id, OWNER), pid, start: startTime(pid) ?? "0" });
   tamper(opsOf(file));
   writeFileSync(planFile(directory), file);
   let stderr = "";

@@ -1,7 +1,8 @@
 import { openEngine } from "../../engine/context.ts";
 import { createContainer } from "../../engine/create.ts";
 import type { Command } from "../command.ts";
-import { printError, printOut } from "../output.ts";
+import { printOut } from "../output.ts";
+import { warn } from "../owner.ts";
 import { fetchFor, command as run, runOptions } from "./run.ts";
 
 /** Of `run`, what is about its command, or about plans that are not carried out. */
@@ -16,7 +17,6 @@ export const command: Command = {
   async run(invocation) {
     const options = runOptions(invocation);
     const engine = await openEngine(invocation.paths);
-    const warn = (text: string) => printError(`vitrine: warning: ${text}\n`);
     printOut(`${await createContainer(engine, options, warn, fetchFor(engine, invocation))}\n`);
     return 0;
   },

@@ -7,6 +7,7 @@ import { formatBytes } from "../../spec/sizes.ts";
 import { becomeStage } from "../../stage/become.ts";
 import type { Command } from "../command.ts";
 import { printError } from "../output.ts";
+import { tellOwner } from "../owner.ts";
 
 export const command: Command = {
   usage: "vitrine ended RUN",
@@ -19,7 +20,7 @@ export const command: Command = {
     const engine = await openEngine(paths);
     const { exitCode, journal, oom, undoTook, next } = await finishRun(engine, directory);
     const { record } = journal;
-    if (oom) {
+    if (oom && !tellOwner({ outOfMemory: oom })) {
       const limit = record.input.config.linux.resources.memory?.limit;
       const text =
         limit === undefined ? "the host ran out of memory" : `it reached its memory limit of ${formatBytes(limit)}`;

@@ -7,6 +7,7 @@ import { familiarName, parseRegistryName, type RegistryReference, wholeName } fr
 import { type Command, text, truth } from "../command.ts";
 import { startAgainWithCompilers } from "../compilers.ts";
 import { printError, printOut } from "../output.ts";
+import { warn } from "../owner.ts";
 import { openProgress } from "../progress.ts";
 
 export const command: Command = {
@@ -65,7 +66,7 @@ async function pullAndTell(
   try {
     const { digest, newer, foreign } = await pullImage(engine, reference, { platform, onTransfer: progress.show });
     progress.close();
-    if (foreign !== undefined) printError(`vitrine: warning: the image is for ${foreign}, not for this host\n`);
+    if (foreign !== undefined) warn(`the image is for ${foreign}, not for this host`);
     const status = newer ? "Downloaded newer image for" : "Image is up to date for";
     if (loud) printOut(`Digest: ${digest}\nStatus: ${status} ${familiarName(reference)}\n`);
     if (what === "all" || what === "name") printOut(`${wholeName(reference)}\n`);
@@ -87,7 +88,7 @@ export async function fetchForRun(engine: Engine, name: string, platform: string
       onTransfer: progress.show,
     });
     progress.close();
-    if (foreign !== undefined) printError(`vitrine: warning: the image is for ${foreign}, not for this host\n`);
+    if (foreign !== undefined) warn(`the image is for ${foreign}, not for this host`);
     const status = newer ? "Downloaded newer image for" : "Image is up to date for";
     if (!quiet) printError(`Digest: ${digest}\nStatus: ${status} ${familiarName(reference)}\n`);
     return image;

@@ -1,3 +1,4 @@
+import { owner } from "../../container/owner.ts";
 import { type Engine, openEngine } from "../../engine/context.ts";
 import { explainRun, runForeground } from "../../engine/run.ts";
 import type { Fetch } from "../../engine/source.ts";
@@ -5,7 +6,8 @@ import { VitrineError } from "../../errors.ts";
 import type { RunOptions } from "../../spec/options.ts";
 import { type Command, type Invocation, list, text, truth } from "../command.ts";
 import { environmentOf, readLines } from "../environment.ts";
-import { printError, printOut } from "../output.ts";
+import { printOut } from "../output.ts";
+import { warn } from "../owner.ts";
 
 const FORMS = ["text", "json", "script"];
 
@@ -123,7 +125,9 @@ export const command: Command = {
     told: "docs/guide/flags.md tells of docker's and podman's other flags, which are refused by name.",
   },
   async run(invocation) {
-    const options = runOptions(invocation);
+    const asked = runOptions(invocation);
+    const { rm, detach, tty, interactive } = asked;
+    const options = owner() !== undefined && rm && !detach && !(tty && interactive) ? { ...asked, owned: true } : asked;
     const explain = invocation.flags.get("explain");
     if (explain !== undefined && explain !== true && !FORMS.includes(String(explain)))
       throw new VitrineError("USAGE", `--explain "${explain}": neither ${FORMS.join(" nor ")}`);
@@ -134,7 +138,7 @@ export const command: Command = {
         options,
         truth(invocation, "timeline"),
         invocation.began,
-        (text) => printError(`vitrine: warning: ${text}\n`),
+        warn,
         fetchFor(engine, invocation),
       );
     // A script leaves nothing behind, whether --rm is said or not.

@@ -1,0 +1,180 @@
+/** A container that stays until it is removed, whether this process lives or not. */
+import type { Readable } from "node:stream";
+import type { Calling, Commander } from "./command.ts";
+import type { ContainerInfo, ProcessTable, Stats } from "./info.ts";
+import { type Output, OwnedProcess, started } from "./process.ts";
+
+export interface ExecOptions extends Calling {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly workdir?: string;
+  readonly user?: string;
+  readonly privileged?: boolean;
+  readonly tty?: boolean;
+  /** Standard input is a stream to write to; without, it is at its end. */
+  readonly stdin?: boolean;
+}
+
+export interface LogOptions {
+  /** Go on until the container ends. */
+  readonly follow?: boolean;
+  /** Only so many of the last lines. */
+  readonly tail?: number;
+  readonly timestamps?: boolean;
+  /** "10m", "2026-01-02T15:04:05Z", seconds since 1970 */
+  readonly since?: string | number;
+  readonly until?: string | number;
+}
+
+export interface Logs {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Reads no more. */
+  close(): void;
+}
+
+export interface Limits {
+  readonly memory?: string | number;
+  readonly memorySwap?: string | number;
+  readonly memoryReservation?: string | number;
+  readonly cpus?: string | number;
+  readonly cpuShares?: string | number;
+  readonly cpusetCpus?: string;
+  readonly pidsLimit?: string | number;
+}
+
+export class Container {
+  /** As it was asked for: its id, its name, or the beginning of its id. */
+  readonly id: string;
+  protected readonly commander: Commander;
+
+  constructor(commander: Commander, id: string) {
+    this.commander = commander;
+    this.id = id;
+  }
+
+  /** Nothing happens if it runs. @throws NOT_FOUND, STEP_FAILED and others that `run` has */
+  async start(calling?: Calling): Promise<void> {
+    await this.#do("start", [], calling);
+  }
+
+  /** Its stop signal, and SIGKILL after some seconds: as it was made with, or ten. */
+  async stop({ seconds }: { seconds?: number } = {}, calling?: Calling): Promise<void> {
+    await this.#do("stop", seconds === undefined ? [] : [`--time=${seconds}`], calling);
+  }
+
+  /** @throws CONFLICT if it does not run */
+  async kill(signal: NodeJS.Signals | number = "SIGKILL"): Promise<void> {
+    await this.#do("kill", [`--signal=${signal}`]);
+  }
+
+  async restart({ seconds }: { seconds?: number } = {}): Promise<void> {
+    await this.#do("restart", seconds === undefined ? [] : [`--time=${seconds}`]);
+  }
+
+  async pause(): Promise<void> {
+    await this.#do("pause", []);
+  }
+
+  async unpause(): Promise<void> {
+    await this.#do("unpause", []);
+  }
+
+  /** @throws CONFLICT if another one has that name */
+  async rename(name: string): Promise<void> {
+    await this.commander.call(["rename", this.id, name]);
+  }
+
+  /** @throws CONFLICT if it runs, without `force` */
+  async remove({ force = false }: { force?: boolean } = {}): Promise<void> {
+    await this.#do("rm", force ? ["--force"] : []);
+  }
+
+  /** Its exit status, when it does not run. */
+  async wait(calling?: Calling): Promise<number> {
+    return Number(await this.#do("wait", [], calling));
+  }
+
+  /** All that is known of it, in docker's words. @throws NOT_FOUND */
+  async inspect(): Promise<ContainerInfo> {
+    const [info] = JSON.parse(await this.#do("inspect", ["--type=container"]));
+    return info;
+  }
+
+  /** Changes limits while it runs. */
+  async update(limits: Limits): Promise<void> {
+    const flags = Object.entries(limits).flatMap(([name, value]) =>
+      value === undefined ? [] : [`--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}=${value}`],
+    );
+    await this.#do("update", flags);
+  }
+
+  /** What it uses at this moment. */
+  async stats(): Promise<Stats> {
+    return JSON.parse(await this.#do("stats", ["--no-stream", "--no-trunc", "--format=json"]));
+  }
+
+  /** Its processes, as `ps` of the host shows them. */
+  async top(): Promise<ProcessTable> {
+    const [head = "", ...lines] = (await this.#do("top", [])).trimEnd().split("\n");
+    const titles = head.trim().split(/\s+/);
+    const row = (line: string) => {
+      const cells = line.trim().split(/\s+/);
+      return [...cells.slice(0, titles.length - 1), cells.slice(titles.length - 1).join(" ")];
+    };
+    return { titles, processes: lines.map(row) };
+  }
+
+  /** What it has written. Streams end where the log ends, or with `follow` when the container does. */
+  logs({ follow, tail, timestamps, since, until }: LogOptions = {}): Logs {
+    const flags = [
+      ...(follow ? ["--follow"] : []),
+      ...(timestamps ? ["--timestamps"] : []),
+      ...(tail === undefined ? [] : [`--tail=${tail}`]),
+      ...(since === undefined ? [] : [`--since=${since}`]),
+      ...(until === undefined ? [] : [`--until=${until}`]),
+    ];
+    return this.commander.streams(["logs", ...flags, this.id]);
+  }
+
+  /** One more process in it, which ends with this one. @throws COMMAND_NOT_FOUND, CANNOT_INVOKE, CONFLICT if it does not run */
+  async exec(command: readonly string[], options: ExecOptions = {}): Promise<OwnedProcess> {
+    const { env = {}, workdir, user, privileged, tty, stdin = false, ...calling } = options;
+    if (tty && stdin) throw new TypeError("a terminal with standard input is for people: vitrine exec -it");
+    calling.signal?.throwIfAborted();
+    const flags = [
+      ...Object.entries(env).map(([name, value]) => `--env=${name}=${value}`),
+      ...(workdir === undefined ? [] : [`--workdir=${workdir}`]),
+      ...(user === undefined ? [] : [`--user=${user}`]),
+      ...(privileged ? ["--privileged"] : []),
+      ...(tty ? ["--tty"] : []),
+      ...(stdin ? ["--interactive"] : []),
+    ];
+    const child = this.commander.spawn(["exec", ...flags, this.id, ...command], stdin);
+    return started(child, (c, stderr, outOfMemory) => new OwnedProcess(c, stderr, outOfMemory), calling);
+  }
+
+  /** The same to its end, with all that it has written. */
+  async execute(command: readonly string[], options: Omit<ExecOptions, "stdin"> = {}): Promise<Output> {
+    return (await this.exec(command, options)).output();
+  }
+
+  /** Its files, as a tar. */
+  export(): Readable {
+    const { stdout, stderr } = this.commander.streams(["export", this.id]);
+    stderr.resume();
+    return stdout;
+  }
+
+  /** Ends and removes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.remove({ force: true });
+    } catch (error) {
+      if ((error as { code?: string }).code !== "NOT_FOUND") throw error;
+    }
+  }
+
+  async #do(command: string, flags: readonly string[], calling?: Calling): Promise<string> {
+    return this.commander.call([command, ...flags, this.id], calling);
+  }
+}

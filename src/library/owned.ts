@@ -1,0 +1,49 @@
+/** A container that belongs to this process: when that ends, however it does, the container is gone. */
+import type { ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
+import type { Commander } from "./command.ts";
+import { Container, type ExecOptions } from "./container.ts";
+import type { ContainerInfo, Stats } from "./info.ts";
+import { type Output, OwnedProcess } from "./process.ts";
+
+export class OwnedContainer extends OwnedProcess {
+  readonly id: string;
+  readonly #container: Container;
+
+  constructor(commander: Commander, child: ChildProcess, stderr: Readable, outOfMemory: () => boolean, id: string) {
+    super(child, stderr, outOfMemory);
+    this.id = id;
+    this.#container = new Container(commander, id);
+  }
+
+  /** See Container. */
+  exec(command: readonly string[], options?: ExecOptions): Promise<OwnedProcess> {
+    return this.#container.exec(command, options);
+  }
+
+  /** See Container. */
+  execute(command: readonly string[], options?: Omit<ExecOptions, "stdin">): Promise<Output> {
+    return this.#container.execute(command, options);
+  }
+
+  inspect(): Promise<ContainerInfo> {
+    return this.#container.inspect();
+  }
+
+  stats(): Promise<Stats> {
+    return this.#container.stats();
+  }
+
+  pause(): Promise<void> {
+    return this.#container.pause();
+  }
+
+  unpause(): Promise<void> {
+    return this.#container.unpause();
+  }
+
+  /** Its stop signal, and SIGKILL after some seconds: as it was made with, or ten. */
+  stop(how?: { seconds?: number }): Promise<void> {
+    return this.#container.stop(how);
+  }
+}

@@ -1,0 +1,105 @@
+/** Containers for programs: see docs/guide/library.md. */
+import { type Calling, Commander, type Places } from "./command.ts";
+import { Container } from "./container.ts";
+import type { ContainerSummary, ImageInfo, ImageSummary } from "./info.ts";
+import { argumentsOf, type ContainerOptions } from "./options.ts";
+import { OwnedContainer } from "./owned.ts";
+import { started } from "./process.ts";
+
+export interface RunOptions extends ContainerOptions, Calling {
+  /** Standard input is a stream to write to; without, it is at its end. */
+  readonly stdin?: boolean;
+}
+
+export interface CreateOptions extends ContainerOptions, Calling {
+  /** "no" (if not given), "on-failure[:N]", "always", "unless-stopped" */
+  readonly restart?: string;
+}
+
+export interface ListOptions {
+  /** Also those that do not run. */
+  readonly all?: boolean;
+  /** { label: "a=b", status: "exited" } */
+  readonly filters?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+/** A vitrine store, and the command that works on it. Makes no connection and holds nothing. */
+export class Vitrine {
+  readonly #commander: Commander;
+
+  /** @throws NOT_FOUND without the command */
+  constructor(places: Places = {}) {
+    this.#commander = new Commander(places);
+  }
+
+  /**
+   * Runs a container that is this process's own: resolves when its program runs, and it is removed when it has ended.
+   * `await using` ends it at the end of a block; the kernel does if this process is killed.
+   * @throws VitrineError with a code: COMMAND_NOT_FOUND, NOT_FOUND, INVALID, …; the signal's reason
+   */
+  async run({ stdin = false, signal, onWarning, ...options }: RunOptions): Promise<OwnedContainer> {
+    if (options.tty && stdin) throw new TypeError("a terminal with standard input is for people: vitrine run -it");
+    const args = argumentsOf(options);
+    signal?.throwIfAborted();
+    const flags = ["--rm", "--quiet", ...(stdin ? ["--interactive"] : [])];
+    const child = this.#commander.spawn(["run", ...flags, ...args], stdin);
+    const make = (...[c, stderr, outOfMemory, id]: Parameters<Parameters<typeof started>[1]>) =>
+      new OwnedContainer(this.#commander, c, stderr, outOfMemory, id);
+    return started(child, make, { signal, onWarning });
+  }
+
+  /** Makes a container that stays until it is removed; it does not run yet. */
+  async create({ restart, signal, onWarning, ...options }: CreateOptions): Promise<Container> {
+    const flags = restart === undefined ? [] : [`--restart=${restart}`];
+    const args = ["create", "--quiet", ...flags, ...argumentsOf(options)];
+    return new Container(this.#commander, (await this.#commander.call(args, { signal, onWarning })).trim());
+  }
+
+  /** One that is there, by id, name, or the beginning of an id; it is looked for when something is asked of it. */
+  container(nameOrId: string): Container {
+    return new Container(this.#commander, nameOrId);
+  }
+
+  async containers({ all = false, filters = {} }: ListOptions = {}): Promise<ContainerSummary[]> {
+    const flags = [...(all ? ["--all"] : []), ...filterFlags(filters)];
+    return rows(await this.#commander.call(["ps", "--no-trunc", "--format=json", ...flags]));
+  }
+
+  async images({ filters = {} }: Pick<ListOptions, "filters"> = {}): Promise<ImageSummary[]> {
+    return rows(await this.#commander.call(["images", "--no-trunc", "--format=json", ...filterFlags(filters)]));
+  }
+
+  /** Gets an image from its registry. @throws NOT_FOUND, UNAUTHORIZED, UNAVAILABLE */
+  async pull(reference: string, { platform, ...calling }: Calling & { platform?: string } = {}): Promise<void> {
+    const flags = platform === undefined ? [] : [`--platform=${platform}`];
+    await this.#commander.call(["pull", "--quiet", ...flags, reference], calling);
+  }
+
+  async inspectImage(reference: string): Promise<ImageInfo> {
+    const [info] = JSON.parse(await this.#commander.call(["image", "inspect", reference]));
+    return info;
+  }
+
+  async tag(reference: string, other: string): Promise<void> {
+    await this.#commander.call(["tag", reference, other]);
+  }
+
+  async removeImage(reference: string, { force = false }: { force?: boolean } = {}): Promise<void> {
+    await this.#commander.call(["image", "rm", ...(force ? ["--force"] : []), reference]);
+  }
+
+  /** What is not wrapped here: arguments of the command, and what it prints. */
+  call(args: readonly string[], calling?: Calling): Promise<string> {
+    return this.#commander.call(args, calling);
+  }
+}
+
+function filterFlags(filters: NonNullable<ListOptions["filters"]>): string[] {
+  return Object.entries(filters).flatMap(([name, value]) => [value].flat().map((one) => `--filter=${name}=${one}`));
+}
+
+const rows = <Row>(text: string): Row[] =>
+  text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
