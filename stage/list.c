@@ -200,7 +200,7 @@ static i64 list_file(struct lister *l, i64 dir, const char *name)
 	if (!is_error(ret))
 		ret = list_attributes(l, dir, name);
 	if (!is_error(ret))
-		ret = s.nlink > 1 ? is_wanted(l) : 1;
+		ret = l->answers < 0 ? 0 : s.nlink > 1 ? is_wanted(l) : 1;
 	if (ret > 0)
 		ret = write_contents(l, file, s.size);
 	sys(__NR_close, file);

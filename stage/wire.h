@@ -38,7 +38,7 @@ enum walk_mode {
 	WALK_KILL,       // kill the processes that the cgroup.procs file a1 names
 	WALK_COPY,       // copy what is in directory a0 into the directory that descriptor a1 stands for
 	WALK_LIST,       // write what is in directory a0 to descriptor a1 as records, answers come from descriptor a2; a3/a4 as above;
-			 // a5: only what has this name there, 0: all
+			 // a2 -1: no data; a5: only what has this name there, 0: all
 	WALK_MOVE,       // the processes that the cgroup.procs file a1 names go into the group whose cgroup.procs is descriptor a2
 	WALK_MODES,
 };

@@ -105,8 +105,9 @@ export function planUnpack({ layers, half, source, arch }: LayerInput): TreePlan
 /**
  * The tree at `directory` goes to standard output as records.
  * @param made instead: a mount that is attached nowhere, which is then called `directory` in what is told
+ * @param data what files hold, too; with it the reader has to answer
  */
-export function planList(directory: string, arch: Arch, made?: RootMount): TreePlan {
+export function planList(directory: string, arch: Arch, made?: RootMount, data = true): TreePlan {
   const path = out(PATH_ROOM);
   const list = (root: Instruction): Op => {
     const told = {
@@ -116,7 +117,7 @@ export function planList(directory: string, arch: Arch, made?: RootMount): TreeP
       sh: `tar --create --numeric-owner --xattrs --xattrs-include='*' --one-file-system --sort=name -C ${quote(directory)} .`,
     };
     const open = sys("openat", [root, ".", O_RDONLY | O_DIRECTORY(arch) | O_CLOEXEC]); // a mount's own descriptor cannot be read
-    return unpacking(told, [open, { do: "walk", mode: "list", dir: open, to: 1, from: 0, path }]);
+    return unpacking(told, [open, { do: "walk", mode: "list", dir: open, to: 1, from: data ? 0 : -1, path }]);
   };
   const attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
   return { ...inOwnRoot(directory, attributes, "reads", list, made), path };

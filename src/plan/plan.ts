@@ -140,7 +140,7 @@ export interface Spawn {
  * Bulk work. "remove": the tree at `path` below `dir` is gone, however deep it is. "kill": the processes that the
  * cgroup.procs file at `path` names are gone. "move": they are in the group whose cgroup.procs file is the descriptor `to`. "copy": what is in the directory `dir` is in the directory `to` too, with its
  * modes and owners; devices and sockets are left out. "list": what is in the directory `dir` goes to the descriptor `to` as
- * records (src/stage/records.ts); answers to them come from `from`.
+ * records (src/stage/records.ts); answers to them come from `from`, -1: there are none, and no data.
  */
 export type Walk =
   | {
