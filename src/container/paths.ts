@@ -10,6 +10,7 @@ export const DEFAULT_ROOT = "/var/lib/vitrine";
 export const DEFAULT_STATE = "/run/vitrine";
 
 export const runsDirectory = (p: Paths) => `${p.state}/runs`;
+export const eventsFile = (p: Paths) => `${p.state}/events`;
 export const factsFile = (p: Paths) => `${p.state}/facts.json`;
 export const stageDirectory = (p: Paths) => `${p.root}/stage`;
 export const containersDirectory = (p: Paths) => `${p.root}/containers`;

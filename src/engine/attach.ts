@@ -1,6 +1,6 @@
 /** `attach`: this process becomes a client of a container's monitor. */
 import { type Identity, newIdentity } from "../container/identity.ts";
-import type { AttachRecord } from "../container/record.ts";
+import type { AttachRecord, ContainerRecord } from "../container/record.ts";
 import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import { SHORT_ID_LENGTH } from "../container/template.ts";
 import { isTerminal } from "../container/terminal.ts";
@@ -12,6 +12,7 @@ import { becomeStage } from "../stage/become.ts";
 import { encode, type Layout } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
+import { containerEvent } from "./events.ts";
 import { needRunning } from "./running.ts";
 
 export interface AttachOptions {
@@ -25,17 +26,19 @@ export interface PreparedAttach {
   readonly directory: string;
   readonly file: Uint8Array;
   readonly layout: Layout;
+  readonly container: ContainerRecord;
 }
 
 /** Does not return. @throws CONFLICT if it does not run, or has no monitor */
 export async function attachContainer(engine: Engine, nameOrId: string, options: AttachOptions): Promise<never> {
-  const { directory, file } = await prepareAttach(engine, nameOrId, options, newIdentity(undefined));
+  const { directory, file, container } = await prepareAttach(engine, nameOrId, options, newIdentity(undefined));
   try {
     writePlan(directory, file);
   } catch (error) {
     dropRun(directory);
     throw error;
   }
+  containerEvent(engine, "attach", container);
   becomeStage(engine.stage.path, planFile(directory));
 }
 
@@ -70,5 +73,5 @@ export async function prepareAttach(
   };
   const made: AttachRecord = { kind: "attach", client, run: run.directory, place, build: BUILD };
   const { file, layout } = encode(planAttach(client, run.directory, place), engine.facts.arch);
-  return { directory: place.directory, file: withTrailer(file, made), layout };
+  return { directory: place.directory, file: withTrailer(file, made), layout, container };
 }

@@ -1,3 +1,4 @@
+import { emit } from "../container/events.ts";
 import { readConfig } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
@@ -33,5 +34,6 @@ export async function pruneContainers(
     ids.push(id);
     reclaimed += size;
   }
+  emit(engine.paths, "container", "prune", "", { reclaimed: String(reclaimed) });
   return { ids, reclaimed };
 }

@@ -1,5 +1,8 @@
 /** What a container is doing, in docker's words: from its record, its run, and what the kernel says. */
 import type { ContainerRecord, RunRecord } from "../container/record.ts";
+
+export { labelsOf } from "../container/labels.ts";
+
 import { isPaused } from "./pause.ts";
 import type { Listed } from "./ps.ts";
 import { isWaiting } from "./running.ts";
@@ -12,16 +15,6 @@ export function stateOf({ container, record }: Listed): State {
   if (!record) return container.status === "running" ? "exited" : container.status;
   if (isWaiting({ container, record })) return "restarting";
   return isPaused(record) ? "paused" : "running";
-}
-
-/** Those of the image, and what was said with --label. */
-export function labelsOf({ source, options }: Pick<ContainerRecord, "source" | "options">): Record<string, string> {
-  const labels: Record<string, string> = { ...source?.config.labels };
-  for (const text of options?.labels ?? []) {
-    const at = text.indexOf("=");
-    labels[at < 0 ? text : text.slice(0, at)] = at < 0 ? "" : text.slice(at + 1);
-  }
-  return labels;
 }
 
 export interface MountPoint {

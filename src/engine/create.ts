@@ -9,6 +9,7 @@ import { readTemplate, stampText } from "../container/template.ts";
 import { planCreation } from "../plan/creation.ts";
 import type { RunOptions } from "../spec/options.ts";
 import type { Engine } from "./context.ts";
+import { containerEvent } from "./events.ts";
 import { collect } from "./gc.ts";
 import { planAnew } from "./planning.ts";
 import { removeFiles } from "./remove.ts";
@@ -45,6 +46,7 @@ export async function createContainer(
     );
     const ops = planCreation(shape.input.root, nameFile(paths, identity.name), identity.id, cidfile);
     carryOut(engine.stage.path, paths, ops);
+    containerEvent(engine, "create", record);
     return identity.id;
   } catch (error) {
     removeFiles(engine, identity.id, identity.name);

@@ -1,5 +1,6 @@
 /** The end of a container that has to be told: a violent one, one with a timeline, or one of a container that stays. */
 import { readFileSync } from "node:fs";
+import { emit } from "../container/events.ts";
 import { type Journal, readJournal } from "../container/journal.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { dropRun, planFile } from "../container/runs.ts";
@@ -48,6 +49,11 @@ export async function finishRun(engine: Engine, directory: string): Promise<End>
       hint: "vitrine gc tries again",
     });
   dropRun(directory);
+  const { told } = record.input;
+  const tell = (action: string) =>
+    told && emit(engine.paths, "container", action, told.id, { ...told.attributes, name: told.name });
+  if (oom) tell("oom");
+  if (!record.keep || now?.options?.rm) tell("destroy");
   if (now?.options?.rm) removeFiles(engine, now.id, now.name);
   const goesOn = now !== undefined && next !== undefined && keepsGoing(engine, now, next);
   return { exitCode, journal, oom, undoTook, next: goesOn ? next : undefined };

@@ -89,7 +89,7 @@ async function inputOf(
   if (live.paused)
     throw new VitrineError("CONFLICT", `container ${nameOrId} is paused`, { hint: "vitrine unpause it first" });
   const { record, run, pid, inode } = live;
-  const { config, root, seccomp, raisedLimits, softFiles } = record.input;
+  const { config, root, seccomp, raisedLimits, softFiles, told } = record.input;
   const user =
     options.user === undefined ? undefined : (await import("./execuser.ts")).userInside(engine, live, options.user);
   const capabilities = options.privileged
@@ -120,6 +120,7 @@ async function inputOf(
     target: { pid, inode },
     subgroup: "",
     preserved: 0,
+    ...(told ? { told: { ...told, attributes: { ...told.attributes, execID: identity.id } } } : {}),
     ...(options.detach
       ? {}
       : { wait: { input: options.interactive, terminal: options.tty && options.interactive && isTerminal(0) } }),

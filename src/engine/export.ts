@@ -6,6 +6,7 @@ import { packDirectory } from "../image/layer/pack.ts";
 import { emptyLayer, makeEmptyLayer } from "../image/mounts.ts";
 import { planLayers } from "../plan/imagemount.ts";
 import type { Engine } from "./context.ts";
+import { containerEvent } from "./events.ts";
 import { findContainer } from "./find.ts";
 
 /**
@@ -15,6 +16,7 @@ import { findContainer } from "./find.ts";
 export async function exportContainer(engine: Engine, nameOrId: string): Promise<AsyncIterable<Uint8Array>> {
   const { paths, facts } = engine;
   const container = await findContainer(engine, nameOrId);
+  containerEvent(engine, "export", container);
   makeEmptyLayer(paths);
   const made = planLayers(
     [`${containerDirectory(paths, container.id)}/upper`, ...layersOf(container)],

@@ -1,5 +1,6 @@
 /** A run in which an op failed: the stage has undone it; here it is told, and the rest of its files go. */
 import { existsSync } from "node:fs";
+import { emit } from "../container/events.ts";
 import { describeStep, type FailedStep, failedStep } from "../container/failure.ts";
 import { tokenOf } from "../container/identity.ts";
 import { type Journal, readJournal } from "../container/journal.ts";
@@ -25,6 +26,7 @@ export function tellFailure(engine: Engine, directory: string): VitrineError {
   const error = step
     ? errorOf(engine, journal, step)
     : new VitrineError("BROKEN_STATE", "the run ended without a failed step");
+  tellEvents(engine, journal, error);
   if (record.keep && record.input.nextRecord === undefined)
     removeFiles(engine, record.identity.id, record.identity.name);
   else if (record.keep) noteFailure(engine, record, error);
@@ -33,6 +35,17 @@ export function tellFailure(engine: Engine, directory: string): VitrineError {
   forgetFacts(engine.paths);
   dropTemplates(engine.paths);
   return error;
+}
+
+/** That it has come, is told: then also that it is no more. */
+function tellEvents({ paths }: Engine, { record, report, layout }: Journal, { exitStatus }: VitrineError): void {
+  const { told } = record.input;
+  const came = layout.instructions.findIndex((p) => p.op.call === "writev" && p.op.object.startsWith("create"));
+  const isNew = record.keep ? record.input.nextRecord === undefined : report.records[came]?.state === "done";
+  if (!told || !isNew) return;
+  const attributes = { ...told.attributes, name: told.name };
+  if (!record.keep) emit(paths, "container", "die", told.id, { ...attributes, exitCode: String(exitStatus) });
+  emit(paths, "container", "destroy", told.id, attributes);
 }
 
 function errorOf(engine: Engine, { record, report, layout }: Journal, step: FailedStep): VitrineError {

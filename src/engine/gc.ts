@@ -1,9 +1,12 @@
 /** Finishes what a killed command left: every run whose process is gone is undone from its journal. */
+import { statSync } from "node:fs";
+import { eventsFile } from "../container/paths.ts";
 import { isAlive, listRuns, mayBeAlive } from "../container/runs.ts";
 import type { Engine } from "./context.ts";
 
 /** Runs of which nobody is left; returns how many. Cheap: for every command, with one readdir. */
 export async function collect(engine: Engine): Promise<number> {
+  await limitEvents(engine);
   return undoAll(engine, (run) => mayBeAlive(run));
 }
 
@@ -14,6 +17,15 @@ export async function collectThoroughly(engine: Engine): Promise<number> {
   sweep(engine);
   return done;
 }
+
+/** Looked at by the way: most commands add to it. */
+async function limitEvents({ paths }: Engine): Promise<void> {
+  if ((statSync(eventsFile(paths), { throwIfNoEntry: false })?.size ?? 0) >= MOST_EVENTS)
+    (await import("../container/events.ts")).limitEvents(paths);
+}
+
+/** Bytes. */
+const MOST_EVENTS = 2 ** 20;
 
 async function undoAll(engine: Engine, alive: (run: ReturnType<typeof listRuns>[number]) => boolean): Promise<number> {
   const dead = listRuns(engine.paths).filter((run) => !alive(run));

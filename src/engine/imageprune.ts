@@ -1,4 +1,6 @@
 /** Images that nobody uses are taken away: those without a name, or all. */
+
+import { emit } from "../container/events.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
 import { collectGarbage } from "./garbage.ts";
@@ -28,5 +30,7 @@ export async function pruneImages(engine: Engine, all: boolean, filters: ImageFi
     }
   }
   await collectGarbage(engine, true);
-  return { removals, reclaimed: Math.max(0, before - storeSize(engine.paths)) };
+  const reclaimed = Math.max(0, before - storeSize(engine.paths));
+  emit(engine.paths, "image", "prune", "", { reclaimed: String(reclaimed) });
+  return { removals, reclaimed };
 }

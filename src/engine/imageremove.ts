@@ -6,6 +6,7 @@ import { findImage, type ImageRecord, nameOf, nameOwner, removeImage, removeName
 import { takeLease } from "../image/leases.ts";
 import { imageFile } from "../image/paths.ts";
 import type { Engine } from "./context.ts";
+import { imageEvent } from "./events.ts";
 import { collectGarbage } from "./garbage.ts";
 import { type Named, namesById } from "./imagenames.ts";
 import { imageUsers } from "./imageusers.ts";
@@ -60,7 +61,8 @@ async function removeNamed(
       `${named.familiar} is the last name of an image that container ${user.name} (${short(user.id)}) uses`,
       `remove the container first: vitrine rm ${user.name}; or only the name, with --force`,
     );
-  if (!last || user?.status === "running" || mount !== undefined) return untag(engine.paths, [named, ...orphaned]);
+  if (!last || user?.status === "running" || mount !== undefined)
+    return untag(engine.paths, image.id, [named, ...orphaned]);
   return deleteImage(engine, image, names, force);
 }
 
@@ -86,11 +88,12 @@ export async function deleteImage(
       putBack(aside, file);
       throw error;
     }
-    untagged = untag(paths, names);
+    untagged = untag(paths, image.id, names);
     removeImage(paths, image.id);
   } finally {
     lease.release();
   }
+  imageEvent(engine, "delete", `sha256:${image.id}`, `sha256:${image.id}`);
   const { layers } = await collectGarbage(engine, false);
   const own = image.layers.map(({ chainId }) => chainId).filter((chainId) => layers.includes(chainId));
   const deleted = [`sha256:${image.id}`, ...own.reverse()];
@@ -126,8 +129,11 @@ async function checkUnused(engine: Engine, image: ImageRecord, force: boolean): 
     );
 }
 
-function untag(paths: Paths, names: readonly Named[]): Removal[] {
-  for (const { whole } of names) removeName(paths, whole);
+function untag(paths: Paths, id: string, names: readonly Named[]): Removal[] {
+  for (const { whole } of names) {
+    removeName(paths, whole);
+    imageEvent({ paths }, "untag", `sha256:${id}`, `sha256:${id}`);
+  }
   return names.map(({ familiar }) => ({ kind: "untagged", name: familiar }));
 }
 

@@ -15,6 +15,7 @@ import { applyChanges } from "../spec/changes.ts";
 import type { Descriptor, Platform } from "../spec/image.ts";
 import { OCI_LAYER } from "../spec/mediatypes.ts";
 import type { Engine } from "./context.ts";
+import { imageEvent } from "./events.ts";
 
 export interface ImportRequest {
   /** "-", a file or a URL: told in the image's history. */
@@ -47,11 +48,13 @@ export async function importImage(
       await adoptBlob(paths, { descriptor, file: { path, size, digest, own: true } }, request.source);
       const created = new Date().toISOString();
       const comment = request.message ?? `Imported from ${request.source}`;
-      return createImage(engine, {
+      const image = await createImage(engine, {
         layers: [{ diffId, chainId, blob: descriptor }],
         config: { ...request.platform, created, config, history: [{ created, comment, emptyLayer: false }] },
         names: request.name === undefined ? [] : [request.name],
       });
+      imageEvent(engine, "import", `sha256:${image.id}`, request.name);
+      return image;
     });
   } finally {
     lease.release();

@@ -13,6 +13,7 @@ import { commitImage, type ImageRecord } from "../image/images.ts";
 import { takeLease } from "../image/leases.ts";
 import type { Platform } from "../spec/image.ts";
 import type { Engine } from "./context.ts";
+import { imageEvent } from "./events.ts";
 
 export interface LoadRequest {
   /** A file or a directory; else the bytes of an archive. */
@@ -62,7 +63,10 @@ async function install(engine: Engine, request: LoadRequest, files: ArchiveFiles
       const image = await unpackImage(engine, manifest, digest, lease, files.what, request.signal);
       loaded.push({ image, names: request.nameless ? [] : names });
     }
-    for (const { image, names } of loaded) commitImage(paths, image, names);
+    for (const { image, names } of loaded) {
+      commitImage(paths, image, names);
+      imageEvent(engine, "load", `sha256:${image.id}`, names[0]);
+    }
     return loaded;
   } catch (error) {
     lease.release();

@@ -1,5 +1,4 @@
 /** `logs`: what a container has written, from the files that its monitor keeps, and (`follow`) what it goes on to write. */
-import { watch } from "node:fs";
 import { type LogFile, type LogRecord, openLogFiles } from "../container/logfile.ts";
 import { containerDirectory } from "../container/paths.ts";
 import { watchPlan } from "../container/plans.ts";
@@ -10,6 +9,7 @@ import { LOG_DIRECTORY } from "../plan/monitor.ts";
 import type { Config } from "../spec/config.ts";
 import { LOG_DETAILS } from "../spec/logs.ts";
 import { formatNanoseconds } from "../spec/pointintime.ts";
+import { Changes } from "./changes.ts";
 import type { Engine } from "./context.ts";
 import { findRunning, isRunning } from "./running.ts";
 
@@ -69,31 +69,20 @@ export async function printLogs(
 
 /** Until the container has ended or nobody reads any more. */
 async function follow(log: Log, show: Show, directory: string, over: Promise<void>): Promise<void> {
-  let wake = () => {};
-  let [ended, news] = [false, true];
-  const watcher = watch(directory, () => {
-    news = true;
-    wake();
-  });
-  watcher.on("error", () => {}); // it has gone with its container, whose end is told otherwise
+  const changes = new Changes(directory); // before anything is read: what comes meanwhile is seen
+  let ended = false;
   over.then(() => {
     ended = true;
-    wake();
+    changes.wake();
   });
   try {
-    while (news || !ended) {
-      const last = ended;
-      news = false;
+    for (let last = false; !last; ) {
+      last = ended;
       if (!show.all(log.records(false)) || last) return;
-      if (!news && !ended)
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          if (news || ended) resolve();
-        });
+      await changes.next();
     }
-    show.all(log.records(false));
   } finally {
-    watcher.close();
+    changes.close();
   }
 }
 

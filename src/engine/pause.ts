@@ -5,6 +5,7 @@ import type { RunRecord } from "../container/record.ts";
 import { VitrineError } from "../errors.ts";
 import { freezerOf, planFreeze } from "../plan/freezer.ts";
 import type { Engine } from "./context.ts";
+import { containerEvent } from "./events.ts";
 import { isWaiting, needRunning, type Running } from "./running.ts";
 
 const PATIENCE_MS = 10_000;
@@ -14,6 +15,7 @@ export async function pauseContainer(engine: Engine, nameOrId: string): Promise<
   if (isWaiting(found)) throw new VitrineError("CONFLICT", `container ${found.container.name} waits to be restarted`);
   if (isPaused(found.record)) throw new VitrineError("CONFLICT", `container ${found.container.name} is paused already`);
   freeze(engine, found, true);
+  containerEvent(engine, "pause", found.container);
   return nameOrId;
 }
 
@@ -21,6 +23,7 @@ export async function unpauseContainer(engine: Engine, nameOrId: string): Promis
   const found = await needRunning(engine, nameOrId);
   if (!isPaused(found.record)) throw new VitrineError("CONFLICT", `container ${found.container.name} is not paused`);
   freeze(engine, found, false);
+  containerEvent(engine, "unpause", found.container);
   return nameOrId;
 }
 

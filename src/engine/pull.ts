@@ -24,6 +24,7 @@ import { type Digest, isDigest } from "../spec/digest.ts";
 import { type Descriptor, type ImageConfigFile, LARGEST_CONFIG, type Platform } from "../spec/image.ts";
 import { formatPlatform, hostPlatform, parsePlatform, suits } from "../spec/platform.ts";
 import type { Engine } from "./context.ts";
+import { imageEvent } from "./events.ts";
 
 export interface PullOptions {
   /** "linux/arm64"; this host's if it is not said. */
@@ -67,7 +68,9 @@ export async function pullImage(
   };
   try {
     const prospect = await lookAhead(engine, registry, reference, options, hold);
-    return await bring(engine, registry, reference, prospect, options);
+    const pulled = await bring(engine, registry, reference, prospect, options);
+    imageEvent(engine, "pull", wholeName(reference), reference.name);
+    return pulled;
   } catch (error) {
     refused = error instanceof VitrineError && (error.code === "INVALID" || error.code === "UNSUPPORTED");
     throw explained(error, reference, engine);

@@ -14,6 +14,7 @@ import { parseManifest } from "../spec/checkmanifest.ts";
 import type { Digest } from "../spec/digest.ts";
 import type { Descriptor, Manifest } from "../spec/image.ts";
 import type { Engine } from "./context.ts";
+import { imageEvent } from "./events.ts";
 
 export interface PushRequest {
   readonly reference: RegistryReference;
@@ -51,6 +52,7 @@ export async function* pushImages(engine: Engine, request: PushRequest): AsyncGe
       const tag = name.tag ?? "";
       await registry.putManifest(bytes, image.mediaType, tag, { signal });
       nameImage(paths, `${name.name}@${image.manifest}`, image.id); // where it can be had, as after a pull
+      imageEvent(engine, "push", wholeName(name), name.name);
       yield { tag, digest: image.manifest, size: bytes.length };
     }
   } finally {

@@ -1,5 +1,6 @@
 /** Undoing a run that was killed, from its journal, and noting the end of its container. */
 import { existsSync } from "node:fs";
+import { emit } from "../container/events.ts";
 import { isContainerId, newIdentity, tokenOf } from "../container/identity.ts";
 import { readRunRecord } from "../container/journal.ts";
 import type { ContainerRecord, RunRecord } from "../container/record.ts";
@@ -38,6 +39,7 @@ export function recover(engine: Engine, run: Run): void {
     const { status } = runStage(engine.stage.path, planFile(run.directory), "recover");
     if (status !== 0) return;
     if (record?.keep) noteKilled(engine, record, ran);
+    if (record && ran) tellKilled(engine, record);
     dropRun(run.directory);
   } finally {
     if (marker !== undefined) dropRun(marker);
@@ -47,6 +49,14 @@ export function recover(engine: Engine, run: Run): void {
 /** A monitor that holds its run alone has seen the program run. */
 function cameToItsProgram(run: Run, { input }: RunRecord): boolean {
   return input.monitor === undefined || existsSync(`${run.directory}/${MONITOR}`);
+}
+
+/** Whoever held it could not. */
+function tellKilled({ paths }: Engine, { input, keep }: RunRecord): void {
+  if (!input.told) return;
+  const { id, name, attributes } = input.told;
+  emit(paths, "container", "die", id, { ...attributes, name, exitCode: String(KILLED) });
+  if (!keep) emit(paths, "container", "destroy", id, { ...attributes, name });
 }
 
 function noteKilled(engine: Engine, run: RunRecord, ran: boolean): void {

@@ -5,6 +5,7 @@ import { claimRun, dropRun } from "../container/runs.ts";
 import { changeRecords, readRecord, releaseName, takeName } from "../container/store.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
+import { containerEvent } from "./events.ts";
 import { findContainer } from "./find.ts";
 import { freeName } from "./run.ts";
 
@@ -32,6 +33,7 @@ export async function renameContainer(engine: Engine, nameOrId: string, text: st
     }
     changeRecords(paths, id, (now) => ({ ...now, name }));
     releaseName(paths, record.name, id);
+    containerEvent(engine, "rename", { ...record, name }, { oldName: `/${record.name}` });
   } finally {
     dropRun(marker);
   }

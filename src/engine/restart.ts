@@ -1,6 +1,7 @@
 import { readRecord } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
+import { containerEvent } from "./events.ts";
 import { findContainer } from "./find.ts";
 import { startContainer } from "./start.ts";
 import { stopContainer } from "./stop.ts";
@@ -11,12 +12,14 @@ export async function restartContainer(
   nameOrId: string,
   asked: { seconds?: number | undefined; signal?: number | undefined },
 ): Promise<string> {
-  const { id, name } = await findContainer(engine, nameOrId);
+  const container = await findContainer(engine, nameOrId);
+  const { id, name } = container;
   if (readRecord(engine.paths, id)?.options?.rm !== false)
     throw new VitrineError("UNSUPPORTED", `container ${name} is removed when it ends, and cannot be started again`, {
       hint: "run it without --rm",
     });
   await stopContainer(engine, id, asked);
   await startContainer(engine, id);
+  containerEvent(engine, "restart", container);
   return nameOrId;
 }

@@ -4,6 +4,7 @@ import { claimRun, dropRun } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
 import { imageFile } from "../image/paths.ts";
 import type { Engine } from "./context.ts";
+import { containerEvent } from "./events.ts";
 import { collectThoroughly } from "./gc.ts";
 import { removeStopped } from "./remove.ts";
 import { findRunning, isRunning } from "./running.ts";
@@ -24,6 +25,7 @@ export async function removeContainer(engine: Engine, nameOrId: string, force: b
   const marker = claimRun(engine.paths, { ...newIdentity(undefined), id: container.id });
   try {
     removeStopped(engine, container);
+    containerEvent(engine, "destroy", container);
   } finally {
     dropRun(marker);
   }

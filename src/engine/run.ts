@@ -82,10 +82,13 @@ export async function freeName(engine: Engine, text: string, dry = false): Promi
 }
 
 async function createRecord({ paths }: Engine, template: Template, identity: Identity, created: number): Promise<void> {
-  const [{ createContainer }, { recordOf }] = await Promise.all([
+  const [{ createContainer }, { recordOf }, { containerEvent }] = await Promise.all([
     import("../container/store.ts"),
     import("../container/record.ts"),
+    import("./events.ts"),
   ]);
   const shape: RunShape = JSON.parse(stampText(template.record, identity));
-  createContainer(paths, recordOf({ ...shape, identity, created }), shape.input.config);
+  const record = recordOf({ ...shape, identity, created });
+  createContainer(paths, record, shape.input.config);
+  containerEvent({ paths }, "create", record);
 }

@@ -1,7 +1,8 @@
 /** From a request to the config and the input of the planner: for the stand-in identity, see container/template.ts. */
-import { type Identity, runDirectory, tokenOf } from "../container/identity.ts";
+import { type Identity, LONGEST_NAME, runDirectory, tokenOf } from "../container/identity.ts";
+import { labelsOf } from "../container/labels.ts";
 import { messageTo, ownersEnvironment, ownersPid } from "../container/owner.ts";
-import { containerDirectory, nameFile, nextRecordFile } from "../container/paths.ts";
+import { containerDirectory, eventsFile, nameFile, nextRecordFile } from "../container/paths.ts";
 import type { RunShape } from "../container/record.ts";
 import { SHORT_ID_LENGTH } from "../container/template.ts";
 import { invalid, VitrineError } from "../errors.ts";
@@ -44,6 +45,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
   const root: RootSource = options.rwRootfs
     ? { kind: "directory", path: image.layers[0] ?? "" }
     : { kind: "overlay", layers: image.layers, scratch: directory, throwAway: !keep };
+  const { name: _, exitCode: __, ...labels } = labelsOf({ options, source: image });
   const input: RunInput = {
     id,
     config,
@@ -71,6 +73,13 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     softFiles: request.softFiles,
     timeoutMs: timeoutOf(options),
     monitor: monitoringOf(options),
+    told: {
+      file: eventsFile(paths),
+      id,
+      name: identity.name,
+      nameRoom: LONGEST_NAME,
+      attributes: { ...labels, image: label },
+    },
     ...(options.cidfile === undefined ? {} : { cidfile: options.cidfile }),
   };
   const asked = { options: { ...options, name: undefined }, source: image };

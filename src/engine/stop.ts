@@ -8,6 +8,7 @@ import { planWait } from "../plan/client.ts";
 import { LOST } from "../plan/plan.ts";
 import { stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
+import { containerEvent } from "./events.ts";
 import { collectThoroughly } from "./gc.ts";
 import { listAll } from "./ps.ts";
 import {
@@ -37,7 +38,12 @@ export async function stopContainer(
   nameOrId: string,
   asked: { seconds?: number | undefined; signal?: number | undefined },
 ): Promise<string> {
-  await eachRun(engine, nameOrId, (found) => endInTime(engine, found, asked));
+  let stopped: Running["container"] | undefined;
+  await eachRun(engine, nameOrId, (found) => {
+    stopped = found.container;
+    return endInTime(engine, found, asked);
+  });
+  if (stopped) containerEvent(engine, "stop", stopped);
   return nameOrId;
 }
 
@@ -98,9 +104,14 @@ async function endWaiting({ run }: Running): Promise<void> {
 
 /** Processes that are held get it when they go on. */
 async function tell(engine: Engine, found: Running, number: number): Promise<void> {
-  signal(engine, found, number);
+  send(engine, found, number);
   const { thaw } = await import("./pause.ts");
   thaw(engine, found);
+}
+
+function send(engine: Engine, found: Running, number: number): void {
+  signal(engine, found, number);
+  containerEvent(engine, "kill", found.container, { signal: String(number) });
 }
 
 function annotation({ record }: Running, name: string): string | undefined {
@@ -116,7 +127,7 @@ export async function killContainer(engine: Engine, nameOrId: string, number: nu
   const found = await needRunning(engine, nameOrId);
   const ends = number === SIGKILL || number === stopSignal(found);
   if (!ends) {
-    if (!isWaiting(found)) signal(engine, found, number);
+    if (!isWaiting(found)) send(engine, found, number);
     return nameOrId;
   }
   noteStopped(engine.paths, found.container.id);

@@ -2,6 +2,7 @@ import { invalid } from "../errors.ts";
 import { findImage, nameImage, nameOwner } from "../image/images.ts";
 import { parseRegistryName, wholeName } from "../image/registryname.ts";
 import type { Engine } from "./context.ts";
+import { imageEvent } from "./events.ts";
 
 /** Gives an image one more name; another image that has it loses it. */
 export async function tagImage({ paths }: Engine, source: string, target: string): Promise<void> {
@@ -14,4 +15,5 @@ export async function tagImage({ paths }: Engine, source: string, target: string
     );
   const name = wholeName(reference);
   if (nameOwner(paths, name) !== image.id) nameImage(paths, name, image.id);
+  imageEvent({ paths }, "tag", `sha256:${image.id}`, target);
 }

@@ -1,6 +1,7 @@
 /** `top`: the processes of a container. */
 import { processesIn } from "../cgroup/processes.ts";
 import type { Engine } from "./context.ts";
+import { runEvent } from "./events.ts";
 import { collect } from "./gc.ts";
 import { needLive } from "./live.ts";
 import { type ProcessTable, processTable } from "./processtable.ts";
@@ -9,5 +10,6 @@ import { type ProcessTable, processTable } from "./processtable.ts";
 export async function processesOf(engine: Engine, nameOrId: string, args: readonly string[]): Promise<ProcessTable> {
   await collect(engine);
   const { record } = needLive(engine, nameOrId);
+  runEvent(engine, "top", record);
   return processTable(processesIn(record.facts, record.input.config.linux.cgroupsPath), args);
 }

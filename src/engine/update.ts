@@ -9,6 +9,7 @@ import { type AskedLimits, changeLimits } from "../spec/changedlimits.ts";
 import type { Resources } from "../spec/config.ts";
 import { DEFAULT_PIDS_LIMIT } from "../spec/options.ts";
 import type { Engine } from "./context.ts";
+import { containerEvent, runEvent } from "./events.ts";
 import { collect } from "./gc.ts";
 import { type Live, liveAmong } from "./live.ts";
 import { lookUp } from "./lookup.ts";
@@ -40,6 +41,8 @@ export async function updateContainer(engine: Engine, nameOrId: string, asked: A
     });
     changeRecords(paths, id, (now) => ({ ...now, options }));
   }
+  if (record) containerEvent(engine, "update", record);
+  else if (live) runEvent(engine, "update", live.record);
   return nameOrId;
 }
 

@@ -49,6 +49,7 @@ const NUMBERS = {
   move_mount: [429, 429],
   mount_setattr: [442, 442],
   openat2: [437, 437],
+  clock_gettime: [228, 113],
   clone3: [435, 435],
   unshare: [272, 97],
   setns: [308, 268],

@@ -1,7 +1,9 @@
 /** `exec`: the command that has one more process made in a container, and waits for it or not. */
+
 import type { HostFacts } from "../linux/facts.ts";
 import { hasNamespace } from "../spec/config.ts";
 import { attended, OWNER_GONE } from "./attended.ts";
+import { tellExecEnd, tellExecStart } from "./events.ts";
 import { monitoredExec } from "./execmonitored.ts";
 import { type ExecInput, execProcess } from "./execprocess.ts";
 import { writePidFile } from "./handing.ts";
@@ -55,7 +57,7 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
   if (input.wait) {
     const served = serve(kept, input.wait.input, 0, input.owner && OWNER_GONE);
     const last = { call: "exit_group", object: "the status", why: "The command ends as the process did." };
-    end.unshift(served.op, ...(own ? [own.leave()] : []));
+    end.unshift(served.op, ...tellExecEnd(input, served.status), ...(own ? [own.leave()] : []));
     end.push(onHost(last, [sys("exit_group", [served.status])]));
   }
   return [
@@ -69,6 +71,7 @@ function execSections(input: ExecInput, facts: HostFacts): Section[] {
         kept.op,
         programRuns(),
         ...(input.owner ? [tellOwner(input.owner)] : []),
+        ...tellExecStart(input),
         ...(input.pidFile === undefined ? [] : [writePidFile(input.pidFile, made.told)]),
         ...end,
       ],

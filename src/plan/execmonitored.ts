@@ -1,7 +1,9 @@
 /** An exec whose command can leave it (-it, by its keys), or does so at once (-dt): a monitor holds the terminal, as with `run`. */
+
 import { F_DUPFD_CLOEXEC } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { endClient, serveClient } from "./client.ts";
+import { tellExecEnd, tellExecStart } from "./events.ts";
 import { type ExecInput, execProcess, type Session } from "./execprocess.ts";
 import { alt, awaits, bytes, expect, sys } from "./instructions.ts";
 import { KEPT_MORE, lockPlan, quietStart, removePlan } from "./life.ts";
@@ -33,7 +35,10 @@ export function monitoredExec(input: ExecInput, session: Session, facts: HostFac
     { phase: "Claim", ops: [...beginMonitor(command, pair), ...made.claim] },
     { phase: "Limits", ops: made.limits },
     { phase: "Namespaces", ops: made.namespaces },
-    { phase: "Life and end", ops: [endWithCommand(command), ...made.handing, made.kept.op, runs, ...last] },
+    {
+      phase: "Life and end",
+      ops: [endWithCommand(command), ...made.handing, made.kept.op, runs, ...tellExecStart(input), ...last],
+    },
   );
   const ready = { call: "futex", object: "the monitor", why: "The program runs, or it is told here why not." };
   const started = pair ? (runs.does.at(-1) as Instruction) : alone.alone;
@@ -87,7 +92,7 @@ export function monitoredExec(input: ExecInput, session: Session, facts: HostFac
 
 /** What the monitor does when the program runs. */
 function holding(
-  { place }: ExecInput,
+  input: ExecInput,
   { kept, own }: ReturnType<typeof execProcess>,
   connected: boolean,
   alone: ReturnType<typeof standAlone>,
@@ -100,7 +105,9 @@ function holding(
     timeoutMs: 0,
     ...(connection ? { connection: KEPT_MORE + 1 } : {}),
   });
+  const { place } = input;
   const finish = (status: Instruction): Instruction[] => [
+    ...tellExecEnd(input, status).flatMap((op) => op.does),
     ...(own ? own.leave().does : []),
     ...removePlan(place, MONITOR_FILES),
     sys("exit_group", [status]),

@@ -1,4 +1,5 @@
 /** One more process in a container that runs: in its groups, its namespaces, under its rules. See setns(2). */
+
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -21,6 +22,7 @@ import { type Config, hasNamespace } from "../spec/config.ts";
 import { joinExisting, type OwnGroup, ownGroup } from "./cgroup.ts";
 import type { ContainerInput } from "./container.ts";
 import { type PidText, stateFacts } from "./created.ts";
+import type { Told } from "./events.ts";
 import { readPid, sendTerminal } from "./handing.ts";
 import { awaits, expect, out, sys } from "./instructions.ts";
 import { FLAGS } from "./join.ts";
@@ -40,6 +42,8 @@ import { openTerminal } from "./terminal.ts";
 
 export interface ExecInput
   extends Pick<ContainerInput, "config" | "root" | "seccomp" | "raisedLimits" | "softFiles" | "resctrl"> {
+  /** Whom its beginning and its end are told; undefined: nobody. */
+  readonly told?: Told | undefined;
   /** Directory of the container. */
   readonly directory: string;
   readonly id: string;

@@ -6,6 +6,7 @@ import { attended, OWNER_GONE } from "./attended.ts";
 import { type CidFile, writeCidFile } from "./cidfile.ts";
 import { endClient, serveClient, wordsOf } from "./client.ts";
 import { type ContainerInput, planContainer } from "./container.ts";
+import { type Told, tellEvents } from "./events.ts";
 import { awaits, sys } from "./instructions.ts";
 import { afterFailure, end, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
 import { raiseSoftFiles } from "./limits.ts";
@@ -59,6 +60,8 @@ export interface RunInput extends ContainerInput {
   readonly mayRestart?: boolean | undefined;
   /** Held by a monitor, and not by the command. */
   readonly monitor?: Monitoring | undefined;
+  /** Whom its beginning and its end are told; undefined: nobody. */
+  readonly told?: Told | undefined;
   /** Pid of the program that starts the stage and waits for it: if that is killed, the container ends with it. */
   readonly attendedBy?: number | undefined;
   /** The same for who started the command, and is told of it: see src/container/owner.ts. Not with a monitor. */
@@ -119,8 +122,32 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
     { phase: "Limits", ops: limits },
     { phase: "Namespaces", ops: namespaces },
     { phase: "Root file system", ops: outside },
-    { phase: "Life and end", ops: [kept.op, ...told, serveOp, ...end(place, status, { tell: input.tell })] },
+    {
+      phase: "Life and end",
+      ops: [
+        kept.op,
+        ...told,
+        ...tellStart(input),
+        serveOp,
+        ...tellEnd(input, status),
+        ...withGone(input, end(place, status, { tell: input.tell })),
+      ],
+    },
   ];
+}
+
+/** One that goes at its end has come with its start; of others it is told when they are made. */
+function tellStart({ told, keep }: RunInput): Op[] {
+  return told ? [tellEvents(told, [...(keep ? [] : [{ action: "create" }]), { action: "start" }])] : [];
+}
+
+function tellEnd({ told }: RunInput, exitCode: Instruction): Op[] {
+  return told ? [tellEvents(told, [{ action: "die", exitCode }])] : [];
+}
+
+/** @param ops the last of them ends the process */
+function withGone({ told, keep }: RunInput, ops: readonly Op[]): Op[] {
+  return told && !keep ? [...ops.slice(0, -1), tellEvents(told, [{ action: "destroy" }]), ...ops.slice(-1)] : [...ops];
 }
 
 interface Claims {
@@ -241,6 +268,11 @@ function heldByMonitor(
     { phase: "Root file system", ops: outside },
     { phase: "Life and end", ops: [...enterGroups(facts, place.directory), endWithCommand(from.command)] },
   ];
-  const last = [...leaveGroups(facts), ...end(place, status, { tell: input.tell }, MONITOR_FILES)];
-  return { kept, ops: [programRuns(), ...ops, ...last], alone, sections };
+  const last = [...leaveGroups(facts), ...withGone(input, end(place, status, { tell: input.tell }, MONITOR_FILES))];
+  return {
+    kept,
+    ops: [programRuns(), ...tellStart(input), ...ops, ...tellEnd(input, status), ...last],
+    alone,
+    sections,
+  };
 }

@@ -336,38 +336,47 @@ attend 38
 # step 58: read the pipe: no on-board tool does this
 # It ends when the program runs, or has failed to.
 
-# step 59: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
+# step 59: writev create, start to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# step 60: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
 # Who attaches, stops or waits for the container comes this way; the directory is root's alone.
 
-# step 60: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
+# step 61: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
 # The container runs. Who holds it is written down, and the command may end; its standard error is kept while it is there.
 
-# 61. waitid the container
+# 62. waitid the container
 # Output goes to the log and to whoever is attached, what they type and their signals to the container.
-step 61 'waitid the container'
+step 62 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 62: write 0 to the roots of the hierarchies: no on-board tool does this
+# step 63: writev die to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# step 64: write 0 to the roots of the hierarchies: no on-board tool does this
 # The monitor's own control groups go before it does: a group with a process in it cannot be removed.
 
-# step 63: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 65: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 64. unlinkat what the run left
+# 66. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 64 'unlinkat what the run left'
+step 66 'unlinkat what the run left'
 rm -rf $WORK
 
-# 65. exit_group the container's status
+# step 67: writev destroy to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# 68. exit_group the container's status
 # The command ends as the container did.
-step 65 'exit_group the container'\''s status'
+step 68 'exit_group the container'\''s status'
 exit $STATUS
 
-# step 66: futex the monitor: no on-board tool does this
+# step 69: futex the monitor: no on-board tool does this
 # The container runs, or it is told here why not.
 
-# step 67: write the container's id: no on-board tool does this
+# step 70: write the container's id: no on-board tool does this
 # The container runs, and goes on by itself.
 
-# step 68: exit_group 0: no on-board tool does this
+# step 71: exit_group 0: no on-board tool does this
 # The container goes on without the command.

@@ -401,38 +401,44 @@ attend 47
 # step 71: read the pipe: no on-board tool does this
 # It ends when the program runs, or has failed to.
 
-# step 72: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
+# step 72: writev start to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# step 73: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
 # Who attaches, stops or waits for the container comes this way; the directory is root's alone.
 
-# step 73: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
+# step 74: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
 # The container runs. Who holds it is written down, and the command may end; its standard error is kept while it is there.
 
-# 74. waitid the container
+# 75. waitid the container
 # Output goes to the log and to whoever is attached, what they type and their signals to the container.
-step 74 'waitid the container'
+step 75 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 75: write 0 to the roots of the hierarchies: no on-board tool does this
+# step 76: writev die to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# step 77: write 0 to the roots of the hierarchies: no on-board tool does this
 # The monitor's own control groups go before it does: a group with a process in it cannot be removed.
 
-# step 76: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 78: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 77. unlinkat what the run left
+# 79. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 77 'unlinkat what the run left'
+step 79 'unlinkat what the run left'
 rm -rf $WORK
 
-# 78. exit_group the container's status
+# 80. exit_group the container's status
 # The command ends as the container did.
-step 78 'exit_group the container'\''s status'
+step 80 'exit_group the container'\''s status'
 exit $STATUS
 
-# step 79: futex the monitor: no on-board tool does this
+# step 81: futex the monitor: no on-board tool does this
 # The container runs, or it is told here why not.
 
-# step 80: ppoll the monitor: no on-board tool does this
+# step 82: ppoll the monitor: no on-board tool does this
 # Keys, output, window size and signals are handed on; the container's exit status becomes ours, unless it is left alone.
 
-# step 81: exit_group the container's status: no on-board tool does this
+# step 83: exit_group the container's status: no on-board tool does this
 # The command ends as the container did, or quietly if the container goes on without it.

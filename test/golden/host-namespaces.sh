@@ -359,20 +359,29 @@ tell 54
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
 attend 35
 
-# 56. waitid the container
+# step 56: writev create, start to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# 57. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 56 'waitid the container'
+step 57 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 57: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 58: writev die to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# step 59: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 58. unlinkat what the run left
+# 60. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 58 'unlinkat what the run left'
+step 60 'unlinkat what the run left'
 rm -rf $WORK
 
-# 59. exit_group the container's status
+# step 61: writev destroy to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# 62. exit_group the container's status
 # The command ends as the container did.
-step 59 'exit_group the container'\''s status'
+step 62 'exit_group the container'\''s status'
 exit $STATUS

@@ -382,20 +382,29 @@ tell 60
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
 attend 44
 
-# 62. waitid the container
+# step 62: writev create, start to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# 63. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 62 'waitid the container'
+step 63 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 63: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 64: writev die to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# step 65: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 64. unlinkat what the run left
+# 66. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 64 'unlinkat what the run left'
+step 66 'unlinkat what the run left'
 rm -rf $WORK
 
-# 65. exit_group the container's status
+# step 67: writev destroy to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# 68. exit_group the container's status
 # The command ends as the container did.
-step 65 'exit_group the container'\''s status'
+step 68 'exit_group the container'\''s status'
 exit $STATUS

@@ -316,20 +316,29 @@ tell 51
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
 attend 30
 
-# 53. waitid the container
+# step 53: writev create, start to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# 54. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 53 'waitid the container'
+step 54 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 54: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 55: writev die to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# step 56: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 55. unlinkat what the run left
+# 57. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 55 'unlinkat what the run left'
+step 57 'unlinkat what the run left'
 rm -rf $WORK
 
-# 56. exit_group the container's status
+# step 58: writev destroy to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# 59. exit_group the container's status
 # The command ends as the container did.
-step 56 'exit_group the container'\''s status'
+step 59 'exit_group the container'\''s status'
 exit $STATUS

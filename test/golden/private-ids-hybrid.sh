@@ -375,20 +375,29 @@ tell 57
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
 attend 41
 
-# 59. waitid the container
+# step 59: writev create, start to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# 60. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 59 'waitid the container'
+step 60 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 60: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 61: writev die to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# step 62: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 61. unlinkat what the run left
+# 63. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 61 'unlinkat what the run left'
+step 63 'unlinkat what the run left'
 rm -rf $WORK
 
-# 62. exit_group the container's status
+# step 64: writev destroy to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# 65. exit_group the container's status
 # The command ends as the container did.
-step 62 'exit_group the container'\''s status'
+step 65 'exit_group the container'\''s status'
 exit $STATUS

@@ -418,41 +418,50 @@ attend 48
 # step 73: read the pipe: no on-board tool does this
 # It ends when the program runs, or has failed to.
 
-# step 74: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
+# step 74: writev create, start to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# step 75: listen /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/attach: no on-board tool does this
 # Who attaches, stops or waits for the container comes this way; the directory is root's alone.
 
-# step 75: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
+# step 76: prctl PR_SET_PDEATHSIG 0: no on-board tool does this
 # The container runs. Who holds it is written down, and the command may end; its standard error is kept while it is there.
 
-# 76. waitid the container
+# 77. waitid the container
 # Output goes to the log and to whoever is attached, what they type and their signals to the container.
-step 76 'waitid the container'
+step 77 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 77: write 0 to the roots of the hierarchies: no on-board tool does this
+# step 78: writev die to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# step 79: write 0 to the roots of the hierarchies: no on-board tool does this
 # The monitor's own control groups go before it does: a group with a process in it cannot be removed.
 
-# step 78: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 80: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 79. unlinkat what the run left
+# 81. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 79 'unlinkat what the run left'
+step 81 'unlinkat what the run left'
 rm -rf $WORK
 
-# 80. exit_group the container's status
+# step 82: writev destroy to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# 83. exit_group the container's status
 # The command ends as the container did.
-step 80 'exit_group the container'\''s status'
+step 83 'exit_group the container'\''s status'
 exit $STATUS
 
-# step 81: futex the monitor: no on-board tool does this
+# step 84: futex the monitor: no on-board tool does this
 # The container runs, or it is told here why not.
 
-# step 82: ppoll the monitor: no on-board tool does this
+# step 85: ppoll the monitor: no on-board tool does this
 # Keys, output, window size and signals are handed on; the container's exit status becomes ours, unless it is left alone.
 
-# step 83: kill the guardian of the caller's terminal: no on-board tool does this
+# step 86: kill the guardian of the caller's terminal: no on-board tool does this
 # It has nothing left to guard.
 
-# step 84: exit_group the container's status: no on-board tool does this
+# step 87: exit_group the container's status: no on-board tool does this
 # The command ends as the container did, or quietly if the container goes on without it.

@@ -314,20 +314,29 @@ tell 49
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
 attend 33
 
-# 51. waitid the container
+# step 51: writev create, start to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# 52. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 51 'waitid the container'
+step 52 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 52: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 53: writev die to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# step 54: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 53. unlinkat what the run left
+# 55. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 53 'unlinkat what the run left'
+step 55 'unlinkat what the run left'
 rm -rf $WORK
 
-# 54. exit_group the container's status
+# step 56: writev destroy to /run/vitrine/events: no on-board tool does this
+# Whoever follows the events of this host is told.
+
+# 57. exit_group the container's status
 # The command ends as the container did.
-step 54 'exit_group the container'\''s status'
+step 57 'exit_group the container'\''s status'
 exit $STATUS

@@ -22,6 +22,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   ps: { load: () => import("./ps.ts") },
   rm: { load: () => import("./rm.ts") },
   attach: { load: () => import("./attach.ts") },
+  events: { load: () => import("./events.ts") },
   logs: { load: () => import("./logs.ts") },
   exec: { load: () => import("./exec.ts") },
   cp: { load: () => import("./cp.ts") },
@@ -76,6 +77,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
 
 /** Other names of commands, as docker's users know them. */
 export const ALIASES: Readonly<Record<string, string>> = {
+  "system events": "events",
   "container run": "run",
   "container create": "create",
   "container start": "start",
