@@ -9,6 +9,7 @@ import { VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { runStage } from "../stage/execute.ts";
 import type { Engine } from "./context.ts";
+import { collect } from "./gc.ts";
 import { kernelLines } from "./kernellog.ts";
 import { exited } from "./recover.ts";
 import { removeFiles } from "./remove.ts";
@@ -40,6 +41,7 @@ export async function finishRun(engine: Engine, directory: string): Promise<End>
   const note = (lasting: ContainerRecord) => exited(lasting, exitCode, oom !== undefined);
   const now = record.keep ? changeRecord(engine.paths, record.identity.id, note) : undefined;
   const next = now && (await prepareRestart(engine, now)); // before this run is gone: at no time is there none
+  await collect(engine); // a killed exec has left a group below the container's
   const before = process.hrtime.bigint();
   const { status, stderr } = runStage(engine.stage.path, planFile(directory), "recover");
   const undoTook = process.hrtime.bigint() - before;

@@ -199,6 +199,27 @@ describe("its end", () => {
     else inside("kill $(ps | grep '[s]leep 5432' | awk '{print $1}')");
   });
 
+  test("killed, and then its container ends: nothing is in the way of that", async () => {
+    const own = vitrine(["run", "-d", "--name", "ends", "--rootfs", busybox(), "sleep", "100000"]).stdout.trim();
+    const child = spawn(BINARY, ["exec", own, "sh", "-c", "sleep 100 & echo ready; sleep 100"], {
+      env: { VITRINE_ROOT: ROOT, VITRINE_STATE: STATE, PATH: process.env.PATH ?? "" },
+    });
+    let said = "";
+    child.stdout.on("data", (d) => {
+      said += d;
+    });
+    await until(() => said === "ready\n", "the process");
+    child.kill("SIGKILL");
+    await new Promise((resolve) => child.on("exit", resolve));
+    const run = readdirSync(`${STATE}/runs`).find((entry) => entry.startsWith(own));
+    const pid = Number.parseInt(readFileSync(`${STATE}/runs/${run}/monitor`, "latin1"), 10);
+    const [first] = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" "); // no command of ours: it would clean up
+    process.kill(Number(first), "SIGKILL");
+    await until(() => !readdirSync(`${STATE}/runs`).some((entry) => entry.startsWith(own)), "the end", 15_000);
+    expect(vitrine(["ps", "-a", "--format", "{{.Names}} {{.Status}}"]).stdout).toMatch(/^ends Exited \(137\)/m);
+    vitrine(["rm", "ends"]);
+  });
+
   test("137 when the container ends", async () => {
     const own = background([], "sleep 100000", busybox());
     const child = spawn(BINARY, ["exec", own, "sh", "-c", "echo ready; sleep 100"], {
