@@ -5,6 +5,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -12,6 +13,8 @@ import {
   readlinkSync,
   statSync,
   symlinkSync,
+  truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { watchLeaks } from "../leaks.ts";
@@ -177,9 +180,13 @@ describe.each(ALL)("into a container (%s)", (name) => {
   test("times, hard links, holes, FIFOs", () => {
     const at = place(name);
     const made = directory(`odd-${count}`);
-    const script =
-      "mkdir t; echo 1 > t/one; ln t/one t/two; mkfifo t/pipe; truncate -s 1M t/hole; touch -d @981173106.5 t/one t";
-    spawnSync("sh", ["-c", script], { cwd: made });
+    mkdirSync(`${made}/t`);
+    writeFileSync(`${made}/t/one`, "1");
+    linkSync(`${made}/t/one`, `${made}/t/two`);
+    spawnSync("/bin/busybox", ["mkfifo", `${made}/t/pipe`]);
+    writeFileSync(`${made}/t/hole`, "");
+    truncateSync(`${made}/t/hole`, 2 ** 20);
+    for (const file of ["t/one", "t"]) utimesSync(`${made}/${file}`, 981173106.5, 981173106.5);
     expect(cp(`${made}/t`, `${name}:${at}`)).toEqual(done);
     const back = directory(`back-${count}`);
     expect(cp(`${name}:${at}/t`, back)).toEqual(done);
