@@ -17,6 +17,7 @@ import { defined } from "../spec/json.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { hostPlatform } from "../spec/platform.ts";
 import type { Engine } from "./context.ts";
+import { containerEvent } from "./events.ts";
 import { collect } from "./gc.ts";
 import { pauseContainer, unpauseContainer } from "./pause.ts";
 import { manifestOf } from "./push.ts";
@@ -59,7 +60,7 @@ export async function commitContainer(engine: Engine, nameOrId: string, request:
         const { author, message: comment } = request;
         const createdBy = container.command.join(" ");
         const step = defined({ created, createdBy, author, comment, emptyLayer: false });
-        return createImage(engine, {
+        const image = createImage(engine, {
           layers: [...under, newLayer(layer.diffId, layer.chainId, tar.size)],
           config: {
             ...(base?.file ?? hostPlatform(process.arch)),
@@ -70,6 +71,12 @@ export async function commitContainer(engine: Engine, nameOrId: string, request:
           },
           names: request.name === undefined ? [] : [request.name],
         });
+        containerEvent(engine, "commit", container, {
+          comment: comment ?? "",
+          imageID: `sha256:${image.id}`,
+          imageRef: request.name ?? "",
+        });
+        return image;
       } finally {
         await tar.drop();
       }

@@ -2,20 +2,26 @@
 import { readFileSync } from "node:fs";
 import { carryOut } from "../container/plans.ts";
 import { changeRecords, readConfig, readRecord, writeConfig } from "../container/store.ts";
-import { VitrineError } from "../errors.ts";
+import { invalid, VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { missingControllers, planUpdate } from "../plan/cgroup.ts";
 import { type AskedLimits, changeLimits } from "../spec/changedlimits.ts";
 import type { Resources } from "../spec/config.ts";
 import { DEFAULT_PIDS_LIMIT } from "../spec/options.ts";
+import { parseRestart } from "../spec/restart.ts";
 import type { Engine } from "./context.ts";
 import { containerEvent, runEvent } from "./events.ts";
 import { collect } from "./gc.ts";
 import { type Live, liveAmong } from "./live.ts";
 import { lookUp } from "./lookup.ts";
 
-/** Returns the name as it was given. @throws NOT_FOUND, INVALID, CONFLICT, LIMIT_UNAVAILABLE: nothing has changed then */
-export async function updateContainer(engine: Engine, nameOrId: string, asked: AskedLimits): Promise<string> {
+/** Returns the name as it was given. @param restart another restart policy @throws NOT_FOUND, INVALID, CONFLICT, LIMIT_UNAVAILABLE: nothing has changed then */
+export async function updateContainer(
+  engine: Engine,
+  nameOrId: string,
+  asked: AskedLimits,
+  restart?: string,
+): Promise<string> {
   await collect(engine);
   const { paths } = engine;
   const { id, runs } = lookUp(engine, nameOrId);
@@ -24,7 +30,11 @@ export async function updateContainer(engine: Engine, nameOrId: string, asked: A
   const before = record?.options ?? live?.record.options;
   if (!before)
     throw new VitrineError("UNSUPPORTED", `container ${nameOrId} was made by an older vitrine, which did not note how`);
-  const { options, resources, written } = changeLimits(before, asked, engine.facts);
+  if (restart !== undefined) {
+    parseRestart(restart);
+    if (!record) throw invalid(`container ${nameOrId} is removed when it ends: no policy can start it again`);
+  }
+  const { resources, written } = changeLimits(before, asked, engine.facts);
   const [lacking] = missingControllers(engine.facts, written);
   if (lacking !== undefined)
     throw new VitrineError(
@@ -39,7 +49,10 @@ export async function updateContainer(engine: Engine, nameOrId: string, asked: A
       ...config,
       linux: { ...config.linux, resources: { ...config.linux.resources, ...resources } },
     });
-    changeRecords(paths, id, (now) => ({ ...now, options }));
+    changeRecords(paths, id, (now) => {
+      const { options } = changeLimits(now.options ?? before, asked, engine.facts);
+      return { ...now, options: restart === undefined ? options : { ...options, restart } };
+    });
   }
   if (record) containerEvent(engine, "update", record);
   else if (live) runEvent(engine, "update", live.record);

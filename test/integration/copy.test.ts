@@ -314,3 +314,19 @@ test("on a terminal it says how much was copied, unless -q", async () => {
   expect(await quiet.ended).toBe(0);
   expect(quiet.screen()).toBe("");
 });
+
+test("who follows the events is told", () => {
+  const since = `${Date.now() / 1000 - 1}`;
+  cp("f", "live:/tm/told");
+  cp("live:/tm/told", directory("told"));
+  const { stdout } = vitrine([
+    "events",
+    "--since",
+    since,
+    "--until",
+    `${Date.now() / 1000 + 1}`,
+    "--format",
+    "{{.Action}}",
+  ]);
+  expect(stdout).toMatch(/extract-to-dir\narchive-path\n/);
+});

@@ -199,6 +199,23 @@ describe("update", () => {
     vitrine(["rm", "-f", "again"]);
   });
 
+  test("another restart policy", async () => {
+    const flags = ["-d", "--name", "policy", "--restart", "always", "--rootfs", busybox()];
+    expect(vitrine(["run", ...flags, "sleep", "1000"]).status).toBe(0);
+    expect(update("--restart", "no", "policy")).toEqual({ status: 0, stdout: "policy\n", stderr: "" });
+    const pid = vitrine(["top", "policy", "-o", "pid"]).stdout.match(/\d+/)?.[0];
+    if (pid) process.kill(Number(pid), "SIGKILL");
+    await until(
+      () => /^policy Exited/m.test(vitrine(["ps", "-a", "--format", "{{.Names}} {{.Status}}"]).stdout),
+      "its end",
+    );
+    expect(update("--restart", "sometimes", "policy").stderr).toContain("no policy is called that");
+    vitrine(["rm", "-f", "policy"]);
+    const gone = vitrine(["run", "-d", "--rm", "--rootfs", busybox(), "sleep", "1000"]).stdout.trim();
+    expect(update("--restart", "always", gone).stderr).toContain("is removed when it ends");
+    vitrine(["rm", "-f", gone]);
+  });
+
   test("one that does not run is changed for its next start", () => {
     expect(update("--cpu-shares", "512", "over").stdout).toBe("over\n");
     expect(vitrine(["start", "over"]).status).toBe(0);

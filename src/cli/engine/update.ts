@@ -6,7 +6,7 @@ import { complainAs } from "../complain.ts";
 import { eachContainer } from "./each.ts";
 
 /** Of `run`'s that do not work, those that others have for `update`. */
-const REFUSED = ["blkio-weight", "cpu-rt-period", "cpu-rt-runtime", "kernel-memory", "restart"];
+const REFUSED = ["blkio-weight", "cpu-rt-period", "cpu-rt-runtime", "kernel-memory"];
 
 export const command: Command = {
   usage: "vitrine update FLAGS CONTAINER…",
@@ -21,6 +21,12 @@ export const command: Command = {
     { name: "cpu-shares", short: "c", kind: "string", value: "N", help: "weight against others; 0 for the normal one" },
     { name: "cpuset-cpus", kind: "string", value: "LIST", help: "CPUs to run on: 0-2,4" },
     { name: "cpuset-mems", kind: "string", value: "LIST", help: "memory nodes to use" },
+    {
+      name: "restart",
+      kind: "string",
+      value: "POLICY",
+      help: "when it has ended: no, on-failure[:N], always, unless-stopped",
+    },
     { name: "pids-limit", kind: "string", value: "N", help: "most processes; -1 for no limit" },
   ],
   refused: {
@@ -42,10 +48,11 @@ export const command: Command = {
     };
     const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
     try {
-      if (Object.keys(given).length === 0)
+      const restart = text(invocation, "restart");
+      if (Object.keys(given).length === 0 && restart === undefined)
         throw new VitrineError("USAGE", "vitrine update: no limit", { hint: "vitrine update --memory 256m NAME" });
       const engine = await openEngine(invocation.paths);
-      return await eachContainer(invocation.args, "update", (name) => updateContainer(engine, name, given));
+      return await eachContainer(invocation.args, "update", (name) => updateContainer(engine, name, given, restart));
     } catch (error) {
       return complainAs(error, 1);
     }

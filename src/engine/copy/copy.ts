@@ -10,6 +10,7 @@ import { planCopyIn, planCopyOut } from "../../plan/copy.ts";
 import type { TreePlan } from "../../plan/layer.ts";
 import { RecordWriter, readRecords } from "../../stage/records.ts";
 import type { Engine } from "../context.ts";
+import { containerEvent } from "../events.ts";
 import { above, lastPath, look, nameIn, saysContents, saysDirectory, tidy } from "./look.ts";
 import { type Manner, pump } from "./pump.ts";
 import { containerSide, hostSide, type Side } from "./side.ts";
@@ -53,7 +54,9 @@ export async function copyIn(
   const from = hostSubject(source, options.followLink);
   const side = containerSide(engine, container, target, true);
   const place = placeFor(engine, side, target, from);
-  return transfer(engine, from, side, place, options.archive ? userOf(side) : undefined, options, true);
+  const copied = await transfer(engine, from, side, place, options.archive ? userOf(side) : undefined, options, true);
+  tellCopy(engine, "extract-to-dir", side);
+  return copied;
 }
 
 export async function copyOut(
@@ -67,7 +70,14 @@ export async function copyOut(
   const side = hostSide(resolve(target), target);
   const place = placeFor(engine, side, target, from);
   const caller = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  return transfer(engine, from, side, place, options.archive ? undefined : caller, options, false);
+  const copied = await transfer(engine, from, side, place, options.archive ? undefined : caller, options, false);
+  tellCopy(engine, "archive-path", from.side);
+  return copied;
+}
+
+/** In docker's words. */
+export function tellCopy(engine: Engine, action: "archive-path" | "extract-to-dir", { container, path }: Side): void {
+  if (container) containerEvent(engine, action, container, { path });
 }
 
 function hostSubject(source: string, follow: boolean): Subject {

@@ -1,6 +1,7 @@
 /** Whose files are copied: the host's, or those of a container, running or not. */
 import { statSync } from "node:fs";
 import { containerDirectory } from "../../container/paths.ts";
+import { type ContainerRecord, recordOf } from "../../container/record.ts";
 import { readConfig, readRecord } from "../../container/store.ts";
 import { VitrineError } from "../../errors.ts";
 import type { Files } from "../../plan/copy.ts";
@@ -18,6 +19,7 @@ export interface Side {
   readonly told: string;
   /** Of a container's: where its volumes are, that are directories, within other files of the same. */
   readonly volumes?: readonly { readonly destination: string; readonly side: Side }[];
+  readonly container?: ContainerRecord;
   /** Of a container's: its user's ids. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Highest id that it has. */
@@ -39,7 +41,8 @@ export function containerSide(engine: Engine, name: string, asked: string, write
   if (live) {
     const { config } = live.record.input;
     const files = { kind: "live", target: live, userNamespace: hasNamespace(config, "user") } as const;
-    const side: Side = { files, path, told, ...idsOf(config) };
+    const container = readRecord(engine.paths, id) ?? recordOf(live.record);
+    const side: Side = { files, path, told, container, ...idsOf(config) };
     const volumes = directories(config).map(({ destination }) => ({
       destination,
       side: { ...side, path: destination },
@@ -60,6 +63,7 @@ export function containerSide(engine: Engine, name: string, asked: string, write
     files: { kind: "still", source, directory, facts },
     path,
     told,
+    container: record,
     ...idsOf(config),
   });
   const ofVolume = (mount: Bind, path: string) => still({ kind: "directory", path: mount.source }, path);

@@ -9,7 +9,7 @@ import { S_IFBLK, S_IFCHR, S_IFIFO } from "../../linux/constants.ts";
 import { planCopyOut } from "../../plan/copy.ts";
 import { ALIKE, KEEP, ONLY_DIRECTORY, type RecordWriter } from "../../stage/records.ts";
 import type { Engine } from "../context.ts";
-import { type CopyOptions, containerSubject, putInto, tellSource, userOf } from "./copy.ts";
+import { type CopyOptions, containerSubject, putInto, tellCopy, tellSource, userOf } from "./copy.ts";
 import { lastPath, tidy } from "./look.ts";
 import { containerSide, type Side } from "./side.ts";
 
@@ -39,6 +39,7 @@ export async function* tarOut(
     const rename = (path: string) => named(path === "" ? below : `${below}/${path}`);
     yield* tree(volume, volume.path, undefined, rename, i === mounted.length - 1);
   }
+  tellCopy(engine, "archive-path", side);
 }
 
 /** @param tar compressed or not @throws INVALID for what is no tar, or leads out of the directory */
@@ -59,6 +60,7 @@ export async function tarIn(
     for (let entry = await reader.next(); entry; entry = await reader.next()) await content.put(entry, reader);
     await content.settle();
   });
+  tellCopy(engine, "extract-to-dir", side);
 }
 
 class Content {
