@@ -13,7 +13,8 @@ import { encode, type Layout } from "../stage/encode.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
 import { containerEvent } from "./events.ts";
-import { needRunning } from "./running.ts";
+import { isPaused } from "./pause.ts";
+import { isWaiting, needRunning } from "./running.ts";
 
 export interface AttachOptions {
   readonly detachKeys?: string | undefined;
@@ -50,7 +51,13 @@ export async function prepareAttach(
   identity: Identity,
 ): Promise<PreparedAttach> {
   const keys = parseDetachKeys(options.detachKeys ?? DEFAULT_DETACH_KEYS);
-  const { container, run, record } = await needRunning(engine, nameOrId);
+  const found = await needRunning(engine, nameOrId);
+  const { container, run, record } = found;
+  if (isWaiting(found)) throw new VitrineError("CONFLICT", `container ${container.name} waits to be started again`);
+  if (isPaused(record))
+    throw new VitrineError("CONFLICT", `container ${container.name} is paused, and would not answer`, {
+      hint: `vitrine unpause ${container.name} lets it go on`,
+    });
   const { monitor, config } = record.input;
   if (!monitor)
     throw new VitrineError("CONFLICT", `container ${container.name} has the streams of the command that runs it`, {

@@ -10,15 +10,19 @@ import type { RunOptions } from "../spec/options.ts";
 import { becomeStage } from "../stage/become.ts";
 import { runStage } from "../stage/execute.ts";
 import type { Engine } from "./context.ts";
+import { isPaused } from "./pause.ts";
 import { planAnew } from "./planning.ts";
 import { keyOf, type Request, resolveRequest } from "./request.ts";
-import { findRunning, isRunning } from "./running.ts";
+import { findRunning, isRunning, type Running } from "./running.ts";
 import type { Found } from "./source.ts";
 
 /** Starts it in the background; nothing happens if it runs. */
 export async function startContainer(engine: Engine, nameOrId: string): Promise<void> {
   const found = await findRunning(engine, nameOrId);
-  if (isRunning(found)) return;
+  if (isRunning(found)) {
+    checkNotPaused(found);
+    return;
+  }
   const plan = await prepareStart(engine, found, { detach: true });
   const { status, stderr } = runStage(engine.stage.path, plan);
   if (status !== 0) throw toldError(stderr, `container ${found.name} could not be started`);
@@ -32,6 +36,7 @@ export async function startAttached(
 ): Promise<never> {
   const found = await findRunning(engine, nameOrId);
   if (isRunning(found)) {
+    checkNotPaused(found);
     const { attachContainer } = await import("./attach.ts");
     const { interactive: input, detachKeys, sigProxy: signals } = manner;
     return attachContainer(engine, nameOrId, { input, detachKeys, signals });
@@ -41,6 +46,13 @@ export async function startAttached(
     openSync("/dev/null", "r+"); // the lowest number that is free
   }
   becomeStage(engine.stage.path, await prepareStart(engine, found, { ...manner, detach: false }));
+}
+
+function checkNotPaused({ container, record }: Running): void {
+  if (isPaused(record))
+    throw new VitrineError("CONFLICT", `container ${container.name} is paused`, {
+      hint: `vitrine unpause ${container.name} lets it go on`,
+    });
 }
 
 /** The plan file of its next run, which is this process's to carry out. */
