@@ -4,7 +4,7 @@
  *
  * BENCH_ROUNDS=N    rounds that count (30)
  * BENCH_ONLY=A,B    only these: runc, runc-no-userns, crun, crun-no-userns, bwrap, unshare, nspawn, podman, docker,
- *                   and the parts bootstrap, images, registry, oci, start-up, phases, row
+ *                   and the parts bootstrap, images, registry, oci, inside, start-up, phases, row
  */
 import { spawnSync } from "node:child_process";
 import { constants, copyFileSync, writeFileSync } from "node:fs";
@@ -12,6 +12,7 @@ import { cpus, loadavg, release } from "node:os";
 import { join, resolve } from "node:path";
 import { bootstrapRace } from "./bootstrap.ts";
 import { imageRaces } from "./images.ts";
+import { insideRaces } from "./inside.ts";
 import { ociRaces } from "./oci.ts";
 import { peers } from "./peers.ts";
 import { printPhases } from "./phases.ts";
@@ -75,6 +76,11 @@ async function bench(place: Place): Promise<void> {
       printResults(await race(entrants, rounds));
     }
   }
+  if (wanted("inside"))
+    for (const { title, entrants } of await insideRaces(place, rootfs, program, env)) {
+      console.log(`\nIn a container that runs: ${title}`);
+      printResults(await race(entrants, rounds));
+    }
   if (wanted("start-up")) {
     console.log("\nStart-up alone");
     printResults(await race(startUp(place, program), rounds));
