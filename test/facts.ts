@@ -100,6 +100,7 @@ export function shapeFor(
       seccomp: undefined,
       held: "0x1ffffffffff",
       warnings: [],
+      volumes: {},
       stdinTerminal: options.tty,
       handlerEnv: ["TERM=xterm"],
       before: [],

@@ -17,6 +17,7 @@ export const containersDirectory = (p: Paths) => `${p.root}/containers`;
 export const containerDirectory = (p: Paths, id: string) => `${p.root}/containers/${id}`;
 /** Of one run: see tokenOf. */
 export const nextRecordFile = (p: Paths, id: string, run: string) => `${containerDirectory(p, id)}/start.${run}`;
+export const volumesDirectory = (p: Paths) => `${p.root}/volumes`;
 export const namesDirectory = (p: Paths) => `${p.root}/names`;
 export const nameFile = (p: Paths, name: string) => `${p.root}/names/${name}`;
 export const hostImagesDirectory = (p: Paths) => `${p.root}/images/host`;

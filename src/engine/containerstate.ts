@@ -3,6 +3,7 @@ import type { ContainerRecord, RunRecord } from "../container/record.ts";
 
 export { labelsOf } from "../container/labels.ts";
 
+import { volumeOf } from "../spec/volume.ts";
 import { isPaused } from "./pause.ts";
 import type { Listed } from "./ps.ts";
 import { isWaiting } from "./running.ts";
@@ -38,11 +39,14 @@ export function mountsOf(
         (type === "bind" && !devices.has(destination)) || (type === "tmpfs" && !OURS.has(destination)),
     )
     .map(({ type, source = "", destination, options: words = [] }) => ({
-      type: type === "tmpfs" ? "tmpfs" : "bind",
+      type: type === "tmpfs" ? "tmpfs" : volumeOf(source) === undefined ? "bind" : "volume",
+      ...named(volumeOf(source)),
       source: type === "tmpfs" ? "" : source,
       destination,
       options: words,
     }));
 }
+
+const named = (name: string | undefined) => (name === undefined ? {} : { name });
 
 const OURS = new Set(["/dev", "/dev/shm"]);

@@ -87,7 +87,7 @@ export function writtenBy(paths: Paths, id: string): number {
 }
 
 /** Bytes of the files in it. A container may change it meanwhile: links are not followed, whatever stands there now. */
-function treeSize(path: string): number {
+export function treeSize(path: string): number {
   const handle = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
     const here = `/proc/self/fd/${handle}`;

@@ -1,11 +1,14 @@
 /** Files of containers that have ended: taken away by the stage, because what is in them is the container's. */
+import { existsSync, readdirSync } from "node:fs";
 import { isContainerId } from "../container/identity.ts";
-import { containerDirectory, nameFile } from "../container/paths.ts";
+import { containerDirectory, nameFile, volumesDirectory } from "../container/paths.ts";
 import { carryOut } from "../container/plans.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { nameOwner } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import { planRemoval } from "../plan/removal.ts";
+import { planVolumeRemoval } from "../plan/volumes.ts";
+import { ownerOfVolume, volumeData } from "../spec/volume.ts";
 import type { Engine } from "./context.ts";
 
 /** @param name freed if it is this container's @throws BROKEN_STATE for what is no id: it would be another directory */
@@ -13,6 +16,15 @@ export function removeFiles(engine: Engine, id: string, name: string | undefined
   if (!isContainerId(id)) throw new VitrineError("BROKEN_STATE", `"${id}" is not the id of a container`);
   const file = name !== undefined && nameOwner(engine.paths, name) === id ? nameFile(engine.paths, name) : undefined;
   carryOut(engine.stage.path, engine.paths, planRemoval(containerDirectory(engine.paths, id), file));
+  removeOwnVolumes(engine, id);
+}
+
+/** Those without a name that were made for this container. @param users by directory: they have them too */
+export function removeOwnVolumes(engine: Engine, id: string, users: ReadonlyMap<string, unknown> = new Map()): void {
+  const directory = volumesDirectory(engine.paths);
+  for (const name of existsSync(directory) ? readdirSync(directory) : [])
+    if (ownerOfVolume(name) === id && !users.has(volumeData(directory, name)))
+      carryOut(engine.stage.path, engine.paths, planVolumeRemoval(`${directory}/${name}`));
 }
 
 /** The same, unless somebody has just started it. @throws CONFLICT */

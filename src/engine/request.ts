@@ -37,6 +37,8 @@ export interface Request {
   readonly stdinTerminal: boolean;
   /** What the program that tells of the end needs to look right; nothing of the caller's environment besides. */
   readonly handlerEnv: readonly string[];
+  /** Volumes by name that lie elsewhere than usual. */
+  readonly volumes: Readonly<Record<string, string>>;
   /** What is done once before the run; empty unless `dry`. */
   readonly before: readonly Op[];
   /** Of a container that is there already. */
@@ -58,14 +60,19 @@ export async function resolveRequest(
   fetch?: Fetch,
   known?: Found,
 ): Promise<Request> {
+  const inherited =
+    asked.volumesFrom.length > 0 ? await (await import("./volumesfrom.ts")).volumesOf(engine, asked) : [];
   const options: RunOptions = {
     ...asked,
-    volumes: asked.volumes.map(absoluteVolume),
+    volumes: [...asked.volumes.map(absoluteVolume), ...inherited],
+    volumesFrom: [],
     mounts: asked.mounts.map(absoluteMount),
     devices: asked.devices.map((text) => deviceOf(text, asked)),
     cidfile: asked.cidfile === undefined ? undefined : newFile(asked.cidfile, "--cidfile"),
   };
   const { image, label, before } = known ?? (await sourceOfRun(engine, options, dry, fetch));
+  const names = volumeNames(options);
+  const volumes = names.length > 0 ? (await import("./volumestore.ts")).resolveVolumes(engine, names, dry) : {};
   const wanted = { ...options, user: options.user ?? image.config.user };
   const user =
     wanted.user === undefined && wanted.groupAdd.length === 0
@@ -97,6 +104,7 @@ export async function resolveRequest(
     warnings,
     stdinTerminal: options.tty && isTerminal(0),
     handlerEnv,
+    volumes,
     before,
     again: known !== undefined,
   };
@@ -156,9 +164,18 @@ function newFile(path: string, what: string): string {
   return file;
 }
 
+/** Cheaply: src/spec/mount.ts reads them as a whole, and refuses what is wrong. */
+function volumeNames({ volumes, mounts }: RunOptions): string[] {
+  const byMount = mounts.filter((text) => /(^|,)type=volume(,|$)/.test(text) || !/(^|,)type=/.test(text));
+  const sources = byMount.map((text) => /(?:^|,)(?:source|src)=([^,]+)/.exec(text)?.[1]);
+  return [...volumes.filter((text) => !/^[./]/.test(text)).map((text) => text.split(":")[0]), ...sources].filter(
+    (name): name is string => name !== undefined && name !== "",
+  );
+}
+
 function absoluteVolume(text: string): string {
   const [source = "", ...rest] = text.split(":");
-  return /^[./]/.test(source) ? [sourceOf(source, `--volume "${text}"`), ...rest].join(":") : text;
+  return rest.length > 0 && /^[./]/.test(source) ? [sourceOf(source, `--volume "${text}"`), ...rest].join(":") : text;
 }
 
 function absoluteMount(text: string): string {

@@ -6,12 +6,18 @@ import { imageFile } from "../image/paths.ts";
 import type { Engine } from "./context.ts";
 import { containerEvent } from "./events.ts";
 import { collectThoroughly } from "./gc.ts";
-import { removeStopped } from "./remove.ts";
+import { removeOwnVolumes, removeStopped } from "./remove.ts";
 import { findRunning, isRunning } from "./running.ts";
 import { stopForGood } from "./stop.ts";
+import { usersOfVolumes } from "./volumeusers.ts";
 
-/** Removes a container by name, id, or the unambiguous beginning of an id. @param force end it first if it runs */
-export async function removeContainer(engine: Engine, nameOrId: string, force: boolean): Promise<void> {
+/** Removes a container by name, id, or the unambiguous beginning of an id. @param force end it first if it runs @param volumes also those that were made for it and have no name */
+export async function removeContainer(
+  engine: Engine,
+  nameOrId: string,
+  force: boolean,
+  volumes = false,
+): Promise<void> {
   const found = await findRunning(engine, nameOrId);
   const container = isRunning(found) ? found.container : found;
   if (isRunning(found)) {
@@ -25,6 +31,7 @@ export async function removeContainer(engine: Engine, nameOrId: string, force: b
   const marker = claimRun(engine.paths, { ...newIdentity(undefined), id: container.id });
   try {
     removeStopped(engine, container);
+    if (volumes) removeOwnVolumes(engine, container.id, await usersOfVolumes(engine));
     containerEvent(engine, "destroy", container);
   } finally {
     dropRun(marker);

@@ -2,7 +2,7 @@
 import { type Identity, LONGEST_NAME, runDirectory, tokenOf } from "../container/identity.ts";
 import { labelsOf } from "../container/labels.ts";
 import { messageTo, ownersEnvironment, ownersPid } from "../container/owner.ts";
-import { containerDirectory, eventsFile, nameFile, nextRecordFile } from "../container/paths.ts";
+import { containerDirectory, eventsFile, nameFile, nextRecordFile, volumesDirectory } from "../container/paths.ts";
 import type { RunShape } from "../container/record.ts";
 import { SHORT_ID_LENGTH } from "../container/template.ts";
 import { invalid, VitrineError } from "../errors.ts";
@@ -11,13 +11,14 @@ import type { Monitoring } from "../plan/monitor.ts";
 import type { RootSource } from "../plan/rootfs.ts";
 import type { RunInput } from "../plan/run.ts";
 import { keptFilter } from "../plan/seccomp.ts";
-import type { Resources } from "../spec/config.ts";
+import type { Mount, Resources } from "../spec/config.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../spec/detachkeys.ts";
 import { generateConfig } from "../spec/generate.ts";
 import { asksForLog, logChoice } from "../spec/logs.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { timeoutOf } from "../spec/process.ts";
 import { parseRestart } from "../spec/restart.ts";
+import { ownerOfVolume, volumeOf } from "../spec/volume.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
 import type { Request } from "./request.ts";
@@ -38,6 +39,8 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     rlimits: request.rlimits,
     held: BigInt(request.held),
     seccomp: request.seccomp,
+    volumesAt: volumesDirectory(paths),
+    volumes: request.volumes,
   };
   const config = generateConfig(options, from, facts);
   config.linux.resources = possible(config.linux.resources, options, engine);
@@ -60,6 +63,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     nameFile: nameFile(paths, identity.name),
     ...(again ? { nextRecord: nextRecordFile(paths, id, tokenOf(identity)) } : {}),
     keep,
+    anonymousVolumes: anonymousIn(config.mounts, volumesDirectory(paths), id),
     ...(policyOf(options) === "no" ? {} : { mayRestart: true }),
     ...(request.restartsIn === undefined ? {} : { restartsIn: request.restartsIn }),
     tell: timeline || keep,
@@ -85,6 +89,14 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
   const asked = { options: { ...options, name: undefined }, source: image };
   const kept = { keep, ...asked, timeline, input, facts, build: BUILD };
   return { image: label, ...(image.id === undefined ? {} : { imageId: image.id }), ...kept };
+}
+
+/** Directories of the volumes without a name. */
+function anonymousIn(mounts: readonly Mount[], volumes: string, id: string): string[] {
+  return mounts.flatMap(({ source }) => {
+    const name = source?.startsWith(`${volumes}/`) ? volumeOf(source) : undefined;
+    return name !== undefined && ownerOfVolume(name) === id ? [`${volumes}/${name}`] : [];
+  });
 }
 
 /**

@@ -22,7 +22,16 @@ export function storedImage(paths: Paths, { id, layers, config }: ImageRecord): 
   };
 }
 
-function runConfig({ Entrypoint, Cmd, Env, WorkingDir, User, Labels, StopSignal }: ContainerDefaults): ImageConfig {
+function runConfig({
+  Entrypoint,
+  Cmd,
+  Env,
+  WorkingDir,
+  User,
+  Labels,
+  StopSignal,
+  Volumes,
+}: ContainerDefaults): ImageConfig {
   return {
     command: Cmd ?? [],
     env: Env ?? [],
@@ -31,5 +40,6 @@ function runConfig({ Entrypoint, Cmd, Env, WorkingDir, User, Labels, StopSignal 
     ...(User !== undefined && { user: User }),
     ...(Labels && { labels: Labels }),
     ...(StopSignal !== undefined && { stopSignal: StopSignal }),
+    ...(Volumes && Volumes.length > 0 && { volumes: Volumes }),
   };
 }

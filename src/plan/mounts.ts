@@ -35,6 +35,7 @@ import { inside, onHost, quote } from "./op.ts";
 import { openInRoot, openOrMake, openOrMakeDirectory, split } from "./paths.ts";
 import type { Instruction, Op } from "./plan.ts";
 import type { IdRange } from "./rootfs.ts";
+import { fillVolume, lockVolume } from "./volumes.ts";
 
 export interface Mounts {
   /** Made by the stage, which has the rights on the host's files. */
@@ -206,6 +207,7 @@ function bind(mount: Mount, context: MountsInput, check: typeof notKernelFiles =
   const alone = [setAttributes(tree, { set: options.set, idmap }), setAttributes(tree, { propagation, recursive })];
   const attributes = recursive && !options.all ? alone : idmap && recursive ? [alt([whole], top, ["EINVAL"])] : [whole];
   const create = mount.options?.includes("create") ? makeSource(source) : [];
+  const copies = mount.options?.includes("copyup") === true;
   const isDirectory = sys("openat", [tree, ".", O_PATH | O_DIRECTORY(context.facts.arch)]);
   const at = openOrMake(context.root, mount.destination, context.facts.arch, isDirectory);
   const ro = options.set & MOUNT_ATTR_RDONLY ? ", read-only" : "";
@@ -221,16 +223,21 @@ function bind(mount: Mount, context: MountsInput, check: typeof notKernelFiles =
     sh: `mount --${recursive ? "r" : ""}bind ${words.length > 0 ? `-o ${words.join()} ` : ""}${quote(source)} ${waiting(mount)}`,
   };
   return {
-    outside: [...create, onHost(told, [tree, ...attributes])],
+    outside: [...create, ...(copies ? lockVolume(source) : []), onHost(told, [tree, ...attributes])],
     inside: [
       inside(
         {
           call: "move_mount",
           object: `${source} on ${mount.destination}`,
-          why: `Visible at ${mount.destination}${ro}.`,
+          why: `Visible at ${mount.destination}${ro}.${copies ? " An empty volume gets what the image has there." : ""}`,
           sh: `mount --move ${waiting(mount)} $ROOT${quote(mount.destination)}`,
         },
-        [...at.does, ...check(at.fd), attach(tree, at.fd)],
+        [
+          ...at.does,
+          ...check(at.fd),
+          ...(copies ? fillVolume(at.fd, tree, context.facts.arch) : []),
+          attach(tree, at.fd),
+        ],
       ),
     ],
     mount: tree,

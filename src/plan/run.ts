@@ -34,12 +34,15 @@ import { claimName, lockContainer, makeScratch, noteStart } from "./rootfs.ts";
 import { openPipe, programRuns } from "./started.ts";
 import type { Streams } from "./streams.ts";
 import { dismissGuardian, guardTerminal } from "./terminal.ts";
+import { makeVolumes } from "./volumes.ts";
 
 export interface RunInput extends ContainerInput {
   readonly place: RunPlace;
   /** The container's own directory; removed at the end unless `keep`. */
   readonly directory: string;
   readonly keep: boolean;
+  /** Directories of its volumes that have no name; they go with it unless `keep`. */
+  readonly anonymousVolumes?: readonly string[];
   readonly id: string;
   /** The file that claims its name. */
   readonly nameFile: string;
@@ -164,6 +167,7 @@ function claims(input: RunInput, cidfile: CidFile | undefined): Claims {
     ...(input.nextRecord === undefined ? [] : [noteStart(input.nextRecord, input.directory)]),
     ...(cidfile ? [cidfile.op] : []),
     ...makeScratch(input.root, input.directory, !input.keep),
+    ...makeVolumes(input.anonymousVolumes ?? [], !input.keep),
   ];
   return { ops, held: locked ? [locked.lock] : [] };
 }

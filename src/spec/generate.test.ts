@@ -11,6 +11,8 @@ const FROM: Generated = {
   shortId: "0123456789ab",
   rangeStart: 0x70010000,
   user: ROOT,
+  volumesAt: "/var/lib/vitrine/volumes",
+  volumes: {},
   image: { command: ["sh"], env: [] },
   joins: NO_JOINS,
   rlimits: [],
@@ -258,7 +260,7 @@ describe("process", () => {
   test("the command is the user's, or else the image's", () => {
     expect(generate({ command: ["ls", "-l"] }).process.args).toEqual(["ls", "-l"]);
     expect(generate({ command: [] }).process.args).toEqual(["sh"]);
-    expect(refused({ command: [] }, { image: { command: [], env: [] } })).toEqual({
+    expect(refused({ command: [] }, { volumesAt: "/volumes", volumes: {}, image: { command: [], env: [] } })).toEqual({
       code: "INVALID",
       message: "no command to run",
       hint: "give one after the image, or after --rootfs DIR",

@@ -6,7 +6,7 @@ import type { Config, Mount, Namespace, NamespaceType, Rlimit } from "./config.t
 import { MASKED_PATHS, READONLY_PATHS } from "./coveredpaths.ts";
 import { CHOICES, type Joins } from "./joins.ts";
 import { LOG_DETAILS, logChoice, detailsOf as logDetails } from "./logs.ts";
-import { parseDevice, parseMount, parseTmpfs, parseVolume } from "./mount.ts";
+import { imageVolume, parseDevice, parseMount, parseTmpfs, parseVolume } from "./mount.ts";
 import { OCI_VERSION } from "./ociversion.ts";
 import { DEFAULT_PATH, type RunOptions } from "./options.ts";
 import { annotationsOf, domainnameOf, priorityOf, timeOffsetsOf, umaskOf } from "./process.ts";
@@ -18,8 +18,12 @@ import { covered, isUnmasked, parseSecurity, type Security } from "./security.ts
 import { parseBytes } from "./sizes.ts";
 import { parseSysctls } from "./sysctls.ts";
 import type { ResolvedUser } from "./user.ts";
+import { anonymousVolume, volumeData } from "./volume.ts";
 
 export interface Generated {
+  /** Directory of volumes, and where those of them lie that are elsewhere. */
+  readonly volumesAt: string;
+  readonly volumes: Readonly<Record<string, string>>;
   readonly id: string;
   /** The host's id of the container's root. */
   readonly rangeStart: number;
@@ -47,6 +51,8 @@ export interface ImageConfig {
   readonly user?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly stopSignal?: string;
+  /** Directories that are volumes. */
+  readonly volumes?: readonly string[];
 }
 
 /** Ids in each container's user namespace. */
@@ -95,7 +101,7 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
     mounts: [
       ...defaultMounts(options, security),
       ...options.devices.map(parseDevice),
-      ...userMounts(options, has("user")),
+      ...userMounts(options, from, has("user")),
     ],
     process: {
       args,
@@ -227,12 +233,33 @@ function defaultMounts({ ipc, shmSize, privileged }: RunOptions, { unmask }: Sec
   ];
 }
 
-function userMounts(options: RunOptions, ownIds: boolean): Mount[] {
-  const all = [
-    ...options.volumes.map(parseVolume),
-    ...options.mounts.map(parseMount),
-    ...options.tmpfs.map(parseTmpfs),
-  ];
+/** As users asked for them: volumes are not looked up. */
+export function askedMounts(options: Pick<RunOptions, "volumes" | "mounts" | "tmpfs">): Mount[] {
+  return [...options.volumes.map(parseVolume), ...options.mounts.map(parseMount), ...options.tmpfs.map(parseTmpfs)];
+}
+
+/** Of the image's volumes those that no user mounts something on; what is in them may be mounted on. */
+function imageVolumes({ imageVolume: how = "anonymous" }: RunOptions, image: ImageConfig, asked: Mount[]): Mount[] {
+  const known = ["anonymous", "bind", "tmpfs", "ignore"];
+  if (!known.includes(how)) throw invalid(`--image-volume "${how}": none of ${known.join(", ")}`);
+  if (how === "ignore") return [];
+  const taken = new Set(asked.map(({ destination }) => destination));
+  return (image.volumes ?? [])
+    .map((path) => (how === "tmpfs" ? parseTmpfs(path) : imageVolume(path)))
+    .filter(({ destination }) => !taken.has(destination));
+}
+
+function userMounts(options: RunOptions, from: Generated, ownIds: boolean): Mount[] {
+  const asked = askedMounts(options);
+  let count = 0;
+  const all = [...imageVolumes(options, from.image, asked), ...asked].map((mount): Mount => {
+    if (mount.type !== "volume") return mount;
+    const source =
+      mount.source === undefined
+        ? volumeData(from.volumesAt, anonymousVolume(from.id, ++count))
+        : (from.volumes[mount.source] ?? volumeData(from.volumesAt, mount.source));
+    return { ...mount, type: "bind", source };
+  });
   const seen = new Set<string>();
   for (const { destination } of all) {
     if (seen.has(destination)) throw invalid(`two mounts have the same target ${destination}`);

@@ -10,6 +10,12 @@ const bind = (source: string, destination: string, options: string[]) => ({
   source,
   options,
 });
+const volume = (source: string | undefined, destination: string, options: string[]) => ({
+  destination,
+  type: "volume",
+  ...(source === undefined ? {} : { source }),
+  options,
+});
 const tmpfs = (destination: string, ...options: string[]) => ({
   destination,
   type: "tmpfs",
@@ -26,15 +32,23 @@ describe("--volume", () => {
     ["./a:/b", bind("./a", "/b", ["rbind", "nodev"])],
     ["/a:/b:", bind("/a", "/b", ["rbind", "nodev"])],
     ["/a://b/./c/", bind("/a", "/b/c", ["rbind", "nodev"])],
+    ["/a", volume(undefined, "/a", ["rbind", "nodev", "copyup"])],
+    ["data:/b", volume("data", "/b", ["rbind", "nodev", "copyup"])],
+    ["a.b_c-1:/b:noexec,z", volume("a.b_c-1", "/b", ["rbind", "nodev", "noexec", "copyup"])],
+    ["data:/b:nocopy", volume("data", "/b", ["rbind", "nodev"])],
+    ["data:/b:ro", volume("data", "/b", ["rbind", "nodev", "ro"])],
   ])("%s", (text, mount) => expect(parseVolume(text)).toEqual(mount));
 
   test.each([
     ["", "not of the form /host/path:/container/path[:options]"],
-    ["/a", "not of the form /host/path:/container/path[:options]"],
     ["/a:", "not of the form /host/path:/container/path[:options]"],
     [":/b", "not of the form /host/path:/container/path[:options]"],
     ["/a:/b:ro:x", "not of the form /host/path:/container/path[:options]"],
-    ["data:/b", '"data" would be a named volume, and those are not there yet'],
+    ["a", "not of the form /host/path:/container/path[:options]"],
+    ["-a:/b", '"-a" is no name of a volume'],
+    ["a/b:/b", '"a/b" is no name of a volume'],
+    ["a:b", 'the target "b" is not absolute'],
+    ["a:/b:bind", 'unknown option "bind"'],
     ["/a:b", 'the target "b" is not absolute'],
     ["/a:/", "cannot mount over the root itself"],
     ["/a:/./", "cannot mount over the root itself"],
@@ -58,6 +72,9 @@ describe("--mount", () => {
     ["type=bind,source=/a,target=/b,bind-nonrecursive", bind("/a", "/b", ["bind", "nodev"])],
     ["type=bind,source=/a,target=/b,ro,bind-recursive=readonly", bind("/a", "/b", ["rbind", "nodev", "ro"])],
     ["type=bind,source=/a=b,target=/b", bind("/a=b", "/b", ["rbind", "nodev"])],
+    ["type=volume,source=v,target=/b,readonly", volume("v", "/b", ["rbind", "nodev", "ro"])],
+    ["target=/b,source=v,volume-nocopy", volume("v", "/b", ["rbind", "nodev"])],
+    ["type=volume,target=/b", volume(undefined, "/b", ["rbind", "nodev", "copyup"])],
     ["type=tmpfs,target=/t", tmpfs("/t")],
     ["type=tmpfs,target=/t,tmpfs-size=64m,tmpfs-mode=1770,readonly", tmpfs("/t", "size=64m", "mode=1770", "ro")],
   ])("%s", (text, mount) => expect(parseMount(text)).toEqual(mount));
@@ -67,7 +84,8 @@ describe("--mount", () => {
     ["type=bind,source=/a", "has no target"],
     ["type=bind,target=/b", "a bind mount needs a source"],
     ["type=bind,source=,target=/b", "a bind mount needs a source"],
-    ["target=/b,source=v", 'type "volume" is not there yet'],
+    ["type=volume,target=/b,volume-driver=nfs", 'there are no drivers of volumes: "nfs"'],
+    ["target=/b,source=/v", '"/v" is no name of a volume'],
     ["type=npipe,target=/b", 'type "npipe" is not there yet'],
     ["type=tmpfs,source=/a,target=/t", "a tmpfs has no source"],
     ["type=bind,source=/a,target=/b,tmpfs-size=1m", 'unknown field "tmpfs-size"'],

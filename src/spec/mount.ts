@@ -1,19 +1,55 @@
 /** -v, --mount and --tmpfs in docker's syntax, as mounts of the OCI config. */
 import { invalid } from "../errors.ts";
 import type { Mount } from "./config.ts";
+import { checkVolumeName } from "./volume.ts";
 
-/** "/host:/container[:ro,...]" */
+/** "/host:/container[:ro,...]", "name:/container[:ro,...]", "/container" */
 export function parseVolume(text: string): Mount {
+  const what = `--volume "${text}"`;
   const parts = text.split(":");
   const [source, destination, options] = parts;
+  if (parts.length === 1 && source?.startsWith("/")) return volumeMount(what, undefined, source, []);
   if (parts.length > 3 || !source || !destination)
-    throw invalid(`--volume "${text}": not of the form /host/path:/container/path[:options]`);
-  if (!/^[./]/.test(source))
-    throw invalid(
-      `--volume "${text}": "${source}" would be a named volume, and those are not there yet`,
-      "give a path that starts with / or ./",
-    );
-  return bindMount(`--volume "${text}"`, source, destination, options ? options.split(",") : []);
+    throw invalid(`${what}: not of the form /host/path:/container/path[:options]`, "or NAME:/path, or /path alone");
+  const words = options ? options.split(",") : [];
+  return /^[./]/.test(source)
+    ? bindMount(what, source, destination, words)
+    : volumeMount(what, source, destination, words);
+}
+
+const OF_VOLUMES = new Set([
+  "ro",
+  "rw",
+  "nosuid",
+  "suid",
+  "nodev",
+  "noexec",
+  "exec",
+  "noidmap",
+  "nocopy",
+  "copy",
+  "z",
+  "Z",
+]);
+
+/** @param name undefined: one without a name. What is in the image goes into it when it is empty, unless "nocopy" */
+function volumeMount(what: string, name: string | undefined, destination: string, words: readonly string[]): Mount {
+  for (const word of words)
+    if (!OF_VOLUMES.has(word))
+      throw invalid(`${what}: unknown option "${word}"`, `of volumes are known: ${[...OF_VOLUMES].join(", ")}`);
+  const options = words.filter((word) => !WITHOUT_EFFECT.has(word) && word !== "copy");
+  const copies = !words.includes("nocopy") && !words.includes("ro");
+  return {
+    destination: target(what, destination),
+    type: "volume",
+    ...(name === undefined ? {} : { source: checkVolumeName(name, what) }),
+    options: [...new Set(["rbind", "nodev", ...options, ...(copies ? ["copyup"] : [])])],
+  };
+}
+
+/** What an image asks for. */
+export function imageVolume(destination: string): Mount {
+  return volumeMount(`volume "${destination}" of the image`, undefined, destination, []);
 }
 
 const VOLUME_OPTIONS = new Set([
@@ -93,7 +129,16 @@ export function parseMount(text: string): Mount {
     const mode = take("tmpfs-mode");
     const extra = [...(size ? [`size=${size}`] : []), ...(mode ? [`mode=${mode}`] : []), ...options];
     mount = tmpfsMount(what, destination, extra);
-  } else throw invalid(`${what}: type "${type}" is not there yet`, "bind and tmpfs are");
+  } else if (type === "volume") {
+    const words = [
+      ...options,
+      ...(truthy(take("volume-nocopy")) ? ["nocopy"] : []),
+      ...(truthy(take("idmap") ?? "true") ? [] : ["noidmap"]),
+    ];
+    const driver = take("volume-driver") ?? "local";
+    if (driver !== "local") throw invalid(`${what}: there are no drivers of volumes: "${driver}"`, "local is the one");
+    mount = volumeMount(what, source || undefined, destination, words);
+  } else throw invalid(`${what}: type "${type}" is not there yet`, "bind, volume and tmpfs are");
   const [unknown] = fields.keys();
   if (unknown !== undefined) throw invalid(`${what}: unknown field "${unknown}"`);
   return mount;

@@ -23,6 +23,10 @@ export interface RunOptions {
   readOnly: boolean;
   /** "/host:/container[:options]" */
   volumes: string[];
+  /** Containers whose volumes are mounted too: "NAME[:ro]". */
+  volumesFrom: string[];
+  /** What the image's volumes become: "anonymous", "tmpfs", "ignore". */
+  imageVolume?: string | undefined;
   /** "type=bind,source=…,target=…" */
   mounts: string[];
   /** "/path[:options]" */
@@ -109,6 +113,7 @@ export const DEFAULT_RUN: RunOptions = {
   env: [],
   readOnly: false,
   volumes: [],
+  volumesFrom: [],
   mounts: [],
   tmpfs: [],
   capAdd: [],

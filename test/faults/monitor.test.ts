@@ -16,7 +16,7 @@ const STEP = 10;
 const VARIANTS: readonly [string, ...Parameters<typeof subject>][] = [
   ["-it --init", { tty: true, interactive: true, init: true }],
   ["-d -i", { detach: true, interactive: true, userns: "host" }],
-  ["in the foreground", { logDriver: "local" }],
+  ["in the foreground", { logDriver: "local", volumes: ["/own"] }],
 ];
 
 /** All of the command and of the monitor's service, and every few of the rest. */

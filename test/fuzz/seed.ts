@@ -74,6 +74,8 @@ function run(changes: Partial<RunOptions>, host: HostFacts): Plan {
     joins: NO_JOINS,
     rlimits: [],
     held: ~0n,
+    volumesAt: "/var/lib/vitrine/volumes",
+    volumes: {},
   };
   const scratch = `/var/lib/vitrine/containers/${ID}`;
   const input: RunInput = {

@@ -75,7 +75,7 @@ for (const flags of [
   ["--memory", "128m", "--cpus", "1"],
   ["--userns", "host", "--memory", "128m", "--network", "host"],
   ["--network", "ns:/proc/self/ns/net", "--ipc", "ns:/proc/self/ns/ipc"],
-  ["--read-only", "--cap-add", "NET_RAW", "--tmpfs", "/x", "-v", "/usr:/u:ro"],
+  ["--read-only", "--cap-add", "NET_RAW", "--tmpfs", "/x", "-v", "/usr:/u:ro", "-v", "/own", "-v", "named:/named"],
   ["-it"],
   ["-d", "-i"],
 ])

@@ -61,6 +61,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   "system info": { load: () => import("./systeminfo.ts") },
   "system df": { load: () => import("./systemdf.ts") },
   "system prune": { load: () => import("./systemprune.ts") },
+  "volume create": { load: () => import("./volumecreate.ts") },
+  "volume inspect": { load: () => import("./volumeinspect.ts") },
+  "volume ls": { load: () => import("./volumels.ts") },
+  "volume prune": { load: () => import("./volumeprune.ts") },
+  "volume rm": { load: () => import("./volumerm.ts") },
   "registry serve": { load: () => import("./registryserve.ts") },
   "registry gc": { load: () => import("./registrygc.ts") },
   ended: { internal: true, load: () => import("./ended.ts") },
@@ -73,11 +78,14 @@ export const GROUPS: Readonly<Record<string, string>> = {
   image: "Images: list, look at, remove",
   registry: "A registry of one's own",
   system: "What the store holds",
+  volume: "Volumes: directories that outlive containers",
 };
 
 /** Other names of commands, as docker's users know them. */
 export const ALIASES: Readonly<Record<string, string>> = {
   "system events": "events",
+  "volume list": "volume ls",
+  "volume remove": "volume rm",
   "container run": "run",
   "container create": "create",
   "container start": "start",

@@ -37,7 +37,7 @@ export const command: Command = {
     let status = 0;
     for (const name of invocation.args) {
       try {
-        await removeContainer(engine, name, force);
+        await removeContainer(engine, name, force, truth(invocation, "volumes"));
         printOut(`${name}\n`);
       } catch (error) {
         complain(error, false);

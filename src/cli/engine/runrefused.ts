@@ -122,11 +122,7 @@ export const REFUSED: readonly RefusedFlag[] = [
     ["dns-opt", OWN_RESOLVER],
     ["dns-search", OWN_RESOLVER],
   ]),
-  ...later("named volumes", [
-    ["image-volume", "--tmpfs DIR or -v SRC:DIR for every such directory", { same: ["ignore"] }],
-    ["volumes-from", "repeat the -v of the other container"],
-    ["secret", "-v FILE:/run/secrets/NAME:ro"],
-  ]),
+  ...later("secrets", [["secret", "-v FILE:/run/secrets/NAME:ro"]]),
   ...later("limits of disks (blkio and io controllers)", [
     ["blkio-weight", "ionice(1) before vitrine: its class is handed on", { same: ["0"] }],
     ["blkio-weight-device", "ionice(1) before vitrine: its class is handed on"],
