@@ -336,7 +336,7 @@ static u64 put_changed(u8 *to, struct parts *p)
 	if (what == 0)
 		p->e.kind = (u8)below(ENTRY_KINDS + 1);
 	if (what == 1)
-		p->e.flags = (u8)below(4);
+		p->e.flags = (u8)below(8);
 	if (what == 2)
 		p->e.mode = below(2) ? below(0200000) : 06777;
 	if (what == 3)
