@@ -300,6 +300,8 @@ describe("refused", () => {
     [[], 1, "takes a container and a command"],
     [["x"], 1, "takes a container and a command"],
     [["--nope", "x", "true"], 125, "unknown flag --nope"],
+    [["--latest", "true"], 125, "--latest: which container is meant is always said"],
+    [["--preserve-fds", "2", "x", "true"], 125, "no other descriptor"],
     [["--detach-keys", "ctrl-", "x", "true"], 1, "is no key"],
   ])("%j", (args, status, stderr) => {
     expect(exec(...args)).toEqual({ status, stdout: "", stderr: expect.stringContaining(stderr) });

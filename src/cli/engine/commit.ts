@@ -22,6 +22,10 @@ export const command: Command = {
     { name: "pause", short: "p", kind: "bool", help: "hold the container meanwhile; true if not given" },
     { name: "no-pause", kind: "bool", help: "do not" },
   ],
+  refused: {
+    load: async () => (await import("./insiderefused.ts")).REFUSED.commit ?? [],
+    told: "docs/guide/inside.md",
+  },
   async run(invocation) {
     const [container, name, more] = invocation.args;
     try {

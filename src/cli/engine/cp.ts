@@ -19,6 +19,10 @@ export const command: Command = {
     { name: "follow-link", short: "L", kind: "bool", help: "follow a link that is named" },
     { name: "quiet", short: "q", kind: "bool", help: "say nothing of what was copied" },
   ],
+  refused: {
+    load: async () => (await import("./insiderefused.ts")).REFUSED.cp ?? [],
+    told: "docs/guide/inside.md",
+  },
   async run(invocation) {
     const [source = "", target = "", ...more] = invocation.args;
     try {

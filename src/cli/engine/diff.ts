@@ -9,6 +9,10 @@ export const command: Command = {
   usage: "vitrine diff CONTAINER",
   summary: "Show what a container has added (A), changed (C) and removed (D)",
   flags: [],
+  refused: {
+    load: async () => (await import("./insiderefused.ts")).REFUSED.diff ?? [],
+    told: "docs/guide/inside.md",
+  },
   async run({ paths, args }) {
     try {
       const changes = await changesOf(await openEngine(paths), oneContainer(args, "diff"));

@@ -22,6 +22,10 @@ export const command: Command = {
     { name: "workdir", short: "w", kind: "string", value: "DIR", help: "working directory inside" },
     EXPLAIN_FLAG,
   ],
+  refused: {
+    load: async () => (await import("./insiderefused.ts")).REFUSED.exec ?? [],
+    told: "docs/guide/inside.md",
+  },
   async run(invocation) {
     const [name, ...command] = invocation.args;
     try {

@@ -40,6 +40,10 @@ export const command: Command = {
     { name: "no-stream", kind: "bool", help: "once, and not again and again" },
     { name: "no-trunc", kind: "bool", help: "whole ids" },
   ],
+  refused: {
+    load: async () => (await import("./insiderefused.ts")).REFUSED.stats ?? [],
+    told: "docs/guide/inside.md",
+  },
   async run(invocation) {
     try {
       const engine = await openEngine(invocation.paths);

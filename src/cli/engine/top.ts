@@ -10,6 +10,10 @@ export const command: Command = {
   summary: "Show the processes of a container",
   flags: [],
   stopAtArgument: true,
+  refused: {
+    load: async () => (await import("./insiderefused.ts")).REFUSED.top ?? [],
+    told: "docs/guide/inside.md",
+  },
   async run({ paths, args }) {
     const [name, ...options] = args;
     try {
