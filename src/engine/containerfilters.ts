@@ -5,6 +5,7 @@ import { lookUpImage } from "../image/images.ts";
 import { labelsOf, mountsOf, STATES, stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
 import { pick } from "./find.ts";
+import { healthOf } from "./healthnotes.ts";
 import { hasLabel } from "./imagefilters.ts";
 import type { Listed } from "./ps.ts";
 
@@ -93,7 +94,7 @@ function testOf(engine: Engine, name: Name, value: string, everything: readonly 
       return () => false; // no port is published: there are no networks for it
     case "health":
       if (!["starting", "healthy", "unhealthy", "none"].includes(value)) throw wrong("is no state of health");
-      return () => value === "none";
+      return ({ container }) => (healthOf(engine, container)?.status ?? "none") === value;
     case "is-task":
       if (!/^(true|false|1|0)$/i.test(value)) throw wrong("neither true nor false");
       return () => /^(false|0)$/i.test(value); // there is no swarm

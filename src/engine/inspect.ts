@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { containerDirectory } from "../container/paths.ts";
 import type { ContainerRecord } from "../container/record.ts";
-import { holderOf, type Run } from "../container/runs.ts";
+import type { Run } from "../container/runs.ts";
 import { readConfig } from "../container/store.ts";
 import { readImage } from "../image/images.ts";
 import type { Config } from "../spec/config.ts";
@@ -10,8 +10,9 @@ import { labelsOf, mountsOf, stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
 import { writtenBy } from "./diskusage.ts";
 import { pick } from "./find.ts";
+import { healthOf } from "./healthnotes.ts";
 import { hostConfig } from "./hostconfig.ts";
-import { childOf } from "./joins.ts";
+import { pidOf } from "./live.ts";
 import { type Listed, listAll } from "./ps.ts";
 
 const NEVER = "0001-01-01T00:00:00Z";
@@ -35,7 +36,7 @@ export async function inspectContainer(
     Created: timeOf(container.created),
     Path: path,
     Args: args,
-    State: state(listed),
+    State: state(engine, listed),
     Image: imageId === undefined ? image : `sha256:${imageId}`,
     ResolvConfPath: "",
     HostnamePath: "",
@@ -66,7 +67,7 @@ export async function inspectContainer(
   };
 }
 
-function state(listed: Listed) {
+function state(engine: Engine, listed: Listed) {
   const { container, run, record } = listed;
   const is = stateOf(listed);
   const result = {
@@ -82,11 +83,19 @@ function state(listed: Listed) {
     StartedAt: timeOf(container.started),
     FinishedAt: timeOf(container.finished),
   };
-  return Object.defineProperty(result, "Health", { value: undefined }); // {{if .State.Health}} is asked of every container
+  const health = healthOf(engine, container);
+  if (!health) return Object.defineProperty(result, "Health", { value: undefined }); // {{if .State.Health}} is asked of every container
+  const log = health.log.map(({ start, end, exitCode, output }) => ({
+    Start: timeOf(start),
+    End: timeOf(end),
+    ExitCode: exitCode,
+    Output: output,
+  }));
+  return { ...result, Health: { Status: health.status, FailingStreak: health.streak, Log: log } };
 }
 
 function firstProcess(run: Run | undefined): number {
-  return (run && childOf(holderOf(run).pid)) ?? 0;
+  return (run && pidOf(run)) ?? 0;
 }
 
 /** The file that is being written; "" if there is none. */

@@ -1,8 +1,8 @@
 /** "container:NAME" and "ns:FILE": which namespaces those are, and whose ids are in there. */
-import { readFileSync, statfsSync, statSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
 import { readRunRecord } from "../container/journal.ts";
 import { carryOut } from "../container/plans.ts";
-import { holderOf, isAlive, listRuns } from "../container/runs.ts";
+import { isAlive, listRuns } from "../container/runs.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import { NSFS_MAGIC } from "../linux/constants.ts";
 import { NAMESPACE_FILES } from "../linux/namespacefiles.ts";
@@ -12,6 +12,7 @@ import { CHOICES, type Joins } from "../spec/joins.ts";
 import type { RunOptions } from "../spec/options.ts";
 import type { Engine } from "./context.ts";
 import { findContainer } from "./find.ts";
+import { pidOf } from "./live.ts";
 
 interface Target {
   readonly label: string;
@@ -79,25 +80,13 @@ async function containerTarget(engine: Engine, nameOrId: string): Promise<Target
   if (!run || !isAlive(run))
     throw new VitrineError("CONFLICT", `container ${name} is not running, and has no namespaces to join`);
   const config = readRunRecord(run.directory)?.input.config;
-  const pid = childOf(holderOf(run).pid);
+  const pid = pidOf(run);
   if (!config || pid === undefined)
     throw new VitrineError("CONFLICT", `container ${name} is only just starting, or ending`, { hint: "try again" });
   return {
     label: name,
     file: (type) => (hasNamespace(config, type) ? `/proc/${pid}/ns/${NAMESPACE_FILES[type]}` : "host"),
   };
-}
-
-/** The container's first process is the stage's only child; before it is the program, it is not looked at. */
-export function childOf(stage: number): number | undefined {
-  try {
-    const [pid, ...more] = readFileSync(`/proc/${stage}/task/${stage}/children`, "latin1").split(" ").filter(Boolean);
-    const itself = readFileSync(`/proc/${stage}/cmdline`, "latin1");
-    if (!pid || more.length > 0 || readFileSync(`/proc/${pid}/cmdline`, "latin1") === itself) return undefined;
-    return Number(pid);
-  } catch {
-    return undefined;
-  }
 }
 
 function inodeOf(file: string): number {

@@ -55,6 +55,15 @@ export function readLive(run: Run): Live | undefined {
   }
 }
 
+/** Of its first process; undefined if there is none yet, or any more. */
+export function pidOf(run: Run): number | undefined {
+  try {
+    return processOf(holderOf(run).pid)?.pid;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whoever holds a container has its first process's pidfd, in a place that is known (src/plan/life.ts, letGo). */
 function processOf(holder: number): { pid: number; inode: number } | undefined {
   const text = readFileSync(`/proc/${holder}/fdinfo/${KEPT_PIDFD}`, "latin1");

@@ -18,6 +18,7 @@ import {
 import { MONITOR } from "../plan/monitor.ts";
 import { runStage } from "../stage/execute.ts";
 import type { Engine } from "./context.ts";
+import { sweepHealth } from "./healthnotes.ts";
 import { removeFiles } from "./remove.ts";
 
 /** What a shell gives for SIGKILL: nobody is left who could tell how the container ended. */
@@ -110,6 +111,7 @@ export function sweep(engine: Engine): void {
     else if (record.name !== name && nameOwner(engine.paths, record.name) === owner)
       releaseName(engine.paths, name, owner); // a rename that was killed
   }
+  sweepHealth(engine, (id) => ids.includes(id) || running.has(id));
   for (const id of ids) {
     if (running.has(id)) continue;
     const record = readRecord(engine.paths, id);

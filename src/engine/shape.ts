@@ -14,6 +14,7 @@ import { keptFilter } from "../plan/seccomp.ts";
 import type { Mount, Resources } from "../spec/config.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../spec/detachkeys.ts";
 import { generateConfig } from "../spec/generate.ts";
+import { healthCheckOf, nextLook, STARTING } from "../spec/health.ts";
 import { asksForLog, logChoice } from "../spec/logs.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { timeoutOf } from "../spec/process.ts";
@@ -45,6 +46,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
   const config = generateConfig(options, from, facts);
   config.linux.resources = possible(config.linux.resources, options, engine);
   const directory = containerDirectory(paths, id);
+  const check = healthCheckOf(options, image.config.healthcheck);
   const root: RootSource = options.rwRootfs
     ? { kind: "directory", path: image.layers[0] ?? "" }
     : { kind: "overlay", layers: image.layers, scratch: directory, throwAway: !keep };
@@ -64,6 +66,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     ...(again ? { nextRecord: nextRecordFile(paths, id, tokenOf(identity)) } : {}),
     keep,
     anonymousVolumes: anonymousIn(config.mounts, volumesDirectory(paths), id),
+    ...(check ? { healthIn: nextLook(check, STARTING, 0) } : {}),
     ...(policyOf(options) === "no" ? {} : { mayRestart: true }),
     ...(request.restartsIn === undefined ? {} : { restartsIn: request.restartsIn }),
     tell: timeline || keep,
@@ -76,7 +79,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     raisedLimits: request.raisedLimits,
     softFiles: request.softFiles,
     timeoutMs: timeoutOf(options),
-    monitor: monitoringOf(options),
+    monitor: monitoringOf(options, check !== undefined),
     told: {
       file: eventsFile(paths),
       id,
@@ -103,11 +106,11 @@ function anonymousIn(mounts: readonly Mount[], volumes: string, id: string): str
  * A container that may go on without the command (-d, keys of -it), that stays when it has ended, or of which more is asked than its
  * parent alone can give. Else the command itself is the parent, and its streams are the container's.
  */
-function monitoringOf(options: RunOptions): Monitoring | undefined {
+function monitoringOf(options: RunOptions, checked: boolean): Monitoring | undefined {
   const { detach, detachKeys, interactive, tty, sigProxy, rm } = options;
   const { limits } = logChoice(options);
   const typed = parseDetachKeys(detachKeys ?? DEFAULT_DETACH_KEYS);
-  if (rm && !detach && !(tty && interactive) && sigProxy && !asksForLog(options)) return undefined;
+  if (rm && !checked && !detach && !(tty && interactive) && sigProxy && !asksForLog(options)) return undefined;
   const keys = !detach && tty && interactive ? typed : [];
   return { detached: detach, input: interactive, keys, signals: sigProxy, log: limits };
 }

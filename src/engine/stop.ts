@@ -122,6 +122,12 @@ function stopSignal(found: Running): number {
   return signalNumber(annotation(found, "org.opencontainers.image.stopSignal") ?? "") ?? SIGTERM;
 }
 
+/** To its first process, as if it came from within. */
+export async function signalFirst(engine: Engine, id: string, number: number): Promise<void> {
+  const found = await runningById(engine, id);
+  if (found && !isWaiting(found)) await tell(engine, found, number);
+}
+
 /** Returns the name as it was given. Signals that end it are told to its restart policy. @throws CONFLICT if it does not run */
 export async function killContainer(engine: Engine, nameOrId: string, number: number): Promise<string> {
   const found = await needRunning(engine, nameOrId);

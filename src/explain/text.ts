@@ -10,6 +10,7 @@ const WHERE: Readonly<Record<Where, string>> = {
   mounter: "in a process that mounts",
   holder: "in a process that holds a namespace",
   unpacker: "in a process of its own",
+  checker: "in the process that waits for the next health check",
   container: "in the container's process",
 };
 

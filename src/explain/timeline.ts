@@ -34,6 +34,7 @@ export function stepTimes(layout: Layout, report: Report): StepTime[] {
     mounter: 0n,
     holder: 0n,
     unpacker: 0n,
+    checker: 0n,
     container: 0n,
   };
   for (let i = 0; i < layout.runCount; i++) {
@@ -78,6 +79,7 @@ const WHO: Readonly<Record<Where, string>> = {
   mounter: "mounter",
   holder: "holder ",
   unpacker: "tree   ",
+  checker: "checker",
   container: "inside ",
 };
 

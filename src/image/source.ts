@@ -31,6 +31,7 @@ function runConfig({
   Labels,
   StopSignal,
   Volumes,
+  Healthcheck,
 }: ContainerDefaults): ImageConfig {
   return {
     command: Cmd ?? [],
@@ -41,5 +42,6 @@ function runConfig({
     ...(Labels && { labels: Labels }),
     ...(StopSignal !== undefined && { stopSignal: StopSignal }),
     ...(Volumes && Volumes.length > 0 && { volumes: Volumes }),
+    ...(Healthcheck && { healthcheck: Healthcheck }),
   };
 }

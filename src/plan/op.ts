@@ -38,6 +38,11 @@ export function unpacking(told: Told, does: readonly Instruction[]): Op {
   return { ...told, where: "unpacker", does };
 }
 
+/** An op of the process that waits for the next health check. */
+export function byChecker(told: Told, does: readonly Instruction[]): Op {
+  return { ...told, where: "checker", does };
+}
+
 /** An op of the command that was called, where a monitor holds the container. */
 export function byCaller(told: Told, does: readonly Instruction[]): Op {
   return { ...told, where: "caller", does };

@@ -38,9 +38,19 @@ export interface Undo {
  * namespaces are joined, the process that enters them, makes that child, and ends. "guardian": waits to give the
  * caller's terminal its mode back. "mounter": before Linux 6.13, makes the overlay in a mount namespace of its own, and ends.
  * "holder": is in a new user namespace until its maps are written, and ends. "unpacker": writes or reads a tree of files, which is
- * its root, and ends. "caller": where a monitor holds the container ("host" is then the monitor), the command that was called.
+ * its root, and ends. "checker": beside a container with a health check, waits until
+ * it is time for one. "caller": where a monitor holds the container ("host" is then the monitor), the command that was called.
  */
-export type Where = "host" | "caller" | "container" | "joiner" | "guardian" | "mounter" | "holder" | "unpacker";
+export type Where =
+  | "host"
+  | "caller"
+  | "container"
+  | "joiner"
+  | "guardian"
+  | "mounter"
+  | "holder"
+  | "unpacker"
+  | "checker";
 
 export type Phase =
   | "Fetch"

@@ -53,6 +53,7 @@ const CASES: readonly Case[] = [
   },
   { file: "layers-by-name", options: {}, facts: OLDER },
   { file: "terminal", options: { tty: true, interactive: true }, facts: HYBRID, user: BOB, monitored: true },
+  { file: "health-check", options: { detach: true, healthCmd: "true" }, facts: HYBRID, monitored: true },
   { file: "detached", options: { detach: true, interactive: true }, facts: V2_ONLY, monitored: true },
   {
     file: "read-only-binds",
@@ -196,7 +197,7 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
           ? ["container"]
           : outer.includes(op)
             ? [op === plan.restart || !one.monitored ? "host" : "caller"]
-            : ["joiner", "guardian", "mounter", ...(one.monitored ? ["host"] : [])],
+            : ["joiner", "guardian", "mounter", ...(one.monitored ? ["host", "checker"] : [])],
       ).toContain(op.where);
   });
 

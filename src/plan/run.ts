@@ -7,6 +7,7 @@ import { type CidFile, writeCidFile } from "./cidfile.ts";
 import { endClient, serveClient, wordsOf } from "./client.ts";
 import { type ContainerInput, planContainer } from "./container.ts";
 import { type Told, tellEvents } from "./events.ts";
+import { cloneChecker } from "./health.ts";
 import { awaits, sys } from "./instructions.ts";
 import { afterFailure, end, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
 import { raiseSoftFiles } from "./limits.ts";
@@ -57,6 +58,8 @@ export interface RunInput extends ContainerInput {
   readonly timeoutMs: number;
   /** A file that its id is written to. */
   readonly cidfile?: string | undefined;
+  /** Its health is looked at: for the first time after so many milliseconds. Only with a monitor. */
+  readonly healthIn?: number | undefined;
   /** A restart by its policy: so many milliseconds from now. */
   readonly restartsIn?: number | undefined;
   /** Its monitor goes on as the next run when it has ended: its exit status is then not its own. */
@@ -275,8 +278,20 @@ function heldByMonitor(
   const last = [...leaveGroups(facts), ...withGone(input, end(place, status, { tell: input.tell }, MONITOR_FILES))];
   return {
     kept,
-    ops: [programRuns(), ...tellStart(input), ...ops, ...tellEnd(input, status), ...last],
+    ops: [
+      programRuns(),
+      ...tellStart(input),
+      ...withChecker(input, facts, kept.pidfd, ops),
+      ...tellEnd(input, status),
+      ...last,
+    ],
     alone,
     sections,
   };
+}
+
+/** Before the monitor's service, the last op of `ops`; when nothing of the command is needed any more. */
+function withChecker({ place, healthIn }: RunInput, facts: HostFacts, pidfd: Instruction, ops: readonly Op[]): Op[] {
+  if (healthIn === undefined) return [...ops];
+  return [...ops.slice(0, -1), cloneChecker(place, pidfd, healthIn, leaveGroups(facts)), ...ops.slice(-1)];
 }

@@ -4,6 +4,7 @@ import type { HostFacts } from "../linux/facts.ts";
 import { chooseCapabilities } from "./capabilities.ts";
 import type { Config, Mount, Namespace, NamespaceType, Rlimit } from "./config.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "./coveredpaths.ts";
+import type { Healthcheck } from "./image.ts";
 import { CHOICES, type Joins } from "./joins.ts";
 import { LOG_DETAILS, logChoice, detailsOf as logDetails } from "./logs.ts";
 import { imageVolume, parseDevice, parseMount, parseTmpfs, parseVolume } from "./mount.ts";
@@ -53,6 +54,7 @@ export interface ImageConfig {
   readonly stopSignal?: string;
   /** Directories that are volumes. */
   readonly volumes?: readonly string[];
+  readonly healthcheck?: Healthcheck;
 }
 
 /** Ids in each container's user namespace. */

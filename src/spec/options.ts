@@ -60,6 +60,18 @@ export interface RunOptions {
   stopSignal?: string | undefined;
   /** Seconds. */
   stopTimeout?: string | undefined;
+  /** A line for the shell inside, or "none". */
+  healthCmd?: string | undefined;
+  /** "30s" */
+  healthInterval?: string | undefined;
+  healthTimeout?: string | undefined;
+  healthStartPeriod?: string | undefined;
+  healthStartInterval?: string | undefined;
+  healthRetries?: string | undefined;
+  /** "none", "kill", "restart", "stop". */
+  healthOnFailure?: string | undefined;
+  /** Not that of the image either. */
+  noHealthcheck?: boolean | undefined;
   /** "no", "on-failure[:N]", "always", "unless-stopped". */
   restart?: string | undefined;
   /** Seconds. */

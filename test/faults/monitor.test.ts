@@ -15,6 +15,7 @@ const STEP = 10;
 
 const VARIANTS: readonly [string, ...Parameters<typeof subject>][] = [
   ["-it --init", { tty: true, interactive: true, init: true }],
+  ["-d --health-cmd", { detach: true, healthCmd: "true", healthInterval: "10ms" }],
   ["-d -i", { detach: true, interactive: true, userns: "host" }],
   ["in the foreground", { logDriver: "local", volumes: ["/own"] }],
 ];

@@ -68,6 +68,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   "volume rm": { load: () => import("./volumerm.ts") },
   "registry serve": { load: () => import("./registryserve.ts") },
   "registry gc": { load: () => import("./registrygc.ts") },
+  health: { internal: true, load: () => import("./health.ts") },
   ended: { internal: true, load: () => import("./ended.ts") },
   failed: { internal: true, load: () => import("./failed.ts") },
 };

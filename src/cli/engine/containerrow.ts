@@ -4,8 +4,10 @@ import { readConfig } from "../../container/store.ts";
 import { labelsOf, mountsOf, stateOf } from "../../engine/containerstate.ts";
 import type { Engine } from "../../engine/context.ts";
 import { writtenBy } from "../../engine/diskusage.ts";
+import { healthOf } from "../../engine/healthnotes.ts";
 import type { Listed } from "../../engine/ps.ts";
 import { readImage } from "../../image/images.ts";
+import type { Health } from "../../spec/health.ts";
 import { ago } from "../ago.ts";
 import { decimalSize } from "../decimal.ts";
 
@@ -55,7 +57,7 @@ export function rowOf(engine: Engine, listed: Listed, { whole, size, now }: Mann
     RunningFor: `${ago(now - container.created)} ago`,
     Size: size ? sizeOf(engine, container) : "0B",
     State: stateOf(listed) as string,
-    Status: statusOf(listed, now),
+    Status: statusOf(listed, now, healthOf(engine, container)?.status),
   };
   const label = (name: unknown) => labels[String(name)] ?? "";
   return Object.defineProperty(row, "Label", { value: label }) as typeof row; // {{.Label "name"}}, in no JSON
@@ -70,7 +72,8 @@ function commandOf({ command }: ContainerRecord, whole: boolean): string {
   return JSON.stringify(whole || all.length <= 20 ? all : `${all.slice(0, 19)}…`);
 }
 
-export function statusOf(listed: Listed, now: number): string {
+/** @param health undefined: it is not checked */
+export function statusOf(listed: Listed, now: number, health?: Health["status"]): string {
   const { exitCode = 0, finished, created, started } = listed.container;
   const ended = `(${exitCode}) ${ago(now - (finished ?? created))} ago`;
   const up = `Up ${ago(now - (started ?? created))}`;
@@ -78,7 +81,7 @@ export function statusOf(listed: Listed, now: number): string {
     case "created":
       return "Created";
     case "running":
-      return up;
+      return health ? `${up} (${health === "starting" ? "health: starting" : health})` : up;
     case "paused":
       return `${up} (Paused)`;
     case "restarting":

@@ -23,7 +23,7 @@ export const command: Command = {
       short: "f",
       kind: "list",
       value: "NAME=VALUE",
-      help: "id= name= label= status= exited= ancestor= before= since= volume= network=",
+      help: "id= name= label= status= health= exited= ancestor= before= since= volume= network=",
     },
     { name: "format", kind: "string", value: "FORMAT", help: "table, json, or a template: {{.Names}}" },
     { name: "json", kind: "bool", help: "as JSON, with all that is noted" },
