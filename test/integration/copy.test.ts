@@ -245,6 +245,7 @@ describe.each(ALL)("out of a container (%s)", (name) => {
     expect(cp(`${name}:/vol/deep/kept`, at)).toEqual(done);
     expect(cp(`${name}:/vol`, `${at}/vol`)).toEqual(done);
     expect(readFileSync(`${at}/vol/deep/kept`, "latin1")).toBe("kept");
+    expect(listed(name, "/vol")[0]).toBe("drwxr-xr-x 0/0 vol/");
     expect(listed(name, "/d").filter((line) => line.includes("ro/"))).toEqual([
       "drwxr-xr-x 0/0 d/ro/",
       "drwxr-xr-x 0/0 d/ro/",

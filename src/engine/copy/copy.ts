@@ -102,7 +102,7 @@ export function containerSubject(engine: Engine, container: string, source: stri
   if (source === "") throw new VitrineError("INVALID", `${side.told}: names no path`);
   const { own, followed, real } = look(engine, side, side.path);
   const seen = directory || follow ? followed : own;
-  const called = nameIn(side.path) === ".." ? "" : nameIn(side.path);
+  const called = nameIn(source) === ".." ? "" : nameIn(source); // the path may be one within a volume
   if (!seen) throw new VitrineError("NOT_FOUND", `${side.told}: there is no such file in the container`);
   if (directory && seen.kind !== "directory") throw new VitrineError("INVALID", `${side.told}: not a directory`);
   if (seen.kind === "directory") {
