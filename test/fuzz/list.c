@@ -309,6 +309,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, u64 size)
 	char *path = malloc(room);
 	u64 a[6] = { ROOT, OUT, ANSWERS, (u64)path, room };
 
+	if (size && data[size - 1] & 1) // one entry by its name
+		a[5] = (u64)"only";
+	if (size && data[size - 1] & 2) // no data
+		a[2] = (u64)-1;
 	answers = data;
 	answers_left = size;
 	calls = used = skip = 0;
