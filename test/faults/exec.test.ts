@@ -1,5 +1,7 @@
 /** `exec`: each instruction of its plan fails once, and is where its command is killed once; the container goes on as before. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { openEngine } from "../../src/engine/context.ts";
 import { type ExecOptions, prepareExec } from "../../src/engine/exec.ts";
 import type { Layout } from "../../src/stage/encode.ts";
@@ -82,3 +84,36 @@ for (const [what, options] of VARIANTS)
     expect(hit).toBeGreaterThan(count / 2);
     expect(vitrine(["exec", name, "echo", "well"]).stdout).toBe("well\n");
   });
+
+test("killed at 200 moments by chance: after one command nothing is left but the container", async () => {
+  const before = snapshot();
+  const ways = [[], ["-i"], ["-t"], ["-it"]];
+  let killed = 0;
+  for (let i = 0; i < 200; i++) {
+    const child = spawn(BINARY, ["exec", ...(ways[i % ways.length] ?? []), name, "sh", "-c", "sleep 100 & sleep 100"], {
+      env: { PATH: process.env.PATH ?? "", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE },
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    const exited = new Promise((resolve) => child.on("exit", resolve));
+    await Bun.sleep(Math.random() * 30);
+    if (child.kill("SIGKILL")) killed++;
+    await exited;
+  }
+  expect(killed).toBeGreaterThan(150);
+  vitrine(["ps"]);
+  let left: string[] = [];
+  await until(
+    () => {
+      left = difference(before, snapshot());
+      return left.length === 0;
+    },
+    "nothing to be left",
+    5000,
+  ).catch(() => expect(left).toEqual([]));
+  // Where nothing can kill a group, what a killed process has started goes on.
+  if (existsSync("/sys/fs/cgroup/unified") || existsSync("/sys/fs/cgroup/cgroup.controllers"))
+    expect(
+      vitrine(["exec", name, "sh", "-c", "grep -l '^State:.[^Z]' /proc/[0-9]*/status"]).stdout.trim().split("\n")
+        .length,
+    ).toBeLessThan(4); // 1, sh, grep; nobody reaps the others
+});
