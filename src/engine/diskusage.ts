@@ -1,5 +1,4 @@
 /** What lies below ROOT, by kind, and how much of it could go. */
-import { closeSync, constants, lstatSync, openSync, readdirSync } from "node:fs";
 import { containerDirectory, type Paths } from "../container/paths.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { type ImageRecord, listImages } from "../image/images.ts";
@@ -9,6 +8,10 @@ import { imageUsers } from "./imageusers.ts";
 import { type CacheUse, cacheUse } from "./packagecache.ts";
 import { listContainers } from "./ps.ts";
 import { blobsSize } from "./storesize.ts";
+import { treeSize } from "./treesize.ts";
+import { listVolumes } from "./volumes.ts";
+import type { Volume } from "./volumestore.ts";
+import { usersOfVolumes } from "./volumeusers.ts";
 
 export interface ImageUsage {
   readonly image: ImageRecord;
@@ -25,12 +28,21 @@ export interface ContainerUsage {
   readonly size: number;
 }
 
+export interface VolumeUsage {
+  readonly volume: Volume;
+  /** Bytes of its files; 0 if it lies elsewhere. */
+  readonly size: number;
+  /** Containers that have it. */
+  readonly users: number;
+}
+
 export interface DiskUsage {
   readonly images: readonly ImageUsage[];
   /** Bytes of all layers of images, each once; and of those no container needs. */
   readonly layers: number;
   readonly reclaimable: number;
   readonly containers: readonly ContainerUsage[];
+  readonly volumes: readonly VolumeUsage[];
   /** Bytes of what came from registries, as it came: kept so that it can be handed on unchanged. */
   readonly blobs: number;
   /** Packages of distributions, for the next bootstrap. */
@@ -72,36 +84,30 @@ export async function diskUsage(engine: Engine): Promise<DiskUsage> {
       container,
       size: writtenBy(paths, container.id),
     })),
+    volumes: await volumeUsage(engine),
     blobs: blobsSize(paths),
     packages: cacheUse(engine),
   };
 }
 
-/** Bytes. */
-export function writtenBy(paths: Paths, id: string): number {
+async function volumeUsage(engine: Engine): Promise<VolumeUsage[]> {
+  const users = await usersOfVolumes(engine);
+  return listVolumes(engine).map((volume) => ({
+    volume,
+    size: volume.options.device === undefined ? sizeOf(volume.mountpoint) : 0,
+    users: users.get(volume.mountpoint)?.length ?? 0,
+  }));
+}
+
+function sizeOf(directory: string): number {
   try {
-    return treeSize(`${containerDirectory(paths, id)}/upper`);
+    return treeSize(directory);
   } catch {
-    return 0; // it ended while we looked
+    return 0; // it was removed while we looked
   }
 }
 
-/** Bytes of the files in it. A container may change it meanwhile: links are not followed, whatever stands there now. */
-export function treeSize(path: string): number {
-  const handle = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  try {
-    const here = `/proc/self/fd/${handle}`;
-    let size = 0;
-    for (const entry of readdirSync(here, { withFileTypes: true }))
-      try {
-        const inner = `${here}/${entry.name}`;
-        if (entry.isDirectory()) size += treeSize(inner);
-        else if (entry.isFile()) size += lstatSync(inner).size;
-      } catch {
-        // Gone, or something else now.
-      }
-    return size;
-  } finally {
-    closeSync(handle);
-  }
+/** Bytes. */
+export function writtenBy(paths: Paths, id: string): number {
+  return sizeOf(`${containerDirectory(paths, id)}/upper`);
 }

@@ -8,6 +8,7 @@ import { invalid, VitrineError } from "../errors.ts";
 import { planVolumeRemoval } from "../plan/volumes.ts";
 import { checkVolumeName } from "../spec/volume.ts";
 import type { Engine } from "./context.ts";
+import { treeSize } from "./treesize.ts";
 import { makeVolume, readVolume, type Volume } from "./volumestore.ts";
 import { usersOfVolumes } from "./volumeusers.ts";
 
@@ -110,7 +111,6 @@ export async function pruneVolumes(
   all: boolean,
   wanted: (volume: Volume) => boolean,
 ): Promise<PrunedVolumes> {
-  const { treeSize } = await import("./diskusage.ts");
   const users = await usersOfVolumes(engine);
   const names: string[] = [];
   let reclaimed = 0;

@@ -262,6 +262,22 @@ describe("volume", () => {
     );
   });
 
+  test("system df tells of them, system prune --volumes takes those without a name", () => {
+    const [name, user] = [newName(), newName("c")];
+    expect(
+      run(["--name", user, "-v", `${name}:/v:nocopy`, "-v", "/data"], "head -c 5000 /dev/zero > /v/x").status,
+    ).toBe(0);
+    const rows = () => ok(["system", "df", "--format", "{{.Type}}: {{.TotalCount}} {{.Active}} {{.Size}}"]).split("\n");
+    expect(rows()).toContain("Local Volumes: 2 2 5.01kB");
+    expect(ok(["system", "df", "-v"])).toMatch(new RegExp(`^${name} +1 +5kB$`, "m"));
+    expect(ok(["system", "prune", "-f"])).not.toContain("Volumes");
+    expect(rows()).toContain("Local Volumes: 2 0 5.01kB");
+    expect(ok(["system", "prune", "-f", "--volumes"])).toMatch(
+      /^Deleted Volumes:\n[0-9a-f]{64}-1\n\nTotal reclaimed space: 6B\n$/,
+    );
+    ok(["volume", "rm", name]);
+  });
+
   test("one that was killed leaves no volume of its own", () => {
     const before = volumes();
     const { stdout } = vitrine(["run", "-d", "--rm", "-v", "/data", "--rootfs", root, "sleep", "1000"]);

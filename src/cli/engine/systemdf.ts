@@ -12,7 +12,7 @@ const HEADS = { Type: "TYPE", TotalCount: "TOTAL", Active: "ACTIVE", Size: "SIZE
 
 export const command: Command = {
   usage: "vitrine system df [FLAGS]",
-  summary: "What images and containers take of the disk",
+  summary: "What images, containers and volumes take of the disk",
   flags: [
     { name: "verbose", short: "v", kind: "bool", help: "one by one" },
     { name: "format", kind: "string", value: "FORMAT", help: "table, json, or a template: {{.Type}} {{.Size}}" },
@@ -28,9 +28,11 @@ export const command: Command = {
   },
 };
 
-function summary({ images, layers, reclaimable, containers, blobs, packages }: DiskUsage) {
+function summary({ images, layers, reclaimable, containers, volumes, blobs, packages }: DiskUsage) {
   const running = containers.filter(({ container }) => container.status === "running");
   const written = sum(containers.map((c) => c.size));
+  const used = volumes.filter(({ users }) => users > 0);
+  const unused = volumes.filter(({ users }) => users === 0);
   const active = images.filter((image) => image.containers > 0).length;
   const row = (Type: string, total: number, used: number, size: number, free: number) => ({
     Type,
@@ -42,12 +44,13 @@ function summary({ images, layers, reclaimable, containers, blobs, packages }: D
   return [
     row("Images", images.length, active, layers, reclaimable),
     row("Containers", containers.length, running.length, written, written - sum(running.map((c) => c.size))),
+    row("Local Volumes", volumes.length, used.length, sum(volumes.map((v) => v.size)), sum(unused.map((v) => v.size))),
     row("Blobs", new Set(images.flatMap(({ image }) => image.layers.map((l) => l.digest))).size, 0, blobs, 0),
     ...(packages.files > 0 ? [row("Packages", packages.files, 0, packages.size, packages.size)] : []),
   ];
 }
 
-function inDetail({ images, containers }: DiskUsage, now: number): string {
+function inDetail({ images, containers, volumes }: DiskUsage, now: number): string {
   const head = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"];
   const rows = images.map(({ image, names, shared, unique, containers: users }) => {
     const name = names.find(({ reference }) => reference.tag !== undefined);
@@ -63,7 +66,9 @@ function inDetail({ images, containers }: DiskUsage, now: number): string {
     ...[c.id.slice(0, 12), c.image, JSON.stringify(c.command.join(" ")), decimalSize(size)],
     ...[`${ago(now - c.created)} ago`, c.status, c.name],
   ]);
-  return `Images space usage:\n\n${columns([head, ...rows])}\nContainers space usage:\n\n${columns([heads, ...lines])}`;
+  const links = volumes.map(({ volume, size, users }) => [volume.name, String(users), decimalSize(size)]);
+  const local = `Local Volumes space usage:\n\n${columns([["VOLUME NAME", "LINKS", "SIZE"], ...links])}`;
+  return `Images space usage:\n\n${columns([head, ...rows])}\nContainers space usage:\n\n${columns([heads, ...lines])}\n${local}`;
 }
 
 function sum(numbers: readonly number[]): number {
