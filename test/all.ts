@@ -18,6 +18,7 @@ const ALL: readonly Suite[] = [
   { name: "OCI runtime beside runc", command: [BUN, "test", "--timeout", "60000", "test/oci"] },
   { name: "attacks", command: [BUN, "test", "--timeout", "60000", "test/attacks"] },
   { name: "faults", command: [BUN, "test", "--timeout", "60000", "test/faults"] },
+  { name: "many at once", command: [BUN, "test", "--timeout", "600000", "test/crowd"] },
   {
     name: "integration with the sanitized stage",
     command: [
@@ -59,7 +60,7 @@ for (const suite of process.argv[2] === "check" ? CHECK : ALL) {
   const first = runSuite(suite);
   if (first.failed === 0)
     for (const line of first.output.split("\n"))
-      if (/^\(skip\)|^in the virtual machine|warning/.test(line)) console.log(line);
+      if (/^\(skip\)|^in the virtual machine|^figure: |warning/.test(line)) console.log(line);
   if (first.failed > 0) console.log(first.output);
   passed += first.passed;
   skipped += first.skipped;
