@@ -4,13 +4,14 @@ import { nameFile } from "../container/paths.ts";
 import { carryOut } from "../container/plans.ts";
 import { type RunShape, recordOf } from "../container/record.ts";
 import { claimRun, dropRun } from "../container/runs.ts";
-import { createContainer as writeContainer } from "../container/store.ts";
+import { nameOwner, createContainer as writeContainer } from "../container/store.ts";
 import { readTemplate, stampText } from "../container/template.ts";
 import { planCreation } from "../plan/creation.ts";
 import type { RunOptions } from "../spec/options.ts";
 import type { Engine } from "./context.ts";
 import { containerEvent } from "./events.ts";
 import { collect } from "./gc.ts";
+import { nameTaken } from "./nametaken.ts";
 import { planAnew } from "./planning.ts";
 import { removeFiles } from "./remove.ts";
 import { keyOf, resolveRequest } from "./request.ts";
@@ -49,8 +50,9 @@ export async function createContainer(
     containerEvent(engine, "create", record);
     return identity.id;
   } catch (error) {
+    const owner = nameOwner(paths, identity.name);
     removeFiles(engine, identity.id, identity.name);
-    throw error;
+    throw owner === undefined || owner === identity.id ? error : nameTaken(identity.name);
   } finally {
     dropRun(marker);
   }

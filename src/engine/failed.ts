@@ -9,9 +9,11 @@ import { dropRun, planFile } from "../container/runs.ts";
 import { dropNextRecord, writeRecord } from "../container/store.ts";
 import { dropTemplates } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
+import { ERRNO } from "../linux/errno.ts";
 import type { Engine } from "./context.ts";
 import { diagnose } from "./diagnose.ts";
 import { forgetFacts } from "./facts.ts";
+import { nameTaken } from "./nametaken.ts";
 import { notStarted, startedBy } from "./recover.ts";
 import { removeFiles } from "./remove.ts";
 
@@ -54,6 +56,8 @@ function errorOf(engine: Engine, { record, report, layout }: Journal, step: Fail
       "CONFLICT",
       `container ${record.identity.name} is being started by another command, or removed`,
     );
+  // Another command was quicker: each has seen that it is free.
+  if (step.op.object.startsWith("the name ") && step.errno === ERRNO.EEXIST) return nameTaken(record.identity.name);
   const left = report.left > 0 ? `; ${report.left} steps could not be undone` : "";
   const { code, hint } = diagnose(engine, record, step, report, layout);
   return new VitrineError(code, describeStep(step) + left, { hint });

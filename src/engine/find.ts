@@ -1,11 +1,25 @@
 import type { ContainerRecord } from "../container/record.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
-import { listContainers } from "./ps.ts";
+import { collect, collectOf } from "./gc.ts";
+import { lookUp } from "./lookup.ts";
+import { type Listed, listedOf } from "./ps.ts";
 
-/** A container by name, id, or the unambiguous beginning of an id. */
+/** A container by name, id, or the unambiguous beginning of an id; what a kill has left of it is undone first. */
 export async function findContainer(engine: Engine, nameOrId: string): Promise<ContainerRecord> {
-  return pick(await listContainers(engine, true), nameOrId, (container) => container);
+  return (await findListed(engine, nameOrId)).container;
+}
+
+/** The same with its run. @throws NOT_FOUND, INVALID */
+export async function findListed(engine: Engine, nameOrId: string): Promise<Listed> {
+  await collect(engine);
+  const { id } = lookUp(engine, nameOrId);
+  await collectOf(engine, id);
+  return listedOf(engine, id) ?? notFound(nameOrId);
+}
+
+function notFound(nameOrId: string): never {
+  throw new VitrineError("NOT_FOUND", `no container "${nameOrId}"`, { hint: "vitrine ps -a lists them" });
 }
 
 /** The same among those that are listed already. @throws NOT_FOUND, INVALID */
@@ -15,7 +29,7 @@ export function pick<T>(all: readonly T[], nameOrId: string, of: (item: T) => Co
   const found =
     exact.length > 0 ? exact : all.filter((item) => nameOrId.length > 0 && of(item).id.startsWith(nameOrId));
   const [first] = found;
-  if (!first) throw new VitrineError("NOT_FOUND", `no container "${nameOrId}"`, { hint: "vitrine ps -a lists them" });
+  if (!first) return notFound(nameOrId);
   if (found.length > 1)
     throw new VitrineError("INVALID", `"${nameOrId}" is the beginning of ${found.length} ids`, {
       hint: "write more of it",

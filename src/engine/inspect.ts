@@ -9,11 +9,11 @@ import type { Config } from "../spec/config.ts";
 import { labelsOf, mountsOf, stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
 import { writtenBy } from "./diskusage.ts";
-import { pick } from "./find.ts";
+import { findListed } from "./find.ts";
 import { healthOf } from "./healthnotes.ts";
 import { hostConfig } from "./hostconfig.ts";
 import { pidOf } from "./live.ts";
-import { type Listed, listAll } from "./ps.ts";
+import type { Listed } from "./ps.ts";
 
 const NEVER = "0001-01-01T00:00:00Z";
 
@@ -26,7 +26,7 @@ export async function inspectContainer(
   nameOrId: string,
   size = false,
 ): Promise<Record<string, unknown>> {
-  const listed = pick(await listAll(engine, true), nameOrId, ({ container }) => container);
+  const listed = await findListed(engine, nameOrId);
   const { container, record } = listed;
   const config = record?.input.config ?? readConfig(engine.paths, container.id);
   const [path = "", ...args] = container.command;

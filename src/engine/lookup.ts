@@ -13,7 +13,8 @@ export interface Found {
 }
 
 /** By name, id, or the unambiguous beginning of an id. @throws NOT_FOUND, INVALID */
-export function lookUp({ paths }: Engine, nameOrId: string): Found {
+export function lookUp({ paths }: Engine, asked: string): Found {
+  const nameOrId = asked.replace(/^\//, ""); // as inspect shows a name
   const runs = listRuns(paths);
   const found = (id: string): Found => ({ id, runs: runs.filter((run) => run.id === id) });
   const named = /^[\w.-]+$/.test(nameOrId) ? nameOwner(paths, nameOrId) : undefined;

@@ -33,6 +33,16 @@ export async function listAll(engine: Engine, all: boolean): Promise<Listed[]> {
   return [...found.values()].sort((a, b) => b.container.created - a.container.created);
 }
 
+/** One, by its id; undefined if it is not there, or only being made. */
+export function listedOf(engine: Engine, id: string): Listed | undefined {
+  for (const run of listRuns(engine.paths)) {
+    const running = run.id === id ? runningOf(engine, run) : undefined;
+    if (running) return running;
+  }
+  const container = readRecord(engine.paths, id);
+  return container && { container };
+}
+
 function runningOf(engine: Engine, run: Run): Listed | undefined {
   try {
     const record = readRunRecord(run.directory);

@@ -88,21 +88,24 @@ export function exited(record: ContainerRecord, exitCode: number, oomKilled = fa
 }
 
 /** A container is there as soon as a name leads to it; which one, is what its record is to say. */
-function nameAgain(
-  engine: Engine,
-  record: ContainerRecord,
-  names: readonly (readonly [string, string | undefined])[],
-): void {
+function nameAgain(engine: Engine, record: ContainerRecord, names: Names): void {
   const [other] =
     names.find(([name, owner]) => owner === record.id && nameOwner(engine.paths, name) === record.id) ?? [];
   if (other !== undefined) changeRecord(engine.paths, record.id, (now) => ({ ...now, name: other }));
   else removeFiles(engine, record.id, undefined);
 }
 
-/** After a reboot, or a kill in a bad moment, containers have no run: the one that stays has ended, the other's files go. */
-export function sweep(engine: Engine): void {
-  const ids = listContainerIds(engine.paths);
-  const names = listNames(engine.paths).map((name) => [name, nameOwner(engine.paths, name)] as const);
+type Names = readonly (readonly [name: string, owner: string | undefined])[];
+
+const allNames = ({ paths }: Engine): Names => listNames(paths).map((name) => [name, nameOwner(paths, name)]);
+
+/**
+ * After a reboot, or a kill in a bad moment, containers have no run: the one that stays has ended, the other's files go.
+ * @param only look at that container alone, and not at names that lead nowhere
+ */
+export function sweep(engine: Engine, only?: string): void {
+  const ids = only === undefined ? listContainerIds(engine.paths) : [only];
+  const names = only === undefined ? allNames(engine) : [];
   const running = new Set(listRuns(engine.paths).map((run) => run.id)); // after the ids: a run comes before its files
   for (const [name, owner] of names) {
     if (owner === undefined || !isContainerId(owner) || running.has(owner)) continue;
@@ -116,7 +119,7 @@ export function sweep(engine: Engine): void {
     if (running.has(id)) continue;
     const record = readRecord(engine.paths, id);
     if (!record) removeFiles(engine, id, undefined);
-    else if (nameOwner(engine.paths, record.name) !== id) nameAgain(engine, record, names);
+    else if (nameOwner(engine.paths, record.name) !== id) nameAgain(engine, record, only ? allNames(engine) : names);
     else if (record.status === "running") writeRecord(engine.paths, exited(record, KILLED));
   }
 }

@@ -5,7 +5,7 @@ import { VitrineError } from "../errors.ts";
 import { imageFile } from "../image/paths.ts";
 import type { Engine } from "./context.ts";
 import { containerEvent } from "./events.ts";
-import { collectThoroughly } from "./gc.ts";
+import { collectOf } from "./gc.ts";
 import { removeOwnVolumes, removeStopped } from "./remove.ts";
 import { findRunning, isRunning } from "./running.ts";
 import { stopForGood } from "./stop.ts";
@@ -26,7 +26,7 @@ export async function removeContainer(
         hint: "vitrine rm -f ends it first",
       });
     await stopForGood(engine, container.id);
-    await collectThoroughly(engine); // its parent may not have reaped it yet
+    await collectOf(engine, container.id); // its parent may not have reaped it yet
   }
   const marker = claimRun(engine.paths, { ...newIdentity(undefined), id: container.id });
   try {

@@ -14,6 +14,7 @@ import type { RunOptions } from "../spec/options.ts";
 import { becomeStage } from "../stage/become.ts";
 import type { Engine } from "./context.ts";
 import { collect, collectThoroughly } from "./gc.ts";
+import { nameTaken } from "./nametaken.ts";
 import { keyOf, resolveRequest } from "./request.ts";
 import type { Fetch } from "./source.ts";
 
@@ -74,10 +75,7 @@ export async function freeName(engine: Engine, text: string, dry = false): Promi
   const name = checkName(text);
   const isTaken = () => lstatSync(nameFile(engine.paths, name), { throwIfNoEntry: false }) !== undefined;
   if (!dry && isTaken()) await collectThoroughly(engine); // a killed command may have left it
-  if (isTaken())
-    throw new VitrineError("CONFLICT", `--name "${name}": a container with this name is there`, {
-      hint: `vitrine rm ${name}, or take another name`,
-    });
+  if (isTaken()) throw nameTaken(name);
   return name;
 }
 

@@ -1,14 +1,14 @@
 /** Containers that run: by name, with their run; and signals to them. */
 import { tokenOf } from "../container/identity.ts";
-import { readRunRecord } from "../container/journal.ts";
 import { carryOut } from "../container/plans.ts";
 import type { ContainerRecord, RunRecord } from "../container/record.ts";
-import { holderOf, isAlive, listRuns, type Run } from "../container/runs.ts";
+import { holderOf, isAlive, type Run } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
 import { planSignal } from "../plan/client.ts";
 import type { Engine } from "./context.ts";
-import { findContainer } from "./find.ts";
-import { listContainers } from "./ps.ts";
+import { findListed } from "./find.ts";
+import { collectOf } from "./gc.ts";
+import { listedOf } from "./ps.ts";
 
 /** A monitor that listens no more is taking away what is left, which may take a while. */
 export const ENDING_MS = 10_000;
@@ -21,25 +21,15 @@ export interface Running {
 
 /** Undefined if the container is there and does not run. @throws NOT_FOUND */
 export async function findRunning(engine: Engine, nameOrId: string): Promise<Running | ContainerRecord> {
-  const container = await findContainer(engine, nameOrId);
-  const running = runOf(engine, container.id);
-  return running ? { container, ...running } : container;
+  const { container, run, record } = await findListed(engine, nameOrId);
+  return run && record ? { container, run, record } : container;
 }
 
 /** The run of a container that is known already. */
 export async function runningById(engine: Engine, id: string): Promise<Running | undefined> {
-  const running = runOf(engine, id);
-  const container = running && (await listContainers(engine, false)).find((c) => c.id === id);
-  return running && container && { container, ...running };
-}
-
-function runOf(engine: Engine, id: string): Pick<Running, "run" | "record"> | undefined {
-  for (const run of listRuns(engine.paths)) {
-    if (run.id !== id || !isAlive(run)) continue;
-    const record = recordOf(run); // there are short runs that begin, rename or remove it
-    if (record) return { run, record };
-  }
-  return undefined;
+  await collectOf(engine, id);
+  const { container, run, record } = listedOf(engine, id) ?? {};
+  return container && run && record ? { container, run, record } : undefined;
 }
 
 /** Its restart policy has it wait; nothing of it is there. */
@@ -56,14 +46,6 @@ export async function needRunning(engine: Engine, nameOrId: string): Promise<Run
   const found = await findRunning(engine, nameOrId);
   if (!isRunning(found)) throw new VitrineError("CONFLICT", `container ${found.name} is not running`);
   return found;
-}
-
-function recordOf(run: Run): RunRecord | undefined {
-  try {
-    return readRunRecord(run.directory);
-  } catch {
-    return undefined; // it has just ended
-  }
 }
 
 /** To the container's first process; by whoever holds the container, so that no stranger is hit. */

@@ -8,8 +8,11 @@ import { planWait } from "../plan/client.ts";
 import { LOST } from "../plan/plan.ts";
 import { stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
+
 import { containerEvent } from "./events.ts";
-import { collectThoroughly } from "./gc.ts";
+
+import { collectOf } from "./gc.ts";
+
 import { listAll } from "./ps.ts";
 import {
   ENDING_MS,
@@ -74,7 +77,7 @@ export async function endForNow(engine: Engine, id: string, seconds: number | un
   const found = await runningById(engine, id);
   if (!found) return;
   await (isWaiting(found) ? endWaiting(found) : endInTime(engine, found, { seconds }));
-  await collectThoroughly(engine);
+  await collectOf(engine, id);
 }
 
 /** Ends it at once. @throws NOT_FOUND */
@@ -88,7 +91,7 @@ async function eachRun(engine: Engine, nameOrId: string, stop: (found: Running) 
   while (isRunning(found)) {
     noteStopped(engine.paths, found.container.id);
     await (isWaiting(found) ? endWaiting(found) : stop(found));
-    await collectThoroughly(engine);
+    await collectOf(engine, found.container.id);
     const next = await runningById(engine, found.container.id);
     if (!next?.record.restarts || next.run.directory === found.run.directory) return;
     found = next;
@@ -196,7 +199,7 @@ export async function waitForContainer(
 async function endOf(engine: Engine, found: Running): Promise<number | undefined> {
   const told = found.record.input.monitor && !isWaiting(found) ? askMonitor(engine, found) : undefined;
   waitUntilOver(found.run, Number.POSITIVE_INFINITY);
-  await collectThoroughly(engine);
+  await collectOf(engine, found.container.id);
   return told ?? readRecord(engine.paths, found.container.id)?.exitCode;
 }
 
