@@ -13,6 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { VitrineError } from "../errors.ts";
 import type { Config } from "../spec/config.ts";
 import { isContainerId } from "./identity.ts";
 import {
@@ -30,10 +31,19 @@ export function createContainer(paths: Paths, record: ContainerRecord, config: C
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   writeWhole(`${directory}/config.json`, JSON.stringify(config));
   writeFileSync(`${directory}/lock`, "", { mode: 0o600 });
-  writeRecord(paths, record);
+  writeFirst(paths, record);
 }
 
+/** Nothing is noted of a container that another command has just removed. */
 export function writeRecord(paths: Paths, record: ContainerRecord): void {
+  try {
+    writeFirst(paths, record);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}
+
+function writeFirst(paths: Paths, record: ContainerRecord): void {
   const directory = containerDirectory(paths, record.id);
   writeWhole(`${directory}/container.json`, JSON.stringify(record));
   const handle = openSync(directory, "r");
@@ -46,7 +56,12 @@ export function writeRecord(paths: Paths, record: ContainerRecord): void {
 
 /** What the record becomes when a run has taken the container's lock: its plan puts it into place. */
 export function writeNextRecord(paths: Paths, record: ContainerRecord, run: string): void {
-  writeWhole(nextRecordFile(paths, record.id, run), JSON.stringify(record));
+  try {
+    writeWhole(nextRecordFile(paths, record.id, run), JSON.stringify(record));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    throw new VitrineError("NOT_FOUND", `container ${record.name} was removed a moment ago`);
+  }
 }
 
 /** What is noted now, and what waits to be noted. Whoever notes ends and starts leaves the rest of a record as it is. */
@@ -84,8 +99,12 @@ const stoppedFile = (paths: Paths, id: string) => `${containerDirectory(paths, i
 
 /** A user has ended it; nothing happens to one that leaves no record. */
 export function noteStopped(paths: Paths, id: string): void {
-  if (existsSync(`${containerDirectory(paths, id)}/container.json`))
+  if (!existsSync(`${containerDirectory(paths, id)}/container.json`)) return;
+  try {
     writeFileSync(stoppedFile(paths, id), "", { mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // it was removed meanwhile
+  }
 }
 
 export function forgetStopped(paths: Paths, id: string): void {

@@ -17,6 +17,7 @@ export async function collectThoroughly(engine: Engine): Promise<number> {
   sweep(engine);
   return done;
 }
+
 /** Looked at by the way: most commands add to it. */
 async function limitEvents({ paths }: Engine): Promise<void> {
   if ((statSync(eventsFile(paths), { throwIfNoEntry: false })?.size ?? 0) >= MOST_EVENTS)
@@ -25,12 +26,14 @@ async function limitEvents({ paths }: Engine): Promise<void> {
 
 /** Bytes. */
 const MOST_EVENTS = 2 ** 20;
+
 /** The same for one container alone: a command about it does not look at all others. */
 export async function collectOf(engine: Engine, id: string): Promise<void> {
   await undoAll(engine, (run) => run.id !== id || isAlive(run));
   const { sweep } = await import("./recover.ts");
   sweep(engine, id);
 }
+
 async function undoAll(engine: Engine, alive: (run: ReturnType<typeof listRuns>[number]) => boolean): Promise<number> {
   const dead = listRuns(engine.paths).filter((run) => !alive(run));
   if (dead.length === 0) return 0;

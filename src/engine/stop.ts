@@ -1,5 +1,4 @@
 /** Ending containers that run, and waiting for their end. */
-
 import { carryOut } from "../container/plans.ts";
 import { noteStopped, readRecord } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
@@ -8,11 +7,8 @@ import { planWait } from "../plan/client.ts";
 import { LOST } from "../plan/plan.ts";
 import { stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
-
 import { containerEvent } from "./events.ts";
-
 import { collectOf } from "./gc.ts";
-
 import { listAll } from "./ps.ts";
 import {
   ENDING_MS,

@@ -17,6 +17,7 @@ const OTHERS = [
   /is paused/,
   /"shared-\d" is (not a|neither) container|no( such)? container|NOT_FOUND|there is no/,
   /is being started by another command, or removed/,
+  /has just been started, or is being removed/,
   /was removed a moment ago/,
   /has ended/,
   /is gone|was just removed|ended meanwhile/,
