@@ -4,8 +4,9 @@ import { nameFile } from "../container/paths.ts";
 import { carryOut } from "../container/plans.ts";
 import { type RunShape, recordOf } from "../container/record.ts";
 import { claimRun, dropRun } from "../container/runs.ts";
-import { nameOwner, createContainer as writeContainer } from "../container/store.ts";
+import { createContainer as writeContainer } from "../container/store.ts";
 import { readTemplate, stampText } from "../container/template.ts";
+import { VitrineError } from "../errors.ts";
 import { planCreation } from "../plan/creation.ts";
 import type { RunOptions } from "../spec/options.ts";
 import type { Engine } from "./context.ts";
@@ -50,9 +51,8 @@ export async function createContainer(
     containerEvent(engine, "create", record);
     return identity.id;
   } catch (error) {
-    const owner = nameOwner(paths, identity.name);
     removeFiles(engine, identity.id, identity.name);
-    throw owner === undefined || owner === identity.id ? error : nameTaken(identity.name);
+    throw error instanceof VitrineError && /the name .*EEXIST/.test(error.message) ? nameTaken(identity.name) : error;
   } finally {
     dropRun(marker);
   }

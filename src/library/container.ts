@@ -150,7 +150,7 @@ export class Container {
       ...(stdin ? ["--interactive"] : []),
     ];
     const child = this.commander.spawn(["exec", ...flags, this.id, ...command], stdin);
-    return started(child, (c, stderr, outOfMemory) => new OwnedProcess(c, stderr, outOfMemory), calling);
+    return new OwnedProcess(await started(child, calling));
   }
 
   /** The same to its end, with all that it has written. */

@@ -1,19 +1,17 @@
 /** A container that belongs to this process: when that ends, however it does, the container is gone. */
-import type { ChildProcess } from "node:child_process";
-import type { Readable } from "node:stream";
 import type { Commander } from "./command.ts";
 import { Container, type ExecOptions } from "./container.ts";
 import type { ContainerInfo, Stats } from "./info.ts";
-import { type Output, OwnedProcess } from "./process.ts";
+import { type Output, OwnedProcess, type Started } from "./process.ts";
 
 export class OwnedContainer extends OwnedProcess {
   readonly id: string;
   readonly #container: Container;
 
-  constructor(commander: Commander, child: ChildProcess, stderr: Readable, outOfMemory: () => boolean, id: string) {
-    super(child, stderr, outOfMemory);
-    this.id = id;
-    this.#container = new Container(commander, id);
+  constructor(commander: Commander, started: Started) {
+    super(started);
+    this.id = started.id;
+    this.#container = new Container(commander, started.id);
   }
 
   /** See Container. */

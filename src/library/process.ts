@@ -1,6 +1,7 @@
 /** Something that runs in a container, and is this process's own: it ends with it. */
 import type { ChildProcess } from "node:child_process";
 import { PassThrough, type Readable, type Writable } from "node:stream";
+import type { Calling } from "./command.ts";
 import { errorOf, type Told } from "./errors.ts";
 import { type Message, Splitter } from "./messages.ts";
 
@@ -19,6 +20,16 @@ export interface Output extends Exit {
 /** See OWNER_GONE in src/plan/attended.ts. */
 const END = "SIGSTKFLT";
 
+/** A command whose program runs. */
+export interface Started {
+  readonly child: ChildProcess;
+  /** Without what the command said for itself. */
+  readonly stderr: Readable;
+  readonly exited: Promise<Exit>;
+  /** Of the container, or of the exec. */
+  readonly id: string;
+}
+
 export class OwnedProcess {
   /** A stream that nobody reads holds the program up when it is full, as a pipe does: some 64 KiB. */
   readonly stdout: Readable;
@@ -30,18 +41,14 @@ export class OwnedProcess {
   readonly #child: ChildProcess;
   #over = false;
 
-  constructor(child: ChildProcess, stderr: Readable, outOfMemory: () => boolean) {
+  constructor({ child, stderr, exited }: Started) {
     this.#child = child;
     this.stdout = child.stdout as Readable;
     this.stderr = stderr;
     this.stdin = child.stdin;
-    this.exited = new Promise((resolve) =>
-      child.on("exit", (code, signal) => {
-        this.#over = true;
-        // What it said last is still in the pipe.
-        setImmediate(() => resolve({ exitCode: code ?? (signal ? 137 : 125), outOfMemory: outOfMemory() }));
-      }),
-    );
+    this.exited = exited.finally(() => {
+      this.#over = true;
+    });
   }
 
   /** Reads both streams to their end, as UTF-8. */
@@ -73,11 +80,7 @@ async function textOf(stream: Readable): Promise<string> {
 }
 
 /** When its program runs. @throws what kept it from running, or the signal's reason */
-export async function started<P>(
-  child: ChildProcess,
-  make: (child: ChildProcess, stderr: Readable, outOfMemory: () => boolean, id: string) => P,
-  { signal, onWarning }: { signal?: AbortSignal | undefined; onWarning?: ((text: string) => void) | undefined } = {},
-): Promise<P> {
+export async function started(child: ChildProcess, { signal, onWarning }: Calling = {}): Promise<Started> {
   const errors = new PassThrough();
   let killed = false;
   let told: Told | undefined;
@@ -97,16 +100,23 @@ export async function started<P>(
   });
   errors.on("drain", () => source.resume());
   source.on("end", () => errors.end(splitter.end()));
-  child.on("exit", () => {
-    ended = true;
-    source.resume(); // what is in the pipe still, and no more
-  });
+  // From now on: it may end before what it has said is read.
+  const exited = new Promise<Exit>((resolve) =>
+    child.on("exit", (code, by) => {
+      ended = true;
+      source.resume(); // what is in the pipe still, and no more
+      const exitCode = code ?? (by ? 137 : 125);
+      const told = () => resolve({ exitCode, outOfMemory: killed });
+      if (source.readableEnded || source.destroyed) told();
+      else source.once("close", told); // what it said last comes before that
+    }),
+  );
   const abort = () => child.kill(END);
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
   try {
-    return await new Promise<P>((resolve, reject) => {
-      begun = (id) => resolve(make(child, errors, () => killed, id));
+    return await new Promise<Started>((resolve, reject) => {
+      begun = (id) => resolve({ child, stderr: errors, exited, id });
       child.on("error", reject);
       child.on("close", (code, by) => {
         if (signal?.aborted) reject(signal.reason);

@@ -43,9 +43,7 @@ export class Vitrine {
     signal?.throwIfAborted();
     const flags = ["--rm", "--quiet", ...(stdin ? ["--interactive"] : [])];
     const child = this.#commander.spawn(["run", ...flags, ...args], stdin);
-    const make = (...[c, stderr, outOfMemory, id]: Parameters<Parameters<typeof started>[1]>) =>
-      new OwnedContainer(this.#commander, c, stderr, outOfMemory, id);
-    return started(child, make, { signal, onWarning });
+    return new OwnedContainer(this.#commander, await started(child, { signal, onWarning }));
   }
 
   /** Makes a container that stays until it is removed; it does not run yet. */

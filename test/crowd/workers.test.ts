@@ -1,4 +1,4 @@
-/** 64 workers that make, start, enter, end and remove containers, of their own and of all: SECONDS=N (40). */
+/** 64 workers that make, start, enter, end and remove containers, of their own and of all: WORK_SECONDS=N (15). */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { watchLeaks } from "../leaks.ts";
 import { busybox, type Result, vitrine, vitrineAsync } from "../vitrine.ts";
@@ -8,7 +8,7 @@ setDefaultTimeout(600_000);
 watchLeaks();
 
 const WORKERS = 64;
-const SECONDS = Number(process.env.SECONDS ?? 40);
+const SECONDS = Number(process.env.WORK_SECONDS ?? 15);
 
 /** What is right to say when another worker came first. */
 const OTHERS = [
@@ -19,6 +19,7 @@ const OTHERS = [
   /is being started by another command, or removed/,
   /has just been started, or is being removed/,
   /was removed a moment ago/,
+  /is removed when it ends, and cannot be started again/,
   /has ended/,
   /is gone|was just removed|ended meanwhile/,
 ];
