@@ -1,6 +1,5 @@
 /** "container:NAME" and "ns:FILE": which namespaces those are, and whose ids are in there. */
 import { statfsSync, statSync } from "node:fs";
-import { readRunRecord } from "../container/journal.ts";
 import { carryOut } from "../container/plans.ts";
 import { isAlive, listRuns } from "../container/runs.ts";
 import { invalid, VitrineError } from "../errors.ts";
@@ -12,7 +11,7 @@ import { CHOICES, type Joins } from "../spec/joins.ts";
 import type { RunOptions } from "../spec/options.ts";
 import type { Engine } from "./context.ts";
 import { findContainer } from "./find.ts";
-import { pidOf } from "./live.ts";
+import { liveAmong } from "./live.ts";
 
 interface Target {
   readonly label: string;
@@ -76,13 +75,14 @@ function fileTarget(what: string, path: string): Target {
 
 async function containerTarget(engine: Engine, nameOrId: string): Promise<Target> {
   const { id, name } = await findContainer(engine, nameOrId);
-  const run = listRuns(engine.paths).find((r) => r.id === id);
-  if (!run || !isAlive(run))
+  const runs = listRuns(engine.paths).filter((run) => run.id === id && isAlive(run));
+  if (runs.length === 0)
     throw new VitrineError("CONFLICT", `container ${name} is not running, and has no namespaces to join`);
-  const config = readRunRecord(run.directory)?.input.config;
-  const pid = pidOf(run);
-  if (!config || pid === undefined)
+  const live = liveAmong(runs);
+  if (!live)
     throw new VitrineError("CONFLICT", `container ${name} is only just starting, or ending`, { hint: "try again" });
+  const { pid } = live;
+  const { config } = live.record.input;
   return {
     label: name,
     file: (type) => (hasNamespace(config, type) ? `/proc/${pid}/ns/${NAMESPACE_FILES[type]}` : "host"),
