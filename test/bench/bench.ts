@@ -4,13 +4,14 @@
  *
  * BENCH_ROUNDS=N    rounds that count (30)
  * BENCH_ONLY=A,B    only these: runc, runc-no-userns, crun, crun-no-userns, bwrap, unshare, nspawn, podman, docker,
- *                   and the parts bootstrap, images, registry, oci, inside, start-up, phases, row
+ *                   and the parts bootstrap, images, registry, oci, live, inside, start-up, phases, row
  */
 import { spawnSync } from "node:child_process";
 import { constants, copyFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { join, resolve } from "node:path";
 import { bootstrapRace } from "./bootstrap.ts";
+import { closeEngines, liveRaces, openEngines, printLive } from "./containers.ts";
 import { imageRaces } from "./images.ts";
 import { insideRaces } from "./inside.ts";
 import { ociRaces } from "./oci.ts";
@@ -81,6 +82,7 @@ async function bench(place: Place): Promise<void> {
       console.log(`\nIn a container that runs: ${title}`);
       printResults(await race(entrants, rounds));
     }
+  if (wanted("live")) await benchLive(place, rootfs, program);
   if (wanted("start-up")) {
     console.log("\nStart-up alone");
     printResults(await race(startUp(place, program), rounds));
@@ -95,6 +97,32 @@ async function bench(place: Place): Promise<void> {
     await printRow([ours, ...(runc && "argv" in runc ? [runc] : [])]);
   }
   console.log(`\nLoad at the end: ${load()}`);
+}
+
+async function benchLive(place: Place, rootfs: string, program: string): Promise<void> {
+  const engines = await openEngines(place, rootfs, program);
+  try {
+    for (const { title, entrants } of liveRaces(engines)) {
+      console.log(`\nContainers that go on by themselves: ${title}`);
+      printResults(await race(entrants, rounds));
+    }
+    console.log("\nMany of them");
+    await printLive(engines);
+  } finally {
+    closeEngines(engines);
+  }
+  const crowd = process.env.BENCH_CROWD ?? "1000";
+  const many = spawnSync(
+    process.execPath,
+    ["test", "--timeout", "900000", join(REPOSITORY, "test/crowd/many.test.ts")],
+    {
+      env: { ...process.env, CROWD: crowd },
+      encoding: "utf8",
+    },
+  );
+  console.log(
+    /^figure: .*$/m.exec(many.stdout)?.[0] ?? `${crowd} containers: ${many.stderr.trim().split("\n").at(-1)}`,
+  );
 }
 
 const load = () => (loadavg()[0] ?? 0).toFixed(1);
