@@ -3,7 +3,7 @@ import { carryOut } from "../container/plans.ts";
 import { noteStopped, readRecord } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import { signalNumber } from "../linux/signals.ts";
-import { planWait } from "../plan/client.ts";
+import { planWait, planWaitProcess } from "../plan/client.ts";
 import { LOST } from "../plan/plan.ts";
 import { stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
@@ -193,7 +193,11 @@ export async function waitForContainer(
 }
 
 async function endOf(engine: Engine, found: Running): Promise<number | undefined> {
-  const told = found.record.input.monitor && !isWaiting(found) ? askMonitor(engine, found) : undefined;
+  const told = isWaiting(found)
+    ? undefined
+    : found.record.input.monitor
+      ? askMonitor(engine, found)
+      : askKernel(engine, found);
   waitUntilOver(found.run, Number.POSITIVE_INFINITY);
   await collectOf(engine, found.container.id);
   return told ?? readRecord(engine.paths, found.container.id)?.exitCode;
@@ -214,6 +218,19 @@ async function untilSeen(engine: Engine, id: string, condition: Condition): Prom
     }
     if (condition !== "removed" && stateOf(listed) === condition) return last;
     Atomics.wait(pause, 0, 0, LOOK_AGAIN_MS);
+  }
+}
+
+/** Where the command itself holds the container, its own status is the container's. Undefined before Linux 6.15. */
+function askKernel({ stage, paths }: Engine, { run }: Running): number | undefined {
+  const { ops, status } = planWaitProcess(run.pid);
+  try {
+    const { report, numberOf } = carryOut(stage.path, paths, ops);
+    const code = Number(report.records[numberOf(status)]?.result ?? -1n);
+    const signal = code & 0x7f;
+    return code < 0 ? undefined : signal === 0 ? (code >> 8) & 0xff : 128 + signal;
+  } catch {
+    return undefined; // it has ended before, or this kernel does not tell
   }
 }
 

@@ -8,7 +8,7 @@ import {
   SIGKILL,
   SOCK_STREAM_CLOEXEC,
 } from "../linux/constants.ts";
-import { alt, bytes, expect, sys, text } from "./instructions.ts";
+import { alt, bytes, expect, struct, sys, text, u64 } from "./instructions.ts";
 import { afterFailure, lockPlan, quietStart, type RunPlace, recovery, removePlan } from "./life.ts";
 import { socketAddress } from "./monitor.ts";
 import { ownPidfd } from "./namespaces.ts";
@@ -158,4 +158,50 @@ export function planWait(run: string): { ops: Op[]; status: Instruction } {
   // Whoever waits for this process may be killed.
   const die = sys("prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   return { ops: [byCaller(told, [die, ...does]), byCaller(end, [status])], status };
+}
+
+/** struct pidfd_info of Linux 6.13: mask at 0, exit_code at 60. */
+const INFO_SIZE = 64;
+const PIDFD_GET_INFO = 0xc040ff0b;
+const PIDFD_INFO_EXIT = 8n;
+/** Somebody has to reap it; then the kernel tells how it ended. */
+const REAP_SECONDS = 2;
+
+/**
+ * Waits for a process that is nobody's child here, and asks the kernel how it ended (Linux 6.15): the result of the last op's instruction is a
+ * status as wait(2) gives it. @throws where the kernel does not tell
+ */
+export function planWaitProcess(pid: number): { ops: Op[]; status: Instruction } {
+  const pidfd = sys("pidfd_open", [pid, 0]);
+  const watch = (events: number) =>
+    struct([
+      { width: 4, value: pidfd },
+      { width: 2, value: events },
+      { width: 2, value: 0 },
+    ]);
+  const info = struct(Array.from({ length: INFO_SIZE / 8 }, (_, i) => u64(i === 0 ? PIDFD_INFO_EXIT : 0)));
+  const told = {
+    call: "ppoll",
+    object: `process ${pid}`,
+    why: "It ends when the container has, and all is taken away.",
+  };
+  const ask = {
+    call: "ioctl",
+    object: `how process ${pid} ended`,
+    why: "It is not ours to reap; the kernel keeps its status.",
+  };
+  const status = expect({ load: info, at: 60, width: 4 }, 0n, 0n, "EIO");
+  const die = sys("prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  const patience = struct([u64(REAP_SECONDS), u64(0)]);
+  return {
+    ops: [
+      byCaller(told, [die, pidfd, sys("ppoll", [watch(1), 1, 0, 0, 8]), sys("ppoll", [watch(0), 1, patience, 0, 8])]),
+      byCaller(ask, [
+        sys("ioctl", [pidfd, PIDFD_GET_INFO, info]),
+        expect({ load: info, at: 0, width: 8 }, PIDFD_INFO_EXIT, PIDFD_INFO_EXIT, "ENODATA"),
+        status,
+      ]),
+    ],
+    status,
+  };
 }
