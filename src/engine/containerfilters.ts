@@ -75,7 +75,7 @@ function testOf(engine: Engine, name: Name, value: string, everything: readonly 
     }
     case "before":
     case "since": {
-      const { container: other } = pick(everything, value, ({ container }) => container);
+      const { container: other } = pick(engine, everything, value, ({ container }) => container);
       return ({ container: { id, created } }) =>
         id !== other.id && (name === "before" ? created < other.created : created > other.created);
     }

@@ -1,4 +1,5 @@
 import type { ContainerRecord } from "../container/record.ts";
+import { nameOwner } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
 import { collect, collectOf } from "./gc.ts";
@@ -23,9 +24,16 @@ function notFound(nameOrId: string): never {
 }
 
 /** The same among those that are listed already. @throws NOT_FOUND, INVALID */
-export function pick<T>(all: readonly T[], nameOrId: string, of: (item: T) => ContainerRecord): T {
+export function pick<T>(
+  { paths }: Pick<Engine, "paths">,
+  all: readonly T[],
+  nameOrId: string,
+  of: (item: T) => ContainerRecord,
+): T {
   const name = nameOrId.replace(/^\//, ""); // as inspect shows it
-  const exact = all.filter((item) => of(item).name === name || of(item).id === nameOrId);
+  const called = all.filter((item) => of(item).name === name || of(item).id === nameOrId);
+  // One that is being made has noted a name that it does not have yet.
+  const exact = called.length > 1 ? called.filter((item) => nameOwner(paths, name) === of(item).id) : called;
   const found =
     exact.length > 0 ? exact : all.filter((item) => nameOrId.length > 0 && of(item).id.startsWith(nameOrId));
   const [first] = found;

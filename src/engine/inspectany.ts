@@ -7,6 +7,13 @@ type Inspect = (engine: Engine, name: string, size: boolean) => Promise<Record<s
 /** In the order in which they are looked for. */
 const INSPECTORS: Readonly<Record<string, Inspect>> = {
   container: async (engine, name, size) => (await import("./inspect.ts")).inspectContainer(engine, name, size),
+  volume: async (engine, name) => {
+    const [{ findVolume }, { volumeDocument }] = await Promise.all([
+      import("./volumes.ts"),
+      import("./volumedocument.ts"),
+    ]);
+    return volumeDocument(findVolume(engine, name));
+  },
   image: async (engine, name) => (await import("./imageinspect.ts")).inspectImage(engine, name),
 };
 

@@ -6,7 +6,8 @@ import { VitrineError } from "../errors.ts";
 import { freezerOf, planFreeze } from "../plan/freezer.ts";
 import type { Engine } from "./context.ts";
 import { containerEvent } from "./events.ts";
-import { isWaiting, needRunning, type Running } from "./running.ts";
+import { readLive } from "./live.ts";
+import { isWaiting, needRunning, type Running, runningById } from "./running.ts";
 
 const PATIENCE_MS = 10_000;
 
@@ -14,9 +15,27 @@ export async function pauseContainer(engine: Engine, nameOrId: string): Promise<
   const found = await needRunning(engine, nameOrId);
   if (isWaiting(found)) throw new VitrineError("CONFLICT", `container ${found.container.name} waits to be restarted`);
   if (isPaused(found.record)) throw new VitrineError("CONFLICT", `container ${found.container.name} is paused already`);
-  freeze(engine, found, true);
-  containerEvent(engine, "pause", found.container);
-  return nameOrId;
+  // Held while it is set up, it would never come to its program; and whoever waits for that would wait too.
+  if (!readLive(found.run)) throw notYet(found);
+  try {
+    freeze(engine, found, true);
+  } catch (error) {
+    throw readLive(found.run) ? error : notYet(found); // its groups went with it
+  }
+  // Meanwhile it may have ended, and been started again.
+  const now = await runningById(engine, found.container.id);
+  if (now?.run.directory === found.run.directory) {
+    containerEvent(engine, "pause", found.container);
+    return nameOrId;
+  }
+  if (now && isPaused(now.record)) freeze(engine, now, false);
+  throw notYet(found);
+}
+
+function notYet({ container }: Running): VitrineError {
+  return new VitrineError("CONFLICT", `container ${container.name} is only just starting, or ending`, {
+    hint: "try again",
+  });
 }
 
 export async function unpauseContainer(engine: Engine, nameOrId: string): Promise<string> {

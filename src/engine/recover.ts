@@ -1,8 +1,10 @@
 /** Undoing a run that was killed, from its journal, and noting the end of its container. */
 import { existsSync } from "node:fs";
+import { isFrozen } from "../cgroup/frozen.ts";
 import { emit } from "../container/events.ts";
 import { isContainerId, newIdentity, tokenOf } from "../container/identity.ts";
 import { readRunRecord } from "../container/journal.ts";
+import { carryOut } from "../container/plans.ts";
 import type { ContainerRecord, RunRecord } from "../container/record.ts";
 import { claimRun, dropRun, listRuns, planFile, type Run } from "../container/runs.ts";
 import {
@@ -15,6 +17,7 @@ import {
   releaseName,
   writeRecord,
 } from "../container/store.ts";
+import { planFreeze } from "../plan/freezer.ts";
 import { MONITOR } from "../plan/monitor.ts";
 import { runStage } from "../stage/execute.ts";
 import type { Engine } from "./context.ts";
@@ -36,6 +39,7 @@ export function recover(engine: Engine, run: Run): void {
   const marker = record?.keep ? claimRun(engine.paths, { ...newIdentity(undefined), id: run.id }) : undefined;
   try {
     const ran = record !== undefined && cameToItsProgram(run, record);
+    if (record) letGoOn(engine, record);
     // The stage takes the plan's lock first, so that two commands do not clean up the same run; the loser's failure is fine.
     const { status } = runStage(engine.stage.path, planFile(run.directory), "recover");
     if (status !== 0) return;
@@ -45,6 +49,13 @@ export function recover(engine: Engine, run: Run): void {
   } finally {
     if (marker !== undefined) dropRun(marker);
   }
+}
+
+/** Processes that are held do not end, whatever they are sent. */
+function letGoOn(engine: Engine, { facts, input }: RunRecord): void {
+  const path = input?.config?.linux.cgroupsPath; // of a run, and not of a process in one
+  if (path !== undefined && isFrozen(facts, path))
+    carryOut(engine.stage.path, engine.paths, planFreeze(facts, path, false));
 }
 
 /** A monitor that holds its run alone has seen the program run. */

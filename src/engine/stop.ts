@@ -1,5 +1,6 @@
 /** Ending containers that run, and waiting for their end. */
 import { carryOut } from "../container/plans.ts";
+import { holderOf, isAlive, type Run } from "../container/runs.ts";
 import { noteStopped, readRecord } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import { signalNumber } from "../linux/signals.ts";
@@ -53,13 +54,12 @@ async function endInTime(
 ): Promise<void> {
   const seconds = asked.seconds ?? Number(annotation(found, "dev.vitrine.stopTimeout") ?? STOP_SECONDS);
   await tell(engine, found, asked.signal ?? stopSignal(found));
-  const over = await waitMeanwhile(found, seconds < 0 ? Number.POSITIVE_INFINITY : seconds * 1000);
+  const over = await waitMeanwhile(found.run, seconds < 0 ? Number.POSITIVE_INFINITY : seconds * 1000);
   if (!over) await end(engine, found);
 }
 
 /** The same, while this process does other things too. */
-async function waitMeanwhile({ run }: Running, milliseconds: number): Promise<boolean> {
-  const { isAlive } = await import("../container/runs.ts");
+async function waitMeanwhile(run: Run, milliseconds: number): Promise<boolean> {
   const end = performance.now() + milliseconds;
   for (let nap = 1; isAlive(run); nap = Math.min(2 * nap, 50)) {
     if (performance.now() >= end) return false;
@@ -96,9 +96,8 @@ async function eachRun(engine: Engine, nameOrId: string, stop: (found: Running) 
 
 /** Whoever waits for the time of a restart holds nothing yet. */
 async function endWaiting({ run }: Running): Promise<void> {
-  const { holderOf, isAlive } = await import("../container/runs.ts");
   if (isAlive(run)) process.kill(holderOf(run).pid, "SIGKILL");
-  waitUntilOver(run, KILL_WAIT_MS);
+  await waitMeanwhile(run, KILL_WAIT_MS);
 }
 
 /** Processes that are held get it when they go on. */
@@ -147,10 +146,9 @@ export async function killContainer(engine: Engine, nameOrId: string, number: nu
 /** SIGKILL, and if that is of no use the same for whoever holds it. */
 export async function end(engine: Engine, running: Running): Promise<void> {
   await tell(engine, running, SIGKILL);
-  if (waitUntilOver(running.run, KILL_WAIT_MS)) return;
-  const { holderOf, isAlive } = await import("../container/runs.ts");
+  if (await waitMeanwhile(running.run, KILL_WAIT_MS)) return;
   if (isAlive(running.run)) process.kill(holderOf(running.run).pid, "SIGKILL");
-  waitUntilOver(running.run, KILL_WAIT_MS);
+  await waitMeanwhile(running.run, KILL_WAIT_MS);
 }
 
 export const CONDITIONS = [

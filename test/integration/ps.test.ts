@@ -232,6 +232,16 @@ describe("wait", () => {
 });
 
 describe("pause", () => {
+  test("a monitor that is killed while its container is held: the next command ends what is held", async () => {
+    vitrine(["run", "-d", "--name", "frozen", "--rootfs", busybox(), "sleep", "1000"]);
+    const [pid = ""] = [vitrine(["inspect", "-f", "{{.State.Pid}}", "frozen"]).stdout.trim()];
+    expect(vitrine(["pause", "frozen"]).status).toBe(0);
+    const monitor = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    process.kill(Number(monitor), "SIGKILL");
+    await until(() => names("-a", "-f", "name=frozen", "-f", "status=exited") === "frozen", "its end to be seen");
+    await until(() => !existsSync(`/proc/${pid}`), "the process to be gone");
+    expect(vitrine(["rm", "frozen"]).status).toBe(0);
+  });
   test("nothing moves until unpause; a second time it is an error", async () => {
     const place = directory("moving");
     const script = "while :; do echo >> /p/x; sleep 0.01; done";

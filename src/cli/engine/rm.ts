@@ -2,8 +2,7 @@ import { openEngine } from "../../engine/context.ts";
 import { removeContainer } from "../../engine/rm.ts";
 import { VitrineError } from "../../errors.ts";
 import { type Command, truth } from "../command.ts";
-import { complain } from "../complain.ts";
-import { printOut } from "../output.ts";
+import { eachContainer, MANY } from "./each.ts";
 
 export const command: Command = {
   usage: "vitrine rm [FLAGS] CONTAINER…",
@@ -31,19 +30,14 @@ export const command: Command = {
     told: "--link of docker's is refused: there are no links between containers.",
   },
   async run(invocation) {
-    if (invocation.args.length === 0) throw new VitrineError("USAGE", "no container", { hint: "vitrine rm NAME" });
     const engine = await openEngine(invocation.paths);
     const force = truth(invocation, "force");
-    let status = 0;
-    for (const name of invocation.args) {
-      try {
-        await removeContainer(engine, name, force, truth(invocation, "volumes"));
-        printOut(`${name}\n`);
-      } catch (error) {
-        complain(error, false);
-        if (!(force && error instanceof VitrineError && error.code === "NOT_FOUND")) status = 1;
-      }
-    }
-    return status;
+    const volumes = truth(invocation, "volumes");
+    const act = async (name: string) => {
+      await removeContainer(engine, name, force, volumes);
+      return name;
+    };
+    const forgives = (error: unknown) => force && error instanceof VitrineError && error.code === "NOT_FOUND";
+    return eachContainer(invocation.args, "rm", act, { atOnce: MANY, forgives });
   },
 };

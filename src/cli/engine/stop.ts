@@ -1,7 +1,7 @@
 import { openEngine } from "../../engine/context.ts";
 import { stopContainer } from "../../engine/stop.ts";
 import { type Command, text } from "../command.ts";
-import { eachContainer } from "./each.ts";
+import { eachContainer, MANY } from "./each.ts";
 import { signalOf, wholeSeconds } from "./signals.ts";
 
 export const command: Command = {
@@ -16,6 +16,8 @@ export const command: Command = {
     const seconds = wholeSeconds(text(invocation, "time") ?? text(invocation, "timeout"), "--time");
     const signal = signalOf(text(invocation, "signal"));
     const engine = await openEngine(invocation.paths);
-    return eachContainer(invocation.args, "stop", (name) => stopContainer(engine, name, { seconds, signal }));
+    return eachContainer(invocation.args, "stop", (name) => stopContainer(engine, name, { seconds, signal }), {
+      atOnce: MANY,
+    });
   },
 };

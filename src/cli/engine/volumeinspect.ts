@@ -1,6 +1,6 @@
 import { openEngine } from "../../engine/context.ts";
+import { volumeDocument } from "../../engine/volumedocument.ts";
 import { findVolume } from "../../engine/volumes.ts";
-import type { Volume } from "../../engine/volumestore.ts";
 import { VitrineError } from "../../errors.ts";
 import { type Command, text } from "../command.ts";
 import { complain } from "../complain.ts";
@@ -21,7 +21,7 @@ export const command: Command = {
     let status = 0;
     for (const name of args)
       try {
-        found.push(documentOf(findVolume(engine, name)));
+        found.push(volumeDocument(findVolume(engine, name)));
       } catch (error) {
         complain(error, false);
         status = 1;
@@ -32,17 +32,3 @@ export const command: Command = {
     return status;
   },
 };
-
-/** In docker's words. */
-function documentOf({ name, created, labels, options, anonymous, mountpoint }: Volume): object {
-  const all = anonymous ? { ...labels, "com.docker.volume.anonymous": "" } : labels;
-  return {
-    CreatedAt: new Date(created).toISOString().replace(/\.\d+Z$/, "Z"),
-    Driver: "local",
-    Labels: Object.keys(all).length > 0 ? all : null,
-    Mountpoint: mountpoint,
-    Name: name,
-    Options: Object.keys(options).length > 0 ? options : null,
-    Scope: "local",
-  };
-}
