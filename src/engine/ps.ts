@@ -1,7 +1,7 @@
 import { readRunRecord } from "../container/journal.ts";
 import { type ContainerRecord, type RunRecord, recordOf } from "../container/record.ts";
 import { listRuns, type Run } from "../container/runs.ts";
-import { listContainerIds, readRecord } from "../container/store.ts";
+import { listContainerIds, nameOwner, readRecord } from "../container/store.ts";
 import type { Engine } from "./context.ts";
 import { collectThoroughly } from "./gc.ts";
 
@@ -24,7 +24,8 @@ export async function listAll(engine: Engine, all: boolean): Promise<Listed[]> {
   if (all)
     for (const id of listContainerIds(engine.paths)) {
       const container = readRecord(engine.paths, id);
-      if (container) found.set(id, { container });
+      // One that is being made has noted a name that does not lead to it yet: it is not there, and nobody's to remove.
+      if (container && nameOwner(engine.paths, container.name) === id) found.set(id, { container });
     }
   for (const run of listRuns(engine.paths)) {
     const running = runningOf(engine, run);

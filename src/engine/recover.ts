@@ -34,7 +34,8 @@ export function recover(engine: Engine, run: Run): void {
     dropRun(run.directory);
     return;
   }
-  const record = readRunRecord(run.directory);
+  const record = recordIn(run);
+  if (record === "gone") return; // another command was quicker
   // A run of ours: what others sweep up meanwhile is not this container.
   const marker = record?.keep ? claimRun(engine.paths, { ...newIdentity(undefined), id: run.id }) : undefined;
   try {
@@ -48,6 +49,15 @@ export function recover(engine: Engine, run: Run): void {
     dropRun(run.directory);
   } finally {
     if (marker !== undefined) dropRun(marker);
+  }
+}
+
+function recordIn(run: Run): RunRecord | undefined | "gone" {
+  try {
+    return readRunRecord(run.directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "gone";
+    throw error;
   }
 }
 

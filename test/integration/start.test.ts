@@ -96,15 +96,21 @@ describe("start", () => {
     expect(vitrine(["start", "-a", name, name])).toMatchObject({ status: 125 });
     remove(name);
   });
-  test("run -d without --rm, stopped, and started again", () => {
+  test("run -d without --rm, stopped, and started again", async () => {
     const name = newName();
     const script = "trap 'exit 0' TERM; echo >> /x; while :; do sleep 0.05; done";
     const id = vitrine(["run", "-d", "--name", name, "--rootfs", busybox(), "sh", "-c", script]).stdout.trim();
+    const file = `${ROOT}/containers/${id}/upper/x`;
+    const begun = (times: number) =>
+      until(() => existsSync(file) && readFileSync(file).length === times, "its trap to be set");
+    await begun(1);
     expect(vitrine(["stop", name]).status).toBe(0);
     expect(record(id)).toMatchObject({ status: "exited", exitCode: 0, stopped: true });
     expect(vitrine(["start", name]).status).toBe(0);
+    await begun(2);
     expect(vitrine(["ps", "-q", "--no-trunc"]).stdout).toBe(`${id}\n`);
     expect(vitrine(["restart", "-t", "5", name])).toEqual({ status: 0, stdout: `${name}\n`, stderr: "" });
+    await begun(3);
     expect(vitrine(["stop", name]).status).toBe(0);
     expect(readFileSync(`${ROOT}/containers/${id}/upper/x`, "latin1")).toBe("\n\n\n");
     remove(name);
