@@ -1,7 +1,7 @@
 /** The vitrine command as a child: each call is one, so that nothing blocks this process, and a failure in one call is that call's alone. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { PassThrough, type Readable } from "node:stream";
+import { PassThrough, type Readable, type Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { VitrineError } from "../errors.ts";
 import { errorOf, type Told } from "./errors.ts";
@@ -72,8 +72,11 @@ export class Commander {
   }
 
   /** Its two streams as they come; what goes wrong destroys both with an error. */
-  streams(args: readonly string[]): { stdout: Readable; stderr: Readable; close(): void } {
-    const child = this.spawn(args);
+  streams(
+    args: readonly string[],
+    input = false,
+  ): { stdin: Writable | null; stdout: Readable; stderr: Readable; close(): void } {
+    const child = this.spawn(args, input);
     const [stdout, stderr] = [new PassThrough(), new PassThrough()];
     let told: Told | undefined;
     const splitter = new Splitter(({ error }) => {
@@ -93,7 +96,8 @@ export class Commander {
       stderr.end(splitter.end());
       stdout.end();
     });
-    return { stdout, stderr, close };
+    child.stdin?.on("error", () => {}); // each write is told of its own
+    return { stdin: child.stdin, stdout, stderr, close };
   }
 }
 

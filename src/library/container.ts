@@ -1,7 +1,7 @@
 /** A container that stays until it is removed, whether this process lives or not. */
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import type { Calling, Commander } from "./command.ts";
-import type { ContainerInfo, ProcessTable, Stats } from "./info.ts";
+import type { Change, ContainerInfo, ProcessTable, Stats } from "./info.ts";
 import { type Output, OwnedProcess, started } from "./process.ts";
 
 export interface ExecOptions extends Calling {
@@ -30,6 +30,20 @@ export interface Logs {
   readonly stderr: Readable;
   /** Reads no more. */
   close(): void;
+}
+
+export interface Attached extends Logs {
+  /** Null if it was not wanted. */
+  readonly stdin: Writable | null;
+}
+
+export interface CommitOptions {
+  readonly message?: string;
+  readonly author?: string;
+  /** "ENV A=b", "CMD [\"sh\"]" */
+  readonly changes?: readonly string[];
+  /** Hold the container meanwhile; true if not given. */
+  readonly pause?: boolean;
 }
 
 export interface Limits {
@@ -156,6 +170,45 @@ export class Container {
   /** The same to its end, with all that it has written. */
   async execute(command: readonly string[], options: Omit<ExecOptions, "stdin"> = {}): Promise<Output> {
     return (await this.exec(command, options)).output();
+  }
+
+  /** What it writes from now on, and a stream to write to. @throws CONFLICT if it does not run, by an error of the streams */
+  attach({ stdin = true }: { stdin?: boolean } = {}): Attached {
+    return this.commander.streams(["attach", "--sig-proxy=false", ...(stdin ? [] : ["--no-stdin"]), this.id], stdin);
+  }
+
+  /** Paths that are not as they were in the image. */
+  async diff(): Promise<Change[]> {
+    const lines = (await this.#do("diff", [])).split("\n").filter((line) => line !== "");
+    return lines.map((line) => ({ kind: line[0] as Change["kind"], path: line.slice(2) }));
+  }
+
+  /** An image of its files as they are. Returns the image's id. */
+  async commit(name: string, { message, author, changes = [], pause = true }: CommitOptions = {}): Promise<string> {
+    const flags = [
+      ...(message === undefined ? [] : [`--message=${message}`]),
+      ...(author === undefined ? [] : [`--author=${author}`]),
+      ...changes.map((change) => `--change=${change}`),
+      ...(pause ? [] : ["--no-pause"]),
+    ];
+    return (await this.commander.call(["commit", ...flags, this.id, name])).trim();
+  }
+
+  /** Copies files of the host into it: a directory into a directory that is there, a file to a name, as cp does. */
+  async copyIn(from: string, to: string, calling?: Calling): Promise<void> {
+    await this.commander.call(["cp", "--quiet", from, `${this.id}:${to}`], calling);
+  }
+
+  /** Copies its files to the host. */
+  async copyOut(from: string, to: string, calling?: Calling): Promise<void> {
+    await this.commander.call(["cp", "--quiet", `${this.id}:${from}`, to], calling);
+  }
+
+  /** A tar of a file or directory of it. */
+  read(path: string): Readable {
+    const { stdout, stderr } = this.commander.streams(["cp", `${this.id}:${path}`, "-"]);
+    stderr.resume();
+    return stdout;
   }
 
   /** Its files, as a tar. */

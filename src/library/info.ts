@@ -73,3 +73,31 @@ export interface ProcessTable {
   readonly titles: readonly string[];
   readonly processes: readonly (readonly string[])[];
 }
+
+export interface VolumeInfo {
+  readonly Name: string;
+  readonly Driver: string;
+  /** Where it lies on the host. */
+  readonly Mountpoint: string;
+  readonly CreatedAt: string;
+  readonly Labels: Readonly<Record<string, string>> | null;
+  readonly [more: string]: unknown;
+}
+
+export interface Event {
+  /** "container", "image", "volume" */
+  readonly Type: string;
+  /** "create", "start", "die", … */
+  readonly Action: string;
+  readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
+  /** Seconds since 1970. */
+  readonly time: number;
+  readonly timeNano: number;
+  readonly [more: string]: unknown;
+}
+
+/** A path that is not as it was in the image: "A" added, "C" changed, "D" deleted. */
+export interface Change {
+  readonly kind: "A" | "C" | "D";
+  readonly path: string;
+}

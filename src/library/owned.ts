@@ -1,5 +1,5 @@
 /** A container that belongs to this process: when that ends, however it does, the container is gone. */
-import type { Commander } from "./command.ts";
+import type { Calling, Commander } from "./command.ts";
 import { Container, type ExecOptions } from "./container.ts";
 import type { ContainerInfo, Stats } from "./info.ts";
 import { type Output, OwnedProcess, type Started } from "./process.ts";
@@ -22,6 +22,16 @@ export class OwnedContainer extends OwnedProcess {
   /** See Container. */
   execute(command: readonly string[], options?: Omit<ExecOptions, "stdin">): Promise<Output> {
     return this.#container.execute(command, options);
+  }
+
+  /** See Container. */
+  copyIn(from: string, to: string, calling?: Calling): Promise<void> {
+    return this.#container.copyIn(from, to, calling);
+  }
+
+  /** See Container. */
+  copyOut(from: string, to: string, calling?: Calling): Promise<void> {
+    return this.#container.copyOut(from, to, calling);
   }
 
   inspect(): Promise<ContainerInfo> {

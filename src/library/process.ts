@@ -23,6 +23,7 @@ const END = "SIGSTKFLT";
 /** A command whose program runs. */
 export interface Started {
   readonly child: ChildProcess;
+  readonly stdout: Readable;
   /** Without what the command said for itself. */
   readonly stderr: Readable;
   readonly exited: Promise<Exit>;
@@ -41,9 +42,9 @@ export class OwnedProcess {
   readonly #child: ChildProcess;
   #over = false;
 
-  constructor({ child, stderr, exited }: Started) {
+  constructor({ child, stdout, stderr, exited }: Started) {
     this.#child = child;
-    this.stdout = child.stdout as Readable;
+    this.stdout = stdout;
     this.stderr = stderr;
     this.stdin = child.stdin;
     this.exited = exited.finally(() => {
@@ -81,6 +82,8 @@ async function textOf(stream: Readable): Promise<string> {
 
 /** When its program runs. @throws what kept it from running, or the signal's reason */
 export async function started(child: ChildProcess, { signal, onWarning }: Calling = {}): Promise<Started> {
+  // Node throws away what nobody has begun to read when a child exits (flushStdio() in lib/internal/child_process.js).
+  const output = (child.stdout as Readable).pipe(new PassThrough());
   const errors = new PassThrough();
   let killed = false;
   let told: Told | undefined;
@@ -116,7 +119,7 @@ export async function started(child: ChildProcess, { signal, onWarning }: Callin
   if (signal?.aborted) abort();
   try {
     return await new Promise<Started>((resolve, reject) => {
-      begun = (id) => resolve({ child, stderr: errors, exited, id });
+      begun = (id) => resolve({ child, stdout: output, stderr: errors, exited, id });
       child.on("error", reject);
       child.on("close", (code, by) => {
         if (signal?.aborted) reject(signal.reason);
@@ -124,6 +127,6 @@ export async function started(child: ChildProcess, { signal, onWarning }: Callin
       });
     });
   } finally {
-    if (signal?.aborted) child.stdout?.resume();
+    if (signal?.aborted) output.resume();
   }
 }

@@ -1,10 +1,13 @@
 /** Containers for programs: see docs/guide/library.md. */
+import { createInterface } from "node:readline";
 import { type Calling, Commander, type Places } from "./command.ts";
 import { Container } from "./container.ts";
-import type { ContainerSummary, ImageInfo, ImageSummary } from "./info.ts";
+import type { ContainerSummary, Event, ImageInfo, ImageSummary } from "./info.ts";
+import { filterFlags, type ListOptions, rows } from "./listing.ts";
 import { argumentsOf, type ContainerOptions } from "./options.ts";
 import { OwnedContainer } from "./owned.ts";
 import { started } from "./process.ts";
+import { Volumes } from "./volume.ts";
 
 export interface RunOptions extends ContainerOptions, Calling {
   /** Standard input is a stream to write to; without, it is at its end. */
@@ -16,20 +19,24 @@ export interface CreateOptions extends ContainerOptions, Calling {
   readonly restart?: string;
 }
 
-export interface ListOptions {
-  /** Also those that do not run. */
-  readonly all?: boolean;
-  /** { label: "a=b", status: "exited" } */
-  readonly filters?: Readonly<Record<string, string | readonly string[]>>;
+export interface EventOptions {
+  /** Also what was before: "10m", "2026-01-02T15:04:05Z", seconds since 1970. */
+  readonly since?: string | number;
+  /** Until then; without, for as long as they are read. */
+  readonly until?: string | number;
+  readonly filters?: ListOptions["filters"];
+  readonly signal?: AbortSignal;
 }
 
 /** A vitrine store, and the command that works on it. Makes no connection and holds nothing. */
 export class Vitrine {
+  readonly volumes: Volumes;
   readonly #commander: Commander;
 
   /** @throws NOT_FOUND without the command */
   constructor(places: Places = {}) {
     this.#commander = new Commander(places);
+    this.volumes = new Volumes(this.#commander);
   }
 
   /**
@@ -86,18 +93,39 @@ export class Vitrine {
     await this.#commander.call(["image", "rm", ...(force ? ["--force"] : []), reference]);
   }
 
+  /** What happens to containers, images and volumes, by whatever process, as it happens. Ends when the loop is left. */
+  async *events({ since, until, filters = {}, signal }: EventOptions = {}): AsyncGenerator<Event> {
+    const flags = [
+      "--format=json",
+      ...(since === undefined ? [] : [`--since=${since}`]),
+      ...(until === undefined ? [] : [`--until=${until}`]),
+      ...filterFlags(filters),
+    ];
+    signal?.throwIfAborted();
+    const { stdout, stderr, close } = this.#commander.streams(["events", ...flags]);
+    stderr.resume();
+    signal?.addEventListener("abort", close);
+    try {
+      for await (const line of createInterface({ input: stdout })) yield JSON.parse(line);
+      signal?.throwIfAborted();
+    } finally {
+      signal?.removeEventListener("abort", close);
+      close();
+    }
+  }
+
+  /** Facts of this host and this store, in docker's words. */
+  async info(): Promise<Readonly<Record<string, unknown>>> {
+    return JSON.parse(await this.#commander.call(["system", "info", "--format=json"]));
+  }
+
+  /** Removes containers that do not run. */
+  async pruneContainers({ filters = {} }: Pick<ListOptions, "filters"> = {}): Promise<void> {
+    await this.#commander.call(["container", "prune", "--force", ...filterFlags(filters)]);
+  }
+
   /** What is not wrapped here: arguments of the command, and what it prints. */
   call(args: readonly string[], calling?: Calling): Promise<string> {
     return this.#commander.call(args, calling);
   }
 }
-
-function filterFlags(filters: NonNullable<ListOptions["filters"]>): string[] {
-  return Object.entries(filters).flatMap(([name, value]) => [value].flat().map((one) => `--filter=${name}=${one}`));
-}
-
-const rows = <Row>(text: string): Row[] =>
-  text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line));

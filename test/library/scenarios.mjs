@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Vitrine, VitrineError } from "vitrine";
 
@@ -152,6 +152,72 @@ const scenarios = {
     const { exitCode, stderr } = await c.output();
     assert.equal(exitCode, 0);
     assert.ok(stderr.includes('"INVALID"') && stderr.endsWith("\x1e"));
+  },
+
+  async "files in and out, what changed, an image of it"() {
+    const c = await v.create({ image: "host:sh,sleep,cat,mkdir", command: ["sh", "-c", "mkdir /made; sleep 1000"], name: "files" });
+    await c.start();
+    await c.copyIn(`${process.env.DATA}/x`, "/made/x");
+    assert.equal((await c.execute(["cat", "/made/x"])).stdout, "x\n");
+    await c.copyOut("/made/x", `${process.env.DATA}/back`);
+    assert.equal(readFileSync(`${process.env.DATA}/back`, "utf8"), "x\n");
+    const tar = await buffer(c.read("/made/x"));
+    assert.ok(tar.length % 512 === 0 && tar.includes("x\n"));
+    assert.ok((await c.diff()).some(({ kind, path }) => kind === "A" && path === "/made/x"));
+    const id = await c.commit("files:1", { message: "of a test", changes: ["ENV A=b"] });
+    assert.equal((await v.inspectImage("files:1")).Id, id);
+    assert.equal((await (await v.run({ image: "files:1", command: ["sh", "-c", "cat /made/x; echo $A"] })).output()).stdout, "x\nb\n");
+    await assert.rejects(c.copyOut("/nosuch", "/tmp"), { code: "NOT_FOUND" });
+    await c[Symbol.asyncDispose]();
+    await v.removeImage("files:1");
+  },
+
+  async "volumes"() {
+    const name = await v.volumes.create({ name: "data", labels: { a: "b" } });
+    assert.equal(name, "data");
+    const on = (script) => v.run({ ...sh(script), volumes: ["data:/data"] }).then((c) => c.output());
+    await on("echo kept > /data/file");
+    assert.equal((await on("cat /data/file")).stdout, "kept\n");
+    assert.deepEqual((await v.volumes.list({ filters: { label: "a=b" } })).map(({ Name }) => Name), ["data"]);
+    assert.ok((await v.volumes.inspect("data")).Mountpoint.startsWith("/"));
+    await v.volumes.remove("data");
+    await assert.rejects(v.volumes.inspect("data"), { code: "NOT_FOUND" });
+  },
+
+  async "events, of every process"() {
+    const seen = [];
+    const stop = new AbortController();
+    const reading = (async () => {
+      for await (const { Type, Action } of v.events({ since: 1, filters: { type: "container" }, signal: stop.signal })) {
+        seen.push(`${Type} ${Action}`);
+        if (Action === "destroy") break;
+      }
+    })();
+    const c = await v.create(sh("exit 0"));
+    await c.start();
+    await c.wait();
+    await c.remove();
+    await reading;
+    for (const action of ["create", "start", "die", "destroy"]) assert.ok(seen.includes(`container ${action}`), `${seen}`);
+    const never = v.events({ signal: AbortSignal.timeout(200) });
+    await assert.rejects(async () => {
+      for await (const _ of never);
+    }, { name: "TimeoutError" });
+  },
+
+  async "attach: what it writes from now on, and its standard input"() {
+    const c = await v.create({ ...sh("while read line; do echo got $line; done; echo end"), flags: ["--interactive"] });
+    await c.start();
+    const { stdin, stdout, close } = c.attach();
+    stdin.write("one\n");
+    assert.equal(String(await once(stdout, "data").then(([d]) => d)), "got one\n");
+    close(); // the container goes on
+    assert.equal((await c.inspect()).State.Status, "running");
+    await c.kill();
+    assert.equal(await c.wait(), 137);
+    await v.pruneContainers();
+    assert.deepEqual(await v.containers({ all: true }), []);
+    assert.ok(String((await v.info()).KernelVersion).includes("."));
   },
 
   async "many at once"() {
