@@ -45,6 +45,19 @@ describe("create", () => {
     expect(vitrine(["create", "--rootfs", busybox()]).stderr).toContain("no command to run");
     remove(name);
   });
+  test("--replace: what has the name goes first, also if it runs; the beginning of an id is no name", () => {
+    const { name, id } = create([], "sleep 1000");
+    vitrine(["start", name]);
+    const replaced = vitrine(["create", "--replace", "--name", name, "--rootfs", busybox(), "true"]);
+    expect(replaced).toMatchObject({ status: 0, stderr: "" });
+    expect(existsSync(`${ROOT}/containers/${id}`)).toBe(false);
+    const other = replaced.stdout.trim();
+    const named = vitrine(["run", "--rm", "--replace", "--name", other.slice(0, 8), "--rootfs", busybox(), "true"]);
+    expect(named).toMatchObject({ status: 0, stderr: "" });
+    expect(vitrine(["ps", "-aq", "--no-trunc"]).stdout).toBe(`${other}\n`);
+    expect(vitrine(["run", "--rm", "--replace", "--rootfs", busybox(), "true"]).stderr).toContain("add --name");
+    remove(name);
+  });
   test("writes the cidfile once; start does not write it again", () => {
     const file = `${directory("cid")}/id`;
     const { name, id } = create(["--cidfile", file], "true");

@@ -3,7 +3,7 @@ import { createContainer } from "../../engine/create.ts";
 import type { Command } from "../command.ts";
 import { printOut } from "../output.ts";
 import { warn } from "../owner.ts";
-import { fetchFor, command as run, runOptions } from "./run.ts";
+import { fetchFor, replace, command as run, runOptions } from "./run.ts";
 
 /** Of `run`, what is about its command, or about plans that are not carried out. */
 const OF_RUN = new Set(["detach", "detach-keys", "sig-proxy", "explain", "timeline"]);
@@ -17,6 +17,7 @@ export const command: Command = {
   async run(invocation) {
     const options = runOptions(invocation);
     const engine = await openEngine(invocation.paths);
+    await replace(engine, invocation);
     printOut(`${await createContainer(engine, options, warn, fetchFor(engine, invocation))}\n`);
     return 0;
   },

@@ -32,6 +32,7 @@ export const command: Command = {
     { name: "rootfs", kind: "string", value: "DIR", help: "directory that is the root file system; never changed" },
     { name: "rw-rootfs", kind: "bool", help: "let the container write into that directory" },
     { name: "name", kind: "string", value: "NAME", help: "name of the container" },
+    { name: "replace", kind: "bool", help: "with --name: remove a container of that name first, also one that runs" },
     { name: "rm", kind: "bool", help: "remove the container when it ends" },
     { name: "env", short: "e", kind: "list", value: "NAME[=VALUE]", help: "set an environment variable" },
     { name: "workdir", short: "w", kind: "string", value: "DIR", help: "working directory inside" },
@@ -158,6 +159,7 @@ export const command: Command = {
     if (explain !== undefined && explain !== true && !FORMS.includes(String(explain)))
       throw new VitrineError("USAGE", `--explain "${explain}": neither ${FORMS.join(" nor ")}`);
     const engine = await openEngine(invocation.paths);
+    if (explain === undefined) await replace(engine, invocation);
     if (explain === undefined)
       return runForeground(
         engine,
@@ -199,6 +201,11 @@ function networkOf(asked: readonly string[]): string {
       hint: "a container has one network",
     });
   return first;
+}
+
+/** What has the name goes first, as podman does it. */
+export async function replace(engine: Engine, i: Invocation): Promise<void> {
+  if (truth(i, "replace")) await (await import("../../engine/replace.ts")).removeNamed(engine, text(i, "name"));
 }
 
 export function runOptions(i: Invocation): RunOptions {

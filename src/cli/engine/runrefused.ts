@@ -25,7 +25,6 @@ const OF_REGISTRIES = "is set for registries, not for runs";
 const BY_HAND = "--network ns:FILE joins a namespace that is set up by hand (ip netns), --network host the host's";
 const OWN_HOSTS = "-v FILE:/etc/hosts:ro puts a file of your own there";
 const OWN_RESOLVER = "-v FILE:/etc/resolv.conf:ro puts a file of your own there";
-const CHECK = "run the check beside it, and end the container if it fails";
 const THROTTLE = "write to blkio.throttle.* or io.max of its group /vitrine-ID by hand";
 const WINDOWS = "is a limit of Windows containers";
 const NO_PODS = "there are no pods: containers share namespaces one by one";
@@ -37,27 +36,31 @@ const NO_ENTRIES = "no file of the image is changed, and /etc/passwd and /etc/gr
 const BY_NUMBER = "--user UID:GID needs no entry there, -v FILE:/etc/passwd:ro brings one";
 
 export const REFUSED: readonly RefusedFlag[] = [
-  ...later("supervised containers", [
-    ["attach", "standard streams are the caller's: < /dev/null or > /dev/null shuts one", { short: "a" }],
-    ["pidfile", "pgrep -P $! tells it to the shell that started vitrine"],
-    ["requires", "start the others first"],
-    ["replace", "vitrine rm NAME before it", OFF],
-  ]),
-  ...later("health checks", [
-    ["health-startup-cmd", CHECK],
-    ["health-startup-interval", CHECK],
-    ["health-startup-retries", CHECK],
-    ["health-startup-success", CHECK],
-    ["health-startup-timeout", CHECK],
-    ["health-log-destination", CHECK],
-    ["health-max-log-count", CHECK],
-    ["health-max-log-size", CHECK],
-    ["healthcheck-command", CHECK],
-    ["healthcheck-interval", CHECK],
-    ["healthcheck-retries", CHECK],
-    ["healthcheck-start-period", CHECK],
-    ["healthcheck-timeout", CHECK],
-  ]),
+  refused(
+    "attach",
+    "chooses streams for docker's client; here they are the caller's own",
+    "< /dev/null or > /dev/null shuts one; vitrine attach comes to what runs with -d",
+    { short: "a" },
+  ),
+  refused("pidfile", "is a file that goes stale", "vitrine inspect -f '{{.State.Pid}}' NAME tells the process id"),
+  refused("requires", "containers are not tied to each other", "start the others first"),
+  ...["cmd", "interval", "retries", "success", "timeout"].map((name) =>
+    refused(
+      `health-startup-${name}`,
+      "there is one check, also while it starts",
+      "--health-start-period gives it time, --health-start-interval looks more often",
+    ),
+  ),
+  ...["health-log-destination", "health-max-log-count", "health-max-log-size"].map((name) =>
+    refused(
+      name,
+      "the last five results are kept with the container, four kilobytes of each",
+      "vitrine inspect -f '{{json .State.Health}}' NAME shows them",
+    ),
+  ),
+  ...["command", "interval", "retries", "start-period", "timeout"].map((name) =>
+    refused(`healthcheck-${name}`, "is an older name", `--health-${name === "command" ? "cmd" : name}`),
+  ),
   refused("arch", PART_OF_PLATFORM, PLATFORM),
   refused("os", PART_OF_PLATFORM, PLATFORM),
   refused("variant", PART_OF_PLATFORM, PLATFORM),
