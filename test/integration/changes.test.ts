@@ -9,7 +9,7 @@ setDefaultTimeout(60_000);
 
 const BASE = "localhost/base:1";
 let count = 0;
-const newName = () => `c${++count}`;
+const newName = () => `changed-${++count}`;
 
 beforeAll(() => {
   const tar = spawnSync("tar", ["-C", busybox(), "-c", "."], { maxBuffer: 2 ** 28 }).stdout;

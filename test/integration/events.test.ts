@@ -9,7 +9,7 @@ watchLeaks();
 
 const env = { PATH: process.env.PATH ?? "", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE };
 let count = 0;
-const newName = () => `e${++count}`;
+const newName = () => `told-${++count}`;
 
 const FORMAT = "{{.Actor.Attributes.name}} {{.Action}}{{with index .Actor.Attributes `exitCode`}} {{.}}{{end}}";
 

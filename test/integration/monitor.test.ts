@@ -13,7 +13,7 @@ watchLeaks();
 
 const LEAVE = "\x10\x11"; // Ctrl-P Ctrl-Q
 let count = 0;
-const newName = () => `c${++count}`;
+const newName = () => `monitored-${++count}`;
 
 function onScreen(flags: readonly string[], script: string): OnTerminal {
   return onTerminal([BINARY, "run", "-it", ...flags, "--rootfs", busybox(), "sh", "-c", script]);
