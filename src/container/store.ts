@@ -34,12 +34,19 @@ export function createContainer(paths: Paths, record: ContainerRecord, config: C
   writeFirst(paths, record);
 }
 
-/** Nothing is noted of a container that another command has just removed. */
-export function writeRecord(paths: Paths, record: ContainerRecord): void {
+/** Nothing is noted of a container that another command has just removed: false. */
+export function writeRecord(paths: Paths, record: ContainerRecord): boolean {
+  return unlessGone(() => writeFirst(paths, record));
+}
+
+/** Another command may remove a container at any moment. */
+function unlessGone(write: () => void): boolean {
   try {
-    writeFirst(paths, record);
+    write();
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return false;
   }
 }
 
@@ -56,12 +63,8 @@ function writeFirst(paths: Paths, record: ContainerRecord): void {
 
 /** What the record becomes when a run has taken the container's lock: its plan puts it into place. */
 export function writeNextRecord(paths: Paths, record: ContainerRecord, run: string): void {
-  try {
-    writeWhole(nextRecordFile(paths, record.id, run), JSON.stringify(record));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  if (!unlessGone(() => writeWhole(nextRecordFile(paths, record.id, run), JSON.stringify(record))))
     throw new VitrineError("NOT_FOUND", `container ${record.name} was removed a moment ago`);
-  }
 }
 
 /** What is noted now, and what waits to be noted. Whoever notes ends and starts leaves the rest of a record as it is. */
@@ -73,8 +76,7 @@ export function changeRecord(
   const record = readRecord(paths, id);
   if (!record) return undefined;
   const changed = change(record);
-  writeRecord(paths, changed);
-  return changed;
+  return writeRecord(paths, changed) ? changed : undefined;
 }
 
 /** The same for what users change: also in the record that a run which has not begun will put into place. */
@@ -85,13 +87,13 @@ export function changeRecords(
 ): ContainerRecord | undefined {
   const changed = changeRecord(paths, id, change);
   const directory = containerDirectory(paths, id);
-  for (const name of changed ? readdirSync(directory) : [])
-    if (/^start\.\d+\.\d+$/.test(name))
-      writeWhole(
-        `${directory}/${name}`,
-        JSON.stringify(change(JSON.parse(readFileSync(`${directory}/${name}`, "utf8")))),
-      );
-  return changed;
+  const next = (text: string) => JSON.stringify(change(JSON.parse(text)));
+  const there = unlessGone(() => {
+    for (const name of changed ? readdirSync(directory) : [])
+      if (/^start\.\d+\.\d+$/.test(name))
+        unlessGone(() => writeWhole(`${directory}/${name}`, next(readFileSync(`${directory}/${name}`, "utf8"))));
+  });
+  return there ? changed : undefined;
 }
 
 /** A file of its own: whoever notes an end at the same time cannot lose it. */
@@ -100,11 +102,7 @@ const stoppedFile = (paths: Paths, id: string) => `${containerDirectory(paths, i
 /** A user has ended it; nothing happens to one that leaves no record. */
 export function noteStopped(paths: Paths, id: string): void {
   if (!existsSync(`${containerDirectory(paths, id)}/container.json`)) return;
-  try {
-    writeFileSync(stoppedFile(paths, id), "", { mode: 0o600 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // it was removed meanwhile
-  }
+  unlessGone(() => writeFileSync(stoppedFile(paths, id), "", { mode: 0o600 }));
 }
 
 export function forgetStopped(paths: Paths, id: string): void {
