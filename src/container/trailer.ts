@@ -11,6 +11,6 @@ export function withTrailer(plan: Uint8Array, record: object): Uint8Array {
 }
 
 /** A value of a seccomp rule may be beyond what a number holds; the plan holds it compiled. */
-function exact(_: string, value: unknown): unknown {
+export function exact(_: string, value: unknown): unknown {
   return typeof value === "bigint" ? Number(value) : value;
 }

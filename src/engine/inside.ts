@@ -1,15 +1,16 @@
 /** A container as a step of the engine's own work: waited for, its output kept, gone with this process. */
+
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { newIdentity, STAND_IN } from "../container/identity.ts";
 import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import { makeTemplate, stamp } from "../container/template.ts";
+import { exact } from "../container/trailer.ts";
 import { planRun } from "../plan/run.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { encode } from "../stage/encode.ts";
 import { runStage } from "../stage/execute.ts";
 import type { Engine } from "./context.ts";
-import { exact } from "./planning.ts";
 import { resolveRequest } from "./request.ts";
 import { shapeOf } from "./shape.ts";
 

@@ -2,6 +2,7 @@
 import { STAND_IN } from "../container/identity.ts";
 import { STAND_IN_OWNER } from "../container/owner.ts";
 import { makeTemplate, type Template, writeTemplate } from "../container/template.ts";
+import { exact } from "../container/trailer.ts";
 import { planRun } from "../plan/run.ts";
 import { encode } from "../stage/encode.ts";
 import type { Engine } from "./context.ts";
@@ -14,9 +15,4 @@ export function planAnew(engine: Engine, request: Request, key: string): Templat
   const template = makeTemplate(key, JSON.stringify(shape, exact), file);
   writeTemplate(engine.paths, template);
   return template;
-}
-
-/** A value of a seccomp rule may be beyond what a number holds; the plan holds it compiled. */
-export function exact(_: string, value: unknown): unknown {
-  return typeof value === "bigint" ? Number(value) : value;
 }

@@ -1,17 +1,18 @@
 /** What a restart policy does: the process that was the monitor goes on as the next run, whose plan begins with the wait. */
+
 import { existsSync } from "node:fs";
 import { newIdentity, STAND_IN, tokenOf } from "../container/identity.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { claimRun, dropRun, writePlan } from "../container/runs.ts";
 import { changeRecord, dropNextRecord, writeNextRecord } from "../container/store.ts";
 import { makeTemplate, stamp } from "../container/template.ts";
+import { exact } from "../container/trailer.ts";
 import { VitrineError } from "../errors.ts";
 import { planRun } from "../plan/run.ts";
 import { parseRestart, restartDelay } from "../spec/restart.ts";
 import { encode } from "../stage/encode.ts";
 import type { Engine } from "./context.ts";
 import { haltFile } from "./halt.ts";
-import { exact } from "./planning.ts";
 import { shapeOf } from "./shape.ts";
 import { noteOf, requestAgain } from "./start.ts";
 

@@ -5,6 +5,7 @@ import { type Command, truth } from "../command.ts";
 import { complainAs } from "../complain.ts";
 import { decimalSize } from "../decimal.ts";
 import { printError, writeBytes } from "../output.ts";
+import { warn } from "../owner.ts";
 
 export const command: Command = {
   usage: "vitrine cp [FLAGS] CONTAINER:PATH PATH|-    or    vitrine cp [FLAGS] PATH|- CONTAINER:PATH",
@@ -34,7 +35,7 @@ export const command: Command = {
       const options: CopyOptions = {
         archive: truth(invocation, "archive"),
         followLink: truth(invocation, "follow-link"),
-        warn: (text) => printError(`vitrine: warning: ${text}\n`),
+        warn,
       };
       if (from.container !== undefined && to.container !== undefined)
         throw new VitrineError("UNSUPPORTED", "copying between containers is not supported", {
