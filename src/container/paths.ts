@@ -18,6 +18,11 @@ export const containerDirectory = (p: Paths, id: string) => `${p.root}/container
 /** Of one run: see tokenOf. */
 export const nextRecordFile = (p: Paths, id: string, run: string) => `${containerDirectory(p, id)}/start.${run}`;
 export const volumesDirectory = (p: Paths) => `${p.root}/volumes`;
+export const networksDirectory = (p: Paths) => `${p.root}/networks`;
+export const networkDirectory = (p: Paths, name: string) => `${p.root}/networks/${name}`;
+/** Addresses that containers have on a network, one link each. */
+export const leasesDirectory = (p: Paths, network: string) => `${p.state}/networks/${network}/leases`;
+export const resolverDirectory = (p: Paths) => `${p.state}/networks`;
 export const namesDirectory = (p: Paths) => `${p.root}/names`;
 export const nameFile = (p: Paths, name: string) => `${p.root}/names/${name}`;
 export const hostImagesDirectory = (p: Paths) => `${p.root}/images/host`;

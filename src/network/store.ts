@@ -1,0 +1,75 @@
+/** Networks in the store: ROOT/networks/NAME with network.json. A directory comes to be, and goes, by rename: whole or not at all. */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { networkDirectory, networksDirectory, type Paths } from "../container/paths.ts";
+import { VitrineError } from "../errors.ts";
+import type { NetworkRecord } from "./record.ts";
+
+/** Undefined if there is none. */
+export function readNetwork(paths: Paths, name: string): NetworkRecord | undefined {
+  if (!isNetworkName(name)) return undefined;
+  try {
+    return JSON.parse(readFileSync(`${networkDirectory(paths, name)}/network.json`, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new VitrineError("BROKEN_STATE", `network ${name}: its record cannot be read`, { cause: error });
+  }
+}
+
+/** By name. */
+export function listNetworks(paths: Paths): NetworkRecord[] {
+  let names: string[];
+  try {
+    names = readdirSync(networksDirectory(paths));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+  return names.sort().flatMap((name) => readNetwork(paths, name) ?? []);
+}
+
+/** By name, else by the beginning of its id. @throws NOT_FOUND, INVALID if several ids begin so */
+export function findNetwork(paths: Paths, text: string): NetworkRecord {
+  const named = readNetwork(paths, text);
+  if (named) return named;
+  const found = /^[0-9a-f]{1,64}$/.test(text) ? listNetworks(paths).filter(({ id }) => id.startsWith(text)) : [];
+  const [network, second] = found;
+  if (second) throw new VitrineError("INVALID", `"${text}" is the beginning of several networks' ids`);
+  if (!network)
+    throw new VitrineError("NOT_FOUND", `no network "${text}"`, {
+      hint: "vitrine network ls lists them; vitrine network create makes one",
+    });
+  return network;
+}
+
+/** Also what keeps them out of options and paths. */
+export const isNetworkName = (text: string) => /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(text);
+
+/** @throws CONFLICT if one is there that is called so */
+export function addNetwork(paths: Paths, record: NetworkRecord): void {
+  const half = `${networksDirectory(paths)}/.new.${process.pid}`;
+  rmSync(half, { recursive: true, force: true }); // of a killed command with the same pid
+  mkdirSync(half, { recursive: true, mode: 0o700 });
+  writeFileSync(`${half}/network.json`, JSON.stringify(record), { mode: 0o600, flush: true });
+  try {
+    renameSync(half, networkDirectory(paths, record.name));
+  } catch (error) {
+    rmSync(half, { recursive: true, force: true });
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code !== "EEXIST" && code !== "ENOTEMPTY") throw error;
+    throw new VitrineError("CONFLICT", `network ${record.name} is there already`, {
+      hint: "vitrine network inspect shows it",
+    });
+  }
+}
+
+/** Nothing happens if it is gone already. */
+export function dropNetwork(paths: Paths, name: string): void {
+  const gone = `${networksDirectory(paths)}/.gone.${process.pid}`;
+  rmSync(gone, { recursive: true, force: true });
+  try {
+    renameSync(networkDirectory(paths, name), gone);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  rmSync(gone, { recursive: true, force: true });
+}
