@@ -64,18 +64,14 @@ export function listRuns(paths: Paths): Run[] {
   } catch {
     return [];
   }
-  const runs: Run[] = [];
-  for (const name of names) {
-    const [id, pid, start] = name.split(".");
-    if (id && pid && start)
-      runs.push({
-        id,
-        pid: Number(pid),
-        start: start.replace(/^0+/, ""),
-        directory: `${runsDirectory(paths)}/${name}`,
-      });
-  }
-  return runs;
+  return names.flatMap((name) => parseRun(runsDirectory(paths), name) ?? []);
+}
+
+/** @param name of its directory in `directory` */
+export function parseRun(directory: string, name: string): Run | undefined {
+  const [id, pid, start] = name.split(".");
+  if (!id || !pid || !start) return undefined;
+  return { id, pid: Number(pid), start: start.replace(/^0+/, ""), directory: `${directory}/${name}` };
 }
 
 /** Who holds a run: the process that its directory is named after, or its monitor, once that holds it alone. */

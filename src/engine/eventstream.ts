@@ -24,6 +24,7 @@ const KNOWN: Readonly<Record<string, (event: Event, value: string) => boolean>> 
   image: ({ type, id, attributes }, value) =>
     value === (type === "container" ? attributes.image : id) || (type === "image" && attributes.name === value),
   volume: (event, value) => event.type === "volume" && isCalled(event, value),
+  network: (event, value) => event.type === "network" && isCalled(event, value),
   label: ({ attributes }, value) => hasLabel(attributes, value),
   scope: (_, value) => value === "local",
 };

@@ -14,6 +14,7 @@ const INSPECTORS: Readonly<Record<string, Inspect>> = {
     ]);
     return volumeDocument(findVolume(engine, name));
   },
+  network: async (engine, name) => (await import("./networkinspect.ts")).inspectNetwork(engine, name),
   image: async (engine, name) => (await import("./imageinspect.ts")).inspectImage(engine, name),
 };
 

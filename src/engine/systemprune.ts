@@ -10,10 +10,11 @@ export interface SystemPruned extends Pruned {
   readonly containers: readonly string[];
   /** Names of those without a name of their own. */
   readonly volumes: readonly string[];
+  readonly networks: readonly string[];
 }
 
 /**
- * Containers that have ended, then images that nobody uses, and fetched packages.
+ * Containers that have ended, networks that none is on, then images that nobody uses, and fetched packages.
  * @param all also images with names @param withVolumes also volumes without a name that no container has
  */
 export async function pruneSystem(
@@ -30,12 +31,18 @@ export async function pruneSystem(
   const volumes = withVolumes
     ? await (await import("./volumes.ts")).pruneVolumes(engine, false, () => true)
     : { names: [], reclaimed: 0 };
+  const { until } = filters;
+  const networks = await (await import("./networks.ts")).pruneNetworks(
+    engine,
+    ({ created }) => until === undefined || created < until,
+  );
   const { removals, reclaimed } = await pruneImages(engine, all, filters);
   const written = ended.reduce((sum, { size }) => sum + size, 0);
   const packages = filters.until === undefined ? emptyCache(engine) : 0;
   return {
     containers: ended.map(({ container }) => container.id),
     volumes: volumes.names,
+    networks,
     removals,
     reclaimed: reclaimed + written + packages + volumes.reclaimed,
   };

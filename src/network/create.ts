@@ -1,24 +1,23 @@
 /** Networks made: subnets that nothing else has. */
-import { mkdirSync } from "node:fs";
-import { emit } from "../container/events.ts";
-import { DEFAULT_ROOT, DEFAULT_STATE, networksDirectory, type Paths } from "../container/paths.ts";
+import { DEFAULT_ROOT, DEFAULT_STATE, type Paths } from "../container/paths.ts";
 import { hex, randomBytes } from "../container/random.ts";
 import { VitrineError } from "../errors.ts";
 import { type NetworkAsked, type NetworkRequest, readNetworkAsked } from "../spec/network.ts";
 import { addressAt, type Cidr, formatAddress, formatCidr, overlap, parseCidr, subnetsOf } from "../spec/subnet.ts";
+import { networkEvent } from "./event.ts";
+import { exclusively } from "./exclusive.ts";
 import { type HostRoute, hasDevice, hasIpv6, hostRoutes } from "./hostroutes.ts";
 import { DEFAULT_NETWORK, type NetworkRecord, type Subnet } from "./record.ts";
 import { addNetwork, listNetworks, readNetwork } from "./store.ts";
-import { inTurn } from "./turn.ts";
 
 /** Of the default network, one; else the first that is free. */
 const DEFAULT_SUBNETS = [...subnetsIn("10.91.0.0/16", 16), ...subnetsIn("10.96.0.0/11", 16)];
 const SUBNETS = subnetsIn("10.92.0.0/14", 24);
 
 /** @throws INVALID, UNSUPPORTED, CONFLICT */
-export function createNetwork(paths: Paths, asked: NetworkAsked): NetworkRecord {
+export async function createNetwork(paths: Paths, asked: NetworkAsked): Promise<NetworkRecord> {
   const request = readNetworkAsked(asked);
-  return locked(paths, () => {
+  return exclusively(paths, () => {
     const networks = listNetworks(paths);
     if (networks.some(({ name }) => name === request.name))
       throw new VitrineError("CONFLICT", `network ${request.name} is there already`, {
@@ -26,14 +25,14 @@ export function createNetwork(paths: Paths, asked: NetworkAsked): NetworkRecord 
       });
     const record = newRecord(request, networks);
     addNetwork(paths, record);
-    told(paths, "create", record);
+    networkEvent(paths, "create", record);
     return record;
   });
 }
 
 /** The network of those that are given none by name: made when it is first asked for. */
-export function makeDefaultNetwork(paths: Paths): NetworkRecord {
-  return locked(paths, () => {
+export function makeDefaultNetwork(paths: Paths): Promise<NetworkRecord> {
+  return exclusively(paths, () => {
     const found = readNetwork(paths, DEFAULT_NETWORK);
     if (found) return found; // another was faster
     const others = occupied(listNetworks(paths), hostRoutes(), undefined);
@@ -54,14 +53,9 @@ export function makeDefaultNetwork(paths: Paths): NetworkRecord {
       options: {},
     };
     addNetwork(paths, record);
-    told(paths, "create", record);
+    networkEvent(paths, "create", record);
     return record;
   });
-}
-
-/** Docker's event. */
-export function told(paths: Paths, action: "create" | "destroy", { id, name, driver }: NetworkRecord): void {
-  emit(paths, "network", action, id, { name, type: driver });
 }
 
 function newRecord(request: NetworkRequest, networks: readonly NetworkRecord[]): NetworkRecord {
@@ -181,9 +175,4 @@ function randomPrefix(others: readonly Occupied[]): Cidr {
 
 function subnetsIn(pool: string, length: number): Cidr[] {
   return [...subnetsOf(parseCidr(pool, ""), length)];
-}
-
-function locked<T>(paths: Paths, act: () => T): T {
-  mkdirSync(networksDirectory(paths), { recursive: true, mode: 0o700 });
-  return inTurn(networksDirectory(paths), act);
 }

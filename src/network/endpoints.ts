@@ -1,6 +1,10 @@
 /** Who has which address on a network: the links in STATE/networks/NAME/leases, called by the IPv4 address. */
-import { readdirSync, readlinkSync } from "node:fs";
-import { leasesDirectory, type Paths } from "../container/paths.ts";
+import { mkdirSync, readdirSync, readlinkSync, rmdirSync, rmSync } from "node:fs";
+import { leasesDirectory, type Paths, runsDirectory } from "../container/paths.ts";
+import { isAlive, parseRun } from "../container/runs.ts";
+import { VitrineError } from "../errors.ts";
+import type { NetworkRecord } from "./record.ts";
+import { readNetwork } from "./store.ts";
 
 export interface Endpoint {
   readonly address: string;
@@ -36,3 +40,44 @@ export function readEndpoint(paths: Paths, network: string, address: string): En
 
 /** Id of the container. */
 export const containerOf = ({ run }: Pick<Endpoint, "run">) => run.slice(0, 64);
+
+/** Of containers that run. */
+export function liveEndpoints(paths: Paths, network: string): Endpoint[] {
+  return listEndpoints(paths, network).filter((endpoint) => isLive(paths, endpoint));
+}
+
+function isLive(paths: Paths, { run }: Endpoint): boolean {
+  const found = parseRun(runsDirectory(paths), run);
+  return found !== undefined && isAlive(found);
+}
+
+/**
+ * Where leases of a network are put. A network that is removed loses this directory first, and only if it is empty: whoever puts a link
+ * into it afterwards fails, and is not left on a network that is gone.
+ * @throws NOT_FOUND if it has been removed
+ */
+export function openLeases(paths: Paths, { name, id }: NetworkRecord): string {
+  const directory = leasesDirectory(paths, name);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (readNetwork(paths, name)?.id === id) return directory;
+  throw new VitrineError("NOT_FOUND", `network ${name} was removed a moment ago`);
+}
+
+/** Takes what ended runs have left, and the directory. False if somebody is on the network. */
+export function closeLeases(paths: Paths, network: string): boolean {
+  const directory = leasesDirectory(paths, network);
+  for (const address of leasedAddresses(paths, network)) {
+    const endpoint = readEndpoint(paths, network, address);
+    if (endpoint && isLive(paths, endpoint)) return false;
+    rmSync(`${directory}/${address}`, { force: true });
+  }
+  try {
+    rmdirSync(directory);
+    rmdirSync(directory.slice(0, directory.lastIndexOf("/")));
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "ENOTEMPTY") throw error;
+    return leasedAddresses(paths, network).length === 0;
+  }
+  return true;
+}

@@ -17,14 +17,9 @@ export function readNetwork(paths: Paths, name: string): NetworkRecord | undefin
 
 /** By name. */
 export function listNetworks(paths: Paths): NetworkRecord[] {
-  let names: string[];
-  try {
-    names = readdirSync(networksDirectory(paths));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
-  return names.sort().flatMap((name) => readNetwork(paths, name) ?? []);
+  return entriesOf(networksDirectory(paths))
+    .sort()
+    .flatMap((name) => readNetwork(paths, name) ?? []);
 }
 
 /** By name, else by the beginning of its id. @throws NOT_FOUND, INVALID if several ids begin so */
@@ -47,7 +42,6 @@ export const isNetworkName = (text: string) => /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127
 /** @throws CONFLICT if one is there that is called so */
 export function addNetwork(paths: Paths, record: NetworkRecord): void {
   const half = `${networksDirectory(paths)}/.new.${process.pid}`;
-  rmSync(half, { recursive: true, force: true }); // of a killed command with the same pid
   mkdirSync(half, { recursive: true, mode: 0o700 });
   writeFileSync(`${half}/network.json`, JSON.stringify(record), { mode: 0o600, flush: true });
   try {
@@ -62,14 +56,48 @@ export function addNetwork(paths: Paths, record: NetworkRecord): void {
   }
 }
 
-/** Nothing happens if it is gone already. */
-export function dropNetwork(paths: Paths, name: string): void {
-  const gone = `${networksDirectory(paths)}/.gone.${process.pid}`;
-  rmSync(gone, { recursive: true, force: true });
+/** Nobody finds it any more; what the kernel has of it is still there. */
+export function hideNetwork(paths: Paths, { name, id }: NetworkRecord): void {
+  renameSync(networkDirectory(paths, name), hidden(paths, id));
+}
+
+/** Of a network that cannot go. */
+export function showNetwork(paths: Paths, { name, id }: NetworkRecord): void {
+  renameSync(hidden(paths, id), networkDirectory(paths, name));
+}
+
+export function dropHidden(paths: Paths, { id }: NetworkRecord): void {
+  rmSync(hidden(paths, id), { recursive: true, force: true });
+}
+
+const hidden = (paths: Paths, id: string) => `${networksDirectory(paths)}/.gone.${id}`;
+
+/** What killed commands have not come to take away. */
+export function listHidden(paths: Paths): NetworkRecord[] {
+  const directory = networksDirectory(paths);
+  return entriesOf(directory)
+    .filter((name) => name.startsWith(".gone."))
+    .flatMap((name) => {
+      try {
+        return [JSON.parse(readFileSync(`${directory}/${name}/network.json`, "utf8"))];
+      } catch {
+        return []; // another command is at it
+      }
+    });
+}
+
+/** Of commands that were killed while they made one; whose turn it is alone can tell. */
+export function dropHalves(paths: Paths): void {
+  const directory = networksDirectory(paths);
+  for (const name of entriesOf(directory))
+    if (name.startsWith(".new.")) rmSync(`${directory}/${name}`, { recursive: true, force: true });
+}
+
+function entriesOf(directory: string): string[] {
   try {
-    renameSync(networkDirectory(paths, name), gone);
+    return readdirSync(directory);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
   }
-  rmSync(gone, { recursive: true, force: true });
 }

@@ -1,6 +1,7 @@
 /**
- * One command at a time makes networks: else two could choose one subnet. Links DIRECTORY/.turn.N tell whose turn it is; the one with
- * the highest number counts, and it is over when that process has said so, or is gone. Of several that want the next number one gets it.
+ * One command at a time makes networks or takes them away: else two could choose one subnet. Links DIRECTORY/.turn.N tell whose turn it
+ * is; the one with the highest number counts, and it is over when that process has said so, or is gone. Of several that want the next
+ * number one gets it.
  */
 import { readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { startTime } from "../container/process.ts";
@@ -11,19 +12,23 @@ const PAUSE = 5;
 const LONGEST = 10_000;
 
 /** @throws CONFLICT if it does not come to its turn */
-export function inTurn<T>(directory: string, act: () => T): T {
+export async function inTurn<T>(directory: string, act: () => T | Promise<T>): Promise<T> {
   const own = `${process.pid}.${startTime(process.pid)}`;
   const end = performance.now() + LONGEST;
   let mine: number | undefined;
   for (mine = take(directory, own); mine === undefined; mine = take(directory, own)) {
     if (performance.now() > end)
-      throw new VitrineError("CONFLICT", `${directory}: another command has been making a network for 10 s`, {
-        hint: `its process is named by the last of the links ${directory}/.turn.*`,
-      });
-    Bun.sleepSync(PAUSE);
+      throw new VitrineError(
+        "CONFLICT",
+        `${directory}: another command has been making or removing a network for 10 s`,
+        {
+          hint: `its process is named by the last of the links ${directory}/.turn.*`,
+        },
+      );
+    await Bun.sleep(PAUSE);
   }
   try {
-    return act();
+    return await act();
   } finally {
     symlinkSync(OVER, `${directory}/.turn.${mine + 1}`);
     for (const number of turns(directory)) if (number <= mine) rmSync(link(directory, number), { force: true });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import {
   addressAt,
   addressBytes,
+  addressWithin,
   broadcastOf,
   canonicalAddress,
   contains,
@@ -105,4 +106,8 @@ test("two subnets overlap exactly if one of them has an address of the other", (
       expect(overlap(a, b)).toBe(both.some((address) => contains(a, address) && contains(b, address)));
     }),
   );
+});
+
+test("a container's address of IPv6 tells its address of IPv4", () => {
+  expect(addressWithin("fd12:3456:789a:1::/64", "10.92.0.2")).toBe("fd12:3456:789a:1::a5c:2");
 });

@@ -88,3 +88,9 @@ export function* subnetsOf(pool: Cidr, length: number): Generator<Cidr> {
 function masked(bytes: readonly number[], length: number): number[] {
   return bytes.map((byte, i) => byte & ~(0xff >> Math.min(8, Math.max(0, length - i * 8))) & 0xff);
 }
+
+/** A container's address in its network's IPv6 prefix: it ends with the four bytes of its IPv4 address. */
+export function addressWithin(prefix: string, v4: string): string {
+  const base = addressBytes(prefix.slice(0, prefix.indexOf("/")));
+  return formatAddress([...base.slice(0, 8), 0, 0, 0, 0, ...addressBytes(v4)]);
+}

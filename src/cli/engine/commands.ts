@@ -66,6 +66,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   "volume ls": { load: () => import("./volumels.ts") },
   "volume prune": { load: () => import("./volumeprune.ts") },
   "volume rm": { load: () => import("./volumerm.ts") },
+  "network create": { load: () => import("./networkcreate.ts") },
+  "network inspect": { load: () => import("./networkinspect.ts") },
+  "network ls": { load: () => import("./networkls.ts") },
+  "network prune": { load: () => import("./networkprune.ts") },
+  "network rm": { load: () => import("./networkrm.ts") },
   "registry serve": { load: () => import("./registryserve.ts") },
   "registry gc": { load: () => import("./registrygc.ts") },
   health: { internal: true, load: () => import("./health.ts") },
@@ -77,6 +82,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
 export const GROUPS: Readonly<Record<string, string>> = {
   container: "Containers: run, list, look at, end, remove",
   image: "Images: list, look at, remove",
+  network: "Networks: make, list, look at, remove",
   registry: "A registry of one's own",
   system: "What the store holds",
   volume: "Volumes: directories that outlive containers",
@@ -85,6 +91,8 @@ export const GROUPS: Readonly<Record<string, string>> = {
 /** Other names of commands, as docker's users know them. */
 export const ALIASES: Readonly<Record<string, string>> = {
   "system events": "events",
+  "network list": "network ls",
+  "network remove": "network rm",
   "volume list": "volume ls",
   "volume remove": "volume rm",
   "container run": "run",

@@ -9,7 +9,7 @@ import { fill, parseTemplate } from "../template.ts";
 
 export const command: Command = {
   usage: "vitrine events [FLAGS]",
-  summary: "Print what happens to containers, images and volumes, as it happens",
+  summary: "Print what happens to containers, images, volumes and networks, as it happens",
   flags: [
     { name: "since", kind: "string", value: "TIME", help: "also what was before: 10m, or 2026-01-02T15:04:05Z" },
     { name: "until", kind: "string", value: "TIME", help: "until then, and not for ever" },
@@ -18,7 +18,7 @@ export const command: Command = {
       short: "f",
       kind: "list",
       value: "NAME=VALUE",
-      help: "type, event, container, image, volume, label",
+      help: "type, event, container, image, volume, network, label",
     },
     { name: "format", kind: "string", value: "TEMPLATE", help: "json, or {{.Action}} {{.Actor.ID}}" },
   ],

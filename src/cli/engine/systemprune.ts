@@ -9,7 +9,7 @@ import { deletedImages } from "./imageprune.ts";
 
 export const command: Command = {
   usage: "vitrine system prune [FLAGS]",
-  summary: "Remove containers that have ended, and images that nobody uses",
+  summary: "Remove containers that have ended, networks and images that nobody uses",
   flags: [
     { name: "all", short: "a", kind: "bool", help: "also images with names, if no container uses them" },
     { name: "force", short: "f", kind: "bool", help: "do not ask" },
@@ -22,11 +22,13 @@ export const command: Command = {
     const what = all ? "all images that no container uses" : "all images without a name";
     const volumes = truth(invocation, "volumes");
     const more = volumes ? "  - all volumes without a name that no container has\n" : "";
-    const warning = `WARNING! This will remove:\n  - all containers that have ended\n${more}  - ${what}\n  - what is left of fetches that were broken off\n  - packages of distributions that were fetched for images\n`;
+    const warning = `WARNING! This will remove:\n  - all containers that have ended\n  - all networks that no container is on\n${more}  - ${what}\n  - what is left of fetches that were broken off\n  - packages of distributions that were fetched for images\n`;
     if (!truth(invocation, "force") && !confirm(warning)) return 0;
     const engine = await openEngine(invocation.paths);
-    const { containers, volumes: names, removals, reclaimed } = await pruneSystem(engine, all, filters, volumes);
+    const pruned = await pruneSystem(engine, all, filters, volumes);
+    const { containers, networks, volumes: names, removals, reclaimed } = pruned;
     if (containers.length > 0) printOut(`Deleted Containers:\n${containers.map((id) => `${id}\n`).join("")}\n`);
+    if (networks.length > 0) printOut(`Deleted Networks:\n${networks.map((name) => `${name}\n`).join("")}\n`);
     if (names.length > 0) printOut(`Deleted Volumes:\n${names.map((name) => `${name}\n`).join("")}\n`);
     printOut(`${deletedImages(removals)}Total reclaimed space: ${decimalSize(reclaimed)}\n`);
     return 0;
