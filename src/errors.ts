@@ -9,6 +9,8 @@ export type ErrorCode =
   | "UNAUTHORIZED"
   | "UNAVAILABLE"
   | "STEP_FAILED"
+  /** Space, inodes, descriptors, processes or memory. */
+  | "USED_UP"
   | "CANNOT_INVOKE"
   | "COMMAND_NOT_FOUND"
   | "BROKEN_STATE";

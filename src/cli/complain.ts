@@ -1,9 +1,13 @@
 import { VitrineError } from "../errors.ts";
+import { usedUpIn } from "../linux/usedup.ts";
 import { printError } from "./output.ts";
 import { tellOwner } from "./owner.ts";
 
 /** One line that says what failed, one that says what to do; a stack only for what should not happen, or with --debug. */
-export function complain(error: unknown, debug: boolean): number {
+export function complain(thrown: unknown, debug: boolean): number {
+  const hint = usedUpIn(thrown);
+  const error =
+    hint === undefined ? thrown : new VitrineError("USED_UP", (thrown as Error).message, { hint, cause: thrown });
   if (error instanceof VitrineError) {
     const { code, message, hint, exitStatus } = error;
     if (tellOwner({ error: { code, message, hint, exitStatus } })) return exitStatus;

@@ -1,6 +1,7 @@
 /** The step that failed, in a person's words. */
 import { VitrineError } from "../errors.ts";
 import { errnoName } from "../linux/errno.ts";
+import { whatIsUsedUp } from "../linux/usedup.ts";
 import type { Op } from "../plan/plan.ts";
 import type { Layout } from "../stage/encode.ts";
 import type { Report } from "../stage/report.ts";
@@ -31,7 +32,12 @@ export function describeStep({ op, number, of, call, errno }: FailedStep): strin
   return `step ${number} of ${of}, ${op.call} ${op.object}: ${errnoName(errno)}${by}`;
 }
 
-export function stepError(layout: Layout, report: Report, hint?: string): VitrineError {
+export function stepError(layout: Layout, report: Report): VitrineError {
   const step = failedStep(layout, report);
-  return new VitrineError("STEP_FAILED", step ? describeStep(step) : "a step failed", { hint });
+  if (!step) return new VitrineError("STEP_FAILED", "a step failed");
+  const hint = usedUpBy(step);
+  return new VitrineError(hint ? "USED_UP" : "STEP_FAILED", describeStep(step), { hint });
 }
+
+/** What to do if the step found that something of the host is used up. */
+export const usedUpBy = ({ call, errno }: FailedStep): string | undefined => whatIsUsedUp(errnoName(errno), call);

@@ -5,12 +5,14 @@ import { currentArch } from "../linux/arch.ts";
 import { awaitEnd, lockPlan, recovery } from "../plan/life.ts";
 import type { Instruction, Op, Plan } from "../plan/plan.ts";
 import { encode } from "../stage/encode.ts";
-import { runStage, startStage, type Working } from "../stage/execute.ts";
+import { NotStarted, runStage, startStage, type Working } from "../stage/execute.ts";
 import { type Report, readReport } from "../stage/report.ts";
 import { type FailedStep, failedStep, stepError } from "./failure.ts";
+import { needThreads } from "./headroom.ts";
 import { newIdentity } from "./identity.ts";
 import type { Paths } from "./paths.ts";
 import { claimRun, dropRun, planFile, writePlan } from "./runs.ts";
+import { keepSpare, withSpare } from "./spare.ts";
 
 export interface Done {
   readonly report: Report;
@@ -52,13 +54,15 @@ export async function converse<T>(
   options: { signal?: AbortSignal | undefined; tell?: (failed: Failed) => VitrineError } = {},
 ): Promise<T> {
   options.signal?.throwIfAborted();
+  needThreads();
   const directory = claimRun(paths, newIdentity(undefined));
   const { op: lock } = lockPlan({ directory });
   const { file, layout } = encode(planOf(directory, [lock, ...ops]), currentArch());
-  let settled = false;
+  let [begun, settled] = [false, false];
   try {
     writePlan(directory, file);
-    const working = startStage(stage, planFile(directory));
+    const working = await startStage(stage, planFile(directory));
+    begun = true;
     const said = await hear(working, talk, options.signal);
     const { status, stderr } = await working.ended;
     const report = readReport(readFileSync(planFile(directory)), layout);
@@ -74,17 +78,21 @@ export async function converse<T>(
     if ("error" in said) throw said.error;
     return said.value;
   } finally {
-    if (settled || takeBack(stage, directory)) dropRun(directory);
+    if (!begun || settled || takeBack(stage, directory)) dropRun(directory);
   }
 }
 
 /** A process that waits until a run has ended. @param run its directory */
-export function watchPlan(stage: string, paths: Paths, run: string): { over: Promise<void>; close(): void } {
+export async function watchPlan(
+  stage: string,
+  paths: Paths,
+  run: string,
+): Promise<{ over: Promise<void>; close(): void }> {
   const directory = claimRun(paths, newIdentity(undefined));
   const { file } = encode(planOf(directory, [awaitEnd({ directory: run })]), currentArch());
   try {
     writePlan(directory, file);
-    const working = startStage(stage, planFile(directory));
+    const working = await startStage(stage, planFile(directory));
     discard(working.output);
     working.close();
     return {
@@ -147,11 +155,12 @@ function perform(
   ops: readonly Op[],
   stdout: "take" | "drop",
 ): { done: Done; stdout: Uint8Array } {
-  const directory = claimRun(paths, newIdentity(undefined));
+  const identity = newIdentity(undefined);
+  const directory = withSpare(paths.state, () => claimRun(paths, identity));
   const { file, layout } = encode(planOf(directory, ops), currentArch());
   let settled = false;
   try {
-    writePlan(directory, file);
+    withSpare(paths.state, () => writePlan(directory, file));
     const outcome = runStage(stage, planFile(directory), "run", stdout);
     settled = outcome.status === 0;
     const report = readReport(readFileSync(planFile(directory)), layout);
@@ -159,8 +168,12 @@ function perform(
     if (outcome.status !== 0) throw new Error(`the stage ended with ${outcome.status}: ${outcome.stderr.trim()}`);
     const numberOf = (instruction: Instruction) => layout.instructions.findIndex((p) => p.instruction === instruction);
     return { done: { report, numberOf }, stdout: outcome.stdout };
+  } catch (error) {
+    settled ||= error instanceof NotStarted;
+    throw error;
   } finally {
     if (settled || takeBack(stage, directory)) dropRun(directory);
+    keepSpare(paths.state);
   }
 }
 

@@ -1,9 +1,10 @@
 /** A run: one plan in the hands of one stage. Its directory's name tells who owns it, so that one readdir finds what a kill left. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { VitrineError } from "../errors.ts";
 import { type Identity, runDirectory } from "./identity.ts";
 import { type Paths, runsDirectory } from "./paths.ts";
 import { processIn, startTime } from "./process.ts";
+import { writeWhole } from "./wholefile.ts";
 
 export interface Run {
   readonly id: string;
@@ -29,8 +30,7 @@ export const planFile = (directory: string) => `${directory}/plan`;
 
 /** Whole or not at all: a plan is only read under its own name. */
 export function writePlan(directory: string, file: Uint8Array): void {
-  writeFileSync(`${planFile(directory)}.new`, file, { mode: 0o600 });
-  renameSync(`${planFile(directory)}.new`, planFile(directory));
+  writeWhole(planFile(directory), file, `${planFile(directory)}.new`);
 }
 
 /** Its files and the directory itself. Nothing deeper: whatever else may have come to be there is not a run's. */

@@ -3,12 +3,12 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
-  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -25,18 +25,24 @@ import {
   type Paths,
 } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
+import { keepSpare, withSpare } from "./spare.ts";
+import { writeWhole } from "./wholefile.ts";
 
 export function createContainer(paths: Paths, record: ContainerRecord, config: Config): void {
   const directory = containerDirectory(paths, record.id);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  writeWhole(`${directory}/config.json`, JSON.stringify(config));
+  writeWhole(`${directory}/config.json`, JSON.stringify(config), undefined, { flush: true });
   writeFileSync(`${directory}/lock`, "", { mode: 0o600 });
   writeFirst(paths, record);
 }
 
-/** Nothing is noted of a container that another command has just removed: false. */
+/** Nothing is noted of a container that another command has just removed: false. An end is noted also where nothing has room. */
 export function writeRecord(paths: Paths, record: ContainerRecord): boolean {
-  return unlessGone(() => writeFirst(paths, record));
+  try {
+    return unlessGone(() => withSpare(paths.root, () => writeFirst(paths, record)));
+  } finally {
+    keepSpare(paths.root);
+  }
 }
 
 /** Another command may remove a container at any moment. */
@@ -52,7 +58,7 @@ function unlessGone(write: () => void): boolean {
 
 function writeFirst(paths: Paths, record: ContainerRecord): void {
   const directory = containerDirectory(paths, record.id);
-  writeWhole(`${directory}/container.json`, JSON.stringify(record));
+  writeWhole(`${directory}/container.json`, JSON.stringify(record), undefined, { flush: true });
   const handle = openSync(directory, "r");
   try {
     fsyncSync(handle);
@@ -63,7 +69,8 @@ function writeFirst(paths: Paths, record: ContainerRecord): void {
 
 /** What the record becomes when a run has taken the container's lock: its plan puts it into place. */
 export function writeNextRecord(paths: Paths, record: ContainerRecord, run: string): void {
-  if (!unlessGone(() => writeWhole(nextRecordFile(paths, record.id, run), JSON.stringify(record))))
+  const file = nextRecordFile(paths, record.id, run);
+  if (!unlessGone(() => writeWhole(file, JSON.stringify(record), undefined, { flush: true })))
     throw new VitrineError("NOT_FOUND", `container ${record.name} was removed a moment ago`);
 }
 
@@ -91,7 +98,11 @@ export function changeRecords(
   const there = unlessGone(() => {
     for (const name of changed ? readdirSync(directory) : [])
       if (/^start\.\d+\.\d+$/.test(name))
-        unlessGone(() => writeWhole(`${directory}/${name}`, next(readFileSync(`${directory}/${name}`, "utf8"))));
+        unlessGone(() =>
+          writeWhole(`${directory}/${name}`, next(readFileSync(`${directory}/${name}`, "utf8")), undefined, {
+            flush: true,
+          }),
+        );
   });
   return there ? changed : undefined;
 }
@@ -99,10 +110,14 @@ export function changeRecords(
 /** A file of its own: whoever notes an end at the same time cannot lose it. */
 const stoppedFile = (paths: Paths, id: string) => `${containerDirectory(paths, id)}/stopped`;
 
-/** A user has ended it; nothing happens to one that leaves no record. */
+/** A user has ended it; nothing happens to one that leaves no record. By a link: that takes neither space nor an inode. */
 export function noteStopped(paths: Paths, id: string): void {
   if (!existsSync(`${containerDirectory(paths, id)}/container.json`)) return;
-  unlessGone(() => writeFileSync(stoppedFile(paths, id), "", { mode: 0o600 }));
+  try {
+    linkSync(`${containerDirectory(paths, id)}/lock`, stoppedFile(paths, id));
+  } catch (error) {
+    if (!["EEXIST", "ENOENT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
 }
 
 export function forgetStopped(paths: Paths, id: string): void {
@@ -133,7 +148,7 @@ export function readConfig(paths: Paths, id: string): Config | undefined {
 }
 
 export function writeConfig(paths: Paths, id: string, config: Config): void {
-  writeWhole(`${containerDirectory(paths, id)}/config.json`, JSON.stringify(config));
+  writeWhole(`${containerDirectory(paths, id)}/config.json`, JSON.stringify(config), undefined, { flush: true });
 }
 
 /** Ids of every container directory, also of ones without a record: what a kill left of them. */
@@ -170,9 +185,4 @@ export function takeName(paths: Paths, name: string, id: string): void {
 /** Nothing happens if it is another's, or nobody's. */
 export function releaseName(paths: Paths, name: string, id: string): void {
   if (nameOwner(paths, name) === id) rmSync(nameFile(paths, name), { force: true });
-}
-
-function writeWhole(file: string, text: string): void {
-  writeFileSync(`${file}.${process.pid}`, text, { mode: 0o600, flush: true });
-  renameSync(`${file}.${process.pid}`, file);
 }

@@ -125,7 +125,7 @@ export function writeTemplate(paths: Paths, { key, places, record, plan }: Templ
     renameSync(half, file);
   } catch (error) {
     rmSync(half, { force: true });
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if (!["ENOENT", "ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
   }
 }
 

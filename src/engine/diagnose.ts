@@ -1,9 +1,10 @@
 /** What to do about a failed step: the common causes, in words. */
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import type { FailedStep } from "../container/failure.ts";
+import { type FailedStep, usedUpBy } from "../container/failure.ts";
 import type { ErrorCode } from "../errors.ts";
 import { ERRNO } from "../linux/errno.ts";
+import { whatIsUsedUp } from "../linux/usedup.ts";
 import type { ContainerInput } from "../plan/container.ts";
 import { candidates } from "../plan/process.ts";
 import type { Layout } from "../stage/encode.ts";
@@ -22,11 +23,14 @@ export interface Diagnosis {
 }
 
 export function diagnose(engine: Engine, record: Made, step: FailedStep, report: Report, layout: Layout): Diagnosis {
+  const usedUp = isNamespaceLimit(step) ? undefined : usedUpBy(step);
+  if (usedUp !== undefined) return { code: "USED_UP", hint: usedUp };
   if (step.call === "execve" || step.op.call === "faccessat") return execFailure(engine, record, step, report, layout);
   return { code: step.op.object.startsWith("the name ") ? "CONFLICT" : "STEP_FAILED", hint: hintFor(step, record) };
 }
 
-function hintFor({ op, call, errno }: FailedStep, { input }: Made): string | undefined {
+function hintFor(step: FailedStep, { input }: Made): string | undefined {
+  const { op, call, errno } = step;
   const volume = input.config.mounts.find((mount) => mount.source === op.object);
   if (call === "mount_setattr" && errno === ERRNO.EINVAL && volume?.uidMappings)
     return `the file system of ${op.object} (${fileSystem(op.object)}) cannot be id-mapped: leave out uidMappings and gidMappings of this mount, or take a directory on ext4, xfs or btrfs`;
@@ -52,7 +56,7 @@ function hintFor({ op, call, errno }: FailedStep, { input }: Made): string | und
     return `the caller may not give this limit${op.object.includes("nofile") ? ", or it is above /proc/sys/fs/nr_open" : ""}`;
   if (call === "await" && errno === ERRNO.ESRCH)
     return "a process of the run was killed while the container was set up";
-  if (call === "clone3" && errno === ERRNO.ENOSPC) return "the kernel allows no more namespaces: see /proc/sys/user";
+  if (isNamespaceLimit(step)) return "the kernel allows no more namespaces: see /proc/sys/user";
   if (call === "expect" && errno === ERRNO.EPERM && op.call === "move_mount")
     return "in this root file system the target leads into /proc or /sys, which must not be covered";
   if (call === "openat2" && errno === ERRNO.ELOOP) return "the root file system has a link where a directory has to be";
@@ -60,12 +64,10 @@ function hintFor({ op, call, errno }: FailedStep, { input }: Made): string | und
     return "the root file system has a file where a directory has to be";
   if (op.object.includes("/sys/fs/cgroup") || op.object.includes("cgroup"))
     return errno === ERRNO.EROFS || errno === ERRNO.EACCES ? "the control groups cannot be written here" : undefined;
-  if (call === "lsetxattr" || errno === ERRNO.ENOSPC) return "no space or no inodes are left on this file system";
+  if (call === "lsetxattr") return "no space is left on this file system";
   if (errno === ERRNO.EPERM)
     return "the caller lacks a capability for this: CapEff in /proc/self/status tells which it has";
-  if (errno === ERRNO.EMFILE || (call === "dup3" && errno === ERRNO.EBADF))
-    return "each mount is a descriptor until it is attached: the hard limit on open files (ulimit -Hn) has to be higher; 1024 is enough for some hundred";
-  if (errno === ERRNO.ENFILE) return "the host has no more open files to give: /proc/sys/fs/file-max";
+  if (call === "dup3" && errno === ERRNO.EBADF) return whatIsUsedUp("EMFILE", call); // it is above the limit
   if (errno === ERRNO.ENOSYS) return "this kernel does not have the call: Linux 5.19 or later is needed";
   return undefined;
 }
@@ -104,6 +106,8 @@ function execFailure(engine: Engine, record: Made, step: FailedStep, report: Rep
     : ` in ${record.input.config.process.env.find((e) => e.startsWith("PATH=")) ?? "PATH"}`;
   return { code: "COMMAND_NOT_FOUND", hint: `there is no "${name}"${where} of this root file system` };
 }
+
+const isNamespaceLimit = ({ call, errno }: FailedStep) => call === "clone3" && errno === ERRNO.ENOSPC;
 
 /** Names of statfs(2) magic numbers that people meet here. */
 const MAGIC: Readonly<Record<number, string>> = {

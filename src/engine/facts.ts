@@ -1,7 +1,10 @@
 /** The host's facts: probed once per boot, mount namespace and build, then read from a file. */
-import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { factsFile, type Paths } from "../container/paths.ts";
+import { keepSpare } from "../container/spare.ts";
+import { writeWhole } from "../container/wholefile.ts";
 import type { HostFacts } from "../linux/facts.ts";
+import { usedUpIn } from "../linux/usedup.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 
 interface Cached {
@@ -20,9 +23,12 @@ export async function hostFacts(paths: Paths, stage: string): Promise<HostFacts>
   }
   const facts = (await import("./probe.ts")).probe(paths, stage, boot);
   mkdirSync(paths.state, { recursive: true, mode: 0o700 });
-  const half = `${factsFile(paths)}.${process.pid}`;
-  writeFileSync(half, JSON.stringify({ key, facts }), { mode: 0o600 });
-  renameSync(half, factsFile(paths));
+  keepSpare(paths.root);
+  try {
+    writeWhole(factsFile(paths), JSON.stringify({ key, facts }));
+  } catch (error) {
+    if (usedUpIn(error) === undefined) throw error; // without room it is probed again
+  }
   return facts;
 }
 

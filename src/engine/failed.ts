@@ -16,6 +16,7 @@ import { forgetFacts } from "./facts.ts";
 import { nameTaken } from "./nametaken.ts";
 import { notStarted, startedBy } from "./recover.ts";
 import { removeFiles } from "./remove.ts";
+import { notUndone, undoRest } from "./undorest.ts";
 
 export function tellFailure(engine: Engine, directory: string): VitrineError {
   const journal = existsSync(planFile(directory)) ? readJournal(directory) : undefined;
@@ -25,15 +26,16 @@ export function tellFailure(engine: Engine, directory: string): VitrineError {
   }
   const { record, report, layout } = journal;
   const step = failedStep(layout, report);
+  const whole = undoRest(engine, directory, report);
   const error = step
-    ? errorOf(engine, journal, step)
+    ? errorOf(engine, journal, step, whole)
     : new VitrineError("BROKEN_STATE", "the run ended without a failed step");
   tellEvents(engine, journal, error);
   if (record.keep && record.input.nextRecord === undefined)
     removeFiles(engine, record.identity.id, record.identity.name);
   else if (record.keep) noteFailure(engine, record, error);
-  dropRun(directory);
-  if (error.code === "CONFLICT") return error; // the plan is right
+  if (whole) dropRun(directory); // else the next command tries again
+  if (error.code === "CONFLICT" || error.code === "USED_UP") return error; // the plan is right
   forgetFacts(engine.paths);
   dropTemplates(engine.paths);
   return error;
@@ -50,7 +52,7 @@ function tellEvents({ paths }: Engine, { record, report, layout }: Journal, { ex
   emit(paths, "container", "destroy", told.id, attributes);
 }
 
-function errorOf(engine: Engine, { record, report, layout }: Journal, step: FailedStep): VitrineError {
+function errorOf(engine: Engine, { record, report, layout }: Journal, step: FailedStep, whole: boolean): VitrineError {
   if (isContainerLock(step))
     return new VitrineError(
       "CONFLICT",
@@ -58,9 +60,8 @@ function errorOf(engine: Engine, { record, report, layout }: Journal, step: Fail
     );
   // Another command was quicker: each has seen that it is free.
   if (step.op.object.startsWith("the name ") && step.errno === ERRNO.EEXIST) return nameTaken(record.identity.name);
-  const left = report.left > 0 ? `; ${report.left} steps could not be undone` : "";
   const { code, hint } = diagnose(engine, record, step, report, layout);
-  return new VitrineError(code, describeStep(step) + left, { hint });
+  return new VitrineError(code, describeStep(step) + notUndone(whole, report), { hint });
 }
 
 function isContainerLock({ op }: FailedStep): boolean {

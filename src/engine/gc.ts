@@ -1,20 +1,29 @@
 /** Finishes what a killed command left: every run whose process is gone is undone from its journal. */
 import { statSync } from "node:fs";
 import { eventsFile } from "../container/paths.ts";
-import { isAlive, listRuns, mayBeAlive } from "../container/runs.ts";
+import { isAlive, listRuns, mayBeAlive, type Run } from "../container/runs.ts";
+import { VitrineError } from "../errors.ts";
+import { usedUpIn } from "../linux/usedup.ts";
 import type { Engine } from "./context.ts";
 
-/** Runs of which nobody is left; returns how many. Cheap: for every command, with one readdir. */
-export async function collect(engine: Engine): Promise<number> {
+export interface Collected {
+  /** Runs that were undone. */
+  readonly done: number;
+  /** Directories of those of which nobody is left either, and for which something is used up. */
+  readonly stuck: ReadonlySet<string>;
+}
+
+/** Runs of which nobody is left. Cheap: for every command, with one readdir. */
+export async function collect(engine: Engine): Promise<void> {
   await limitEvents(engine);
-  return undoAll(engine, (run) => mayBeAlive(run));
+  await undoAll(engine, (run) => mayBeAlive(run));
 }
 
 /** The same, also where a pid was given to another process, and files without a run. */
-export async function collectThoroughly(engine: Engine): Promise<number> {
+export async function collectThoroughly(engine: Engine): Promise<Collected> {
   const done = await undoAll(engine, (run) => isAlive(run));
   const { sweep } = await import("./recover.ts");
-  sweep(engine);
+  asFarAsPossible(() => sweep(engine));
   return done;
 }
 
@@ -31,13 +40,26 @@ const MOST_EVENTS = 2 ** 20;
 export async function collectOf(engine: Engine, id: string): Promise<void> {
   await undoAll(engine, (run) => run.id !== id || isAlive(run));
   const { sweep } = await import("./recover.ts");
-  sweep(engine, id);
+  asFarAsPossible(() => sweep(engine, id));
 }
 
-async function undoAll(engine: Engine, alive: (run: ReturnType<typeof listRuns>[number]) => boolean): Promise<number> {
+async function undoAll(engine: Engine, alive: (run: Run) => boolean): Promise<Collected> {
   const dead = listRuns(engine.paths).filter((run) => !alive(run));
-  if (dead.length === 0) return 0;
+  const stuck = new Set<string>();
+  if (dead.length === 0) return { done: 0, stuck };
   const { recover } = await import("./recover.ts");
-  for (const run of dead) recover(engine, run);
-  return dead.length;
+  for (const run of dead) if (!asFarAsPossible(() => recover(engine, run))) stuck.add(run.directory);
+  return { done: dead.length - stuck.size, stuck };
+}
+
+/** Without room, processes or descriptors it is left to a later command; this one may do without. */
+function asFarAsPossible(clean: () => void): boolean {
+  try {
+    clean();
+    return true;
+  } catch (error) {
+    const usedUp = error instanceof VitrineError ? error.code === "USED_UP" : usedUpIn(error) !== undefined;
+    if (!usedUp) throw error;
+    return false;
+  }
 }

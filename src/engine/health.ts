@@ -1,10 +1,11 @@
 /** One look at a container's health, by a process that is there for that alone; what came of it lies in STATE/health/ID. */
 import { spawn } from "node:child_process";
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { tokenOf } from "../container/identity.ts";
 import type { RunRecord } from "../container/record.ts";
 import { listRuns } from "../container/runs.ts";
 import { readRecord } from "../container/store.ts";
+import { writeWhole } from "../container/wholefile.ts";
 import { planWait } from "../plan/health.ts";
 import {
   afterProbe,
@@ -49,8 +50,8 @@ export async function lookAtHealth(engine: Engine, directory: string): Promise<s
   const delay = nextLook(check, health, Date.now() - started);
   const own = directoryOf(engine, identity.id);
   mkdirSync(own, { recursive: true, mode: 0o700 });
-  writeWhole(`${own}/health.json`, JSON.stringify({ ...health, run } satisfies Noted));
-  writeWhole(`${own}/plan`, encode(planWait(place, delay), engine.facts.arch).file);
+  writeWhole(`${own}/health.json`, JSON.stringify({ ...health, run } satisfies Noted), `${own}/health.json.new`);
+  writeWhole(`${own}/plan`, encode(planWait(place, delay), engine.facts.arch).file, `${own}/plan.new`);
   if (health.status !== before.status) await changed(engine, record, check, health);
   return `${own}/plan`;
 }
@@ -111,9 +112,4 @@ function probeIn({ program, paths }: Engine, id: string, { command, timeout }: H
       if (!late) end(code ?? 137, output);
     });
   });
-}
-
-function writeWhole(file: string, content: string | Uint8Array): void {
-  writeFileSync(`${file}.new`, content, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
 }

@@ -1,6 +1,7 @@
 /** A container as a step of the engine's own work: waited for, its output kept, gone with this process. */
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { newIdentity, STAND_IN } from "../container/identity.ts";
 import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
@@ -56,13 +57,14 @@ export async function runInside(engine: Engine, { options, scratch, signal, onLi
   }
 }
 
-function attend(
+async function attend(
   stage: string,
   plan: string,
   signal: AbortSignal | undefined,
   onLine: ((line: string) => void) | undefined,
 ): Promise<InsideEnd> {
   const child = spawn(stage, [plan], { argv0: "vitrine-stage", stdio: ["ignore", "pipe", "pipe"], env: {} });
+  if (child.pid === undefined) await once(child, "spawn"); // throws what it tells in a moment
   const lines: string[] = [];
   const take = (line: string) => {
     lines.push(line);

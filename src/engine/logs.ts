@@ -53,7 +53,7 @@ export async function printLogs(
     : "";
   const show = new Show(options, details, write, tell);
   const log = new Log(directory, tell);
-  const end = options.follow && isRunning(found) ? endOf(engine, found.run) : undefined;
+  const end = options.follow && isRunning(found) ? await endOf(engine, found.run) : undefined;
   try {
     if (options.tail !== undefined) {
       show.skip(log.records(true), options.tail);
@@ -87,7 +87,7 @@ async function follow(log: Log, show: Show, directory: string, over: Promise<voi
 }
 
 /** The kernel tells when the run has ended: whoever holds it has its plan locked, and a process of ours waits for that lock. */
-function endOf(engine: Engine, run: Run): { over: Promise<void>; close(): void } {
+function endOf(engine: Engine, run: Run): ReturnType<typeof watchPlan> {
   return watchPlan(engine.stage.path, engine.paths, run.directory);
 }
 

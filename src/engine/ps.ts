@@ -19,7 +19,7 @@ export async function listContainers(engine: Engine, all: boolean): Promise<Cont
 
 /** The same with their runs. */
 export async function listAll(engine: Engine, all: boolean): Promise<Listed[]> {
-  await collectThoroughly(engine);
+  const { stuck } = await collectThoroughly(engine);
   const found = new Map<string, Listed>();
   if (all)
     for (const id of listContainerIds(engine.paths)) {
@@ -28,7 +28,7 @@ export async function listAll(engine: Engine, all: boolean): Promise<Listed[]> {
       if (container && nameOwner(engine.paths, container.name) === id) found.set(id, { container });
     }
   for (const run of listRuns(engine.paths)) {
-    const running = runningOf(engine, run);
+    const running = stuck.has(run.directory) ? undefined : runningOf(engine, run);
     if (running) found.set(run.id, running);
   }
   return [...found.values()].sort((a, b) => b.container.created - a.container.created);

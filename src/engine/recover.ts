@@ -7,6 +7,7 @@ import { readRunRecord } from "../container/journal.ts";
 import { carryOut } from "../container/plans.ts";
 import type { ContainerRecord, RunRecord } from "../container/record.ts";
 import { claimRun, dropRun, listRuns, planFile, type Run } from "../container/runs.ts";
+import { withSpare } from "../container/spare.ts";
 import {
   changeRecord,
   dropNextRecord,
@@ -37,7 +38,8 @@ export function recover(engine: Engine, run: Run): void {
   const record = recordIn(run);
   if (record === "gone") return; // another command was quicker
   // A run of ours: what others sweep up meanwhile is not this container.
-  const marker = record?.keep ? claimRun(engine.paths, { ...newIdentity(undefined), id: run.id }) : undefined;
+  const claim = () => claimRun(engine.paths, { ...newIdentity(undefined), id: run.id });
+  const marker = record?.keep ? withSpare(engine.paths.state, claim) : undefined;
   try {
     const ran = record !== undefined && cameToItsProgram(run, record);
     if (record) letGoOn(engine, record);

@@ -31,7 +31,12 @@ export async function renameContainer(engine: Engine, nameOrId: string, text: st
       releaseName(paths, name, id);
       throw new VitrineError("CONFLICT", `container ${record.name} was renamed or removed by another command`);
     }
-    changeRecords(paths, id, (now) => ({ ...now, name }));
+    try {
+      changeRecords(paths, id, (now) => ({ ...now, name }));
+    } catch (error) {
+      releaseName(paths, name, id);
+      throw error;
+    }
     releaseName(paths, record.name, id);
     containerEvent(engine, "rename", { ...record, name }, { oldName: `/${record.name}` });
   } finally {

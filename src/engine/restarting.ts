@@ -22,11 +22,12 @@ export async function prepareRestart(engine: Engine, record: ContainerRecord): P
   if (delay === undefined) return undefined;
   const { paths, facts } = engine;
   const identity = { ...newIdentity(record.name), id: record.id };
-  const directory = claimRun(paths, identity);
   const run = tokenOf(identity);
   const restarts = (record.restartCount ?? 0) + 1;
   const wakes = Date.now() + delay;
+  let directory: string | undefined;
   try {
+    directory = claimRun(paths, identity);
     const request = { ...(await requestAgain(engine, record, { detach: true })), restartsIn: delay };
     const shape = shapeOf(engine, request, STAND_IN);
     const { file } = encode(planRun(shape.input, facts), facts.arch);
@@ -39,7 +40,7 @@ export async function prepareRestart(engine: Engine, record: ContainerRecord): P
     return directory;
   } catch (error) {
     dropNextRecord(paths, record.id, run);
-    dropRun(directory);
+    if (directory !== undefined) dropRun(directory);
     changeRecord(paths, record.id, (now) => ({
       ...now,
       error: error instanceof Error ? error.message : String(error),

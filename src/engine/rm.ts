@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { newIdentity } from "../container/identity.ts";
 import { claimRun, dropRun } from "../container/runs.ts";
+import { withSpare } from "../container/spare.ts";
 import { VitrineError } from "../errors.ts";
 import { imageFile } from "../image/paths.ts";
 import type { Engine } from "./context.ts";
@@ -28,7 +29,9 @@ export async function removeContainer(
     await stopForGood(engine, container.id);
     await collectOf(engine, container.id); // its parent may not have reaped it yet
   }
-  const marker = claimRun(engine.paths, { ...newIdentity(undefined), id: container.id });
+  const marker = withSpare(engine.paths.state, () =>
+    claimRun(engine.paths, { ...newIdentity(undefined), id: container.id }),
+  );
   try {
     removeStopped(engine, container);
     if (volumes) removeOwnVolumes(engine, container.id, await usersOfVolumes(engine));

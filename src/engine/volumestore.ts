@@ -1,7 +1,8 @@
 /** Volumes as they lie in the store: ROOT/volumes/NAME with its files in _data, and volume.json. */
-import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { emit } from "../container/events.ts";
 import { type Paths, volumesDirectory } from "../container/paths.ts";
+import { writeWhole } from "../container/wholefile.ts";
 import { VitrineError } from "../errors.ts";
 import { checkVolumeName, ownerOfVolume, volumeData } from "../spec/volume.ts";
 import type { Engine } from "./context.ts";
@@ -40,19 +41,31 @@ export function makeVolume(
   const { paths } = engine;
   const directory = `${volumesDirectory(paths)}/${name}`;
   mkdirSync(volumesDirectory(paths), { recursive: true, mode: 0o700 });
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  mkdirSync(`${directory}/_data`, { recursive: true });
-  chmodSync(`${directory}/_data`, 0o755); // whatever the caller's umask is
-  const half = `${directory}/volume.json.${process.pid}`;
-  writeFileSync(half, JSON.stringify({ created: Date.now(), labels, options, anonymous }), {
-    mode: 0o600,
-    flush: true,
-  });
-  renameSync(half, `${directory}/volume.json`);
+  const isNew = mkdirSync(directory, { recursive: true, mode: 0o700 }) !== undefined;
+  try {
+    mkdirSync(`${directory}/_data`, { recursive: true });
+    chmodSync(`${directory}/_data`, 0o755); // whatever the caller's umask is
+    const note = JSON.stringify({ created: Date.now(), labels, options, anonymous });
+    writeWhole(`${directory}/volume.json`, note, undefined, { flush: true });
+  } catch (error) {
+    if (isNew) dropHalf(directory);
+    throw error;
+  }
   emit(paths, "volume", "create", name, { driver: "local" });
   const made = readVolume(paths, name);
   if (!made) throw new VitrineError("NOT_FOUND", `volume ${name} was removed a moment ago`);
   return made;
+}
+
+/** One that could not be made whole. */
+function dropHalf(directory: string): void {
+  try {
+    rmSync(`${directory}/volume.json`, { force: true });
+    if (existsSync(`${directory}/_data`)) rmdirSync(`${directory}/_data`);
+    rmdirSync(directory);
+  } catch {
+    // Somebody uses it already.
+  }
 }
 
 /** Undefined if there is none. */

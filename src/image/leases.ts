@@ -6,6 +6,7 @@
  */
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Paths } from "../container/paths.ts";
+import { keepSpare, withSpare } from "../container/spare.ts";
 import { formatClaim, isHeld, isMine, ownClaim, parseClaim } from "./claim.ts";
 import { leasesDirectory } from "./paths.ts";
 
@@ -54,10 +55,14 @@ function ownFile(paths: Paths): string {
 export async function startCollecting(paths: Paths): Promise<() => void> {
   const directory = leasesDirectory(paths);
   const file = `${directory}/${COLLECTOR}${formatClaim(ownClaim())}`;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // Collecting makes room, also where there is none.
+  withSpare(paths.root, () => mkdirSync(directory, { recursive: true, mode: 0o700 }));
   while (othersCollect(paths)) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  writeFileSync(file, "", { mode: 0o600 });
-  return () => rmSync(file, { force: true });
+  withSpare(paths.root, () => writeFileSync(file, "", { mode: 0o600 }));
+  return () => {
+    rmSync(file, { force: true });
+    keepSpare(paths.root);
+  };
 }
 
 /** All that living commands hold. Files of dead ones go. */

@@ -8,7 +8,17 @@ import { monitoredExec } from "./execmonitored.ts";
 import { type ExecInput, execProcess } from "./execprocess.ts";
 import { writePidFile } from "./handing.ts";
 import { sys } from "./instructions.ts";
-import { become, bringBackPlan, lockPlan, quietStart, recovery, removePlan, sealStage, serve } from "./life.ts";
+import {
+  become,
+  bringBackPlan,
+  letGoToUndo,
+  lockPlan,
+  quietStart,
+  recovery,
+  removePlan,
+  sealStage,
+  serve,
+} from "./life.ts";
 import { MONITOR_FILES } from "./monitor.ts";
 import { onHost } from "./op.ts";
 import { tellOwner } from "./owner.ts";
@@ -34,7 +44,7 @@ function planUnattended(input: ExecInput, facts: HostFacts): Plan {
   const undo = { call: "unlinkat", object: "what was done so far", why: "A failed command leaves nothing behind." };
   const common = {
     failed: [
-      ...(input.session ? [onHost(undo, [{ do: "undo" as const }])] : []),
+      ...(input.session ? [letGoToUndo(), onHost(undo, [{ do: "undo" as const }])] : []),
       bringBackPlan(place),
       onHost(tell, become(place, "failed")),
     ],

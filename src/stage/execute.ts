@@ -1,5 +1,6 @@
 /** Plans carried out by the stage as a child. */
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { constants } from "node:os";
 import { PROGRAM } from "./encode.ts";
 
@@ -30,8 +31,19 @@ export function runStage(
     env: {},
     maxBuffer: MOST_OUTPUT,
   });
-  if (child.error) throw child.error;
+  if (child.error) throw child.pid > 0 ? child.error : new NotStarted(stage, child.error);
   return { status: child.status ?? 128, stderr: child.stderr.toString(), stdout: child.stdout ?? new Uint8Array() };
+}
+
+/** There is no process, and nothing was done. */
+export class NotStarted extends Error {
+  readonly code: string | undefined;
+  readonly syscall = "spawn";
+
+  constructor(stage: string, cause: NodeJS.ErrnoException) {
+    super(`${stage} cannot be started: ${cause.message}`, { cause });
+    this.code = cause.code;
+  }
 }
 
 /** A stage that is at work, and what goes to and fro. */
@@ -45,9 +57,12 @@ export interface Working {
   kill(): void;
 }
 
-/** Begins to run a program of a plan file. What it writes has to be read. */
-export function startStage(stage: string, plan: string): Working {
+/** Begins to run a program of a plan file. What it writes has to be read. @throws NotStarted */
+export async function startStage(stage: string, plan: string): Promise<Working> {
   const child = spawn(stage, [plan, String(PROGRAM.run), "0"], { stdio: ["pipe", "pipe", "pipe"], env: {} });
+  // It tells in a moment why not.
+  if (child.pid === undefined)
+    await once(child, "spawn").catch((error) => Promise.reject(new NotStarted(stage, error)));
   const { stdin, stdout } = child;
   let stderr = "";
   child.stderr.on("data", (text) => {

@@ -8,7 +8,7 @@ watchLeaks();
 
 type State = "absent" | "created" | "running" | "paused" | "restarting" | "exited";
 
-const NAME = "c";
+const NAME = "one"; // no beginning of an id
 const stateOf = (name: string): State => {
   const { status, stdout } = vitrine(["inspect", "--type", "container", "-f", "{{.State.Status}}", name]);
   return status === 0 ? (stdout.trim() as State) : "absent";
@@ -53,7 +53,7 @@ const TABLE: readonly [string, readonly string[], Record<State, readonly [number
   ["unpause", ["unpause", NAME], row([1], [1], [1], [0, "running"], [1], [1])],
   [
     "rename",
-    ["rename", NAME, "d"],
+    ["rename", NAME, "other"],
     row([125], [0, "absent"], [0, "absent"], [0, "absent"], [0, "absent"], [0, "absent"]),
   ],
   ["rename to itself", ["rename", NAME, NAME], row([125], [125], [125], [125], [125], [125])],
@@ -102,7 +102,7 @@ for (const state of STATES)
         try {
           await check(what, args, state, cell);
         } finally {
-          vitrine(["rm", "-f", NAME, "d"]);
+          vitrine(["rm", "-f", NAME, "other"]);
         }
       });
     }

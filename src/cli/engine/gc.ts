@@ -8,7 +8,7 @@ export const command: Command = {
   summary: "Clean up after commands that were killed (every command does, in passing)",
   flags: [],
   async run({ paths }) {
-    const done = await collectThoroughly(await openEngine(paths));
+    const { done } = await collectThoroughly(await openEngine(paths));
     if (done > 0) printOut(`cleaned up ${done}\n`);
     return 0;
   },

@@ -249,7 +249,8 @@ function tellTarget(side: Side, plan: TreePlan, failed: Failed): VitrineError {
   if (file === undefined) return isLocked(failed) ? busy(side) : failed.error;
   const { errno } = failed.step;
   const why = WORDS[errno] ?? errnoName(errno);
-  return new VitrineError("STEP_FAILED", `${side.told}, file ${shown(file)}: ${why}`);
+  const { code, hint } = failed.error;
+  return new VitrineError(code, `${side.told}, file ${shown(file)}: ${why}`, { hint });
 }
 
 const WORDS: Readonly<Record<number, string>> = {

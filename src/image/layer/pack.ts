@@ -249,6 +249,7 @@ export function tellFile(plan: TreePlan, failed: Failed): VitrineError {
   return new VitrineError(
     error.code,
     `step ${number} of ${of}, ${op.call} ${op.object}, file ${shown(file)}: ${errnoName(errno)}`,
+    { hint: error.hint },
   );
 }
 
