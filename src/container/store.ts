@@ -24,6 +24,7 @@ import {
   nextRecordFile,
   type Paths,
 } from "./paths.ts";
+import { startTime } from "./process.ts";
 import type { ContainerRecord } from "./record.ts";
 import { keepSpare, withSpare } from "./spare.ts";
 import { writeWhole } from "./wholefile.ts";
@@ -64,6 +65,20 @@ function writeFirst(paths: Paths, record: ContainerRecord): void {
     fsyncSync(handle);
   } finally {
     closeSync(handle);
+  }
+}
+
+/** What a write, or a start, that was killed has left beside the record: nobody reads it again. */
+export function sweepFiles(paths: Paths, id: string): void {
+  const directory = containerDirectory(paths, id);
+  for (const name of existsSync(directory) ? readdirSync(directory) : []) {
+    const [, written] = /^(?:container|config)\.json\.(\d+)$/.exec(name) ?? [];
+    const [, starting, start] = /^start\.(\d+)\.(\d+)$/.exec(name) ?? [];
+    const pid = written ?? starting;
+    if (pid === undefined) continue;
+    const now = startTime(Number(pid));
+    const alive = now !== undefined && (start === undefined || now === start.replace(/^0+/, ""));
+    if (!alive) rmSync(`${directory}/${name}`, { force: true });
   }
 }
 

@@ -16,6 +16,7 @@ import {
   nameOwner,
   readRecord,
   releaseName,
+  sweepFiles,
   writeRecord,
 } from "../container/store.ts";
 import { planFreeze } from "../plan/freezer.ts";
@@ -141,8 +142,12 @@ export function sweep(engine: Engine, only?: string): void {
   for (const id of ids) {
     if (running.has(id)) continue;
     const record = readRecord(engine.paths, id);
-    if (!record) removeFiles(engine, id, undefined);
-    else if (nameOwner(engine.paths, record.name) !== id) nameAgain(engine, record, only ? allNames(engine) : names);
+    if (!record) {
+      removeFiles(engine, id, undefined);
+      continue;
+    }
+    sweepFiles(engine.paths, id);
+    if (nameOwner(engine.paths, record.name) !== id) nameAgain(engine, record, only ? allNames(engine) : names);
     else if (record.status === "running") writeRecord(engine.paths, exited(record, KILLED));
   }
 }

@@ -11,6 +11,7 @@ import {
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
+  O_RDONLY,
   O_RDWR,
   PR_SET_PDEATHSIG,
   SIGCHLD,
@@ -25,7 +26,7 @@ import { type PidText, stateFacts } from "./created.ts";
 import type { Told } from "./events.ts";
 import { readPid, sendTerminal } from "./handing.ts";
 import { awaits, expect, out, sys } from "./instructions.ts";
-import { FLAGS } from "./join.ts";
+import { enterCgroupNamespace, FLAGS } from "./join.ts";
 import { type Kept, letGo, type RunPlace } from "./life.ts";
 import { raiseRlimits, raiseSoftFiles, setPriorities } from "./limits.ts";
 import { listens, sendListener } from "./listener.ts";
@@ -115,6 +116,10 @@ export function execProcess(
   const arrived = sys("getpid", []);
   const silent = session && !terminal && (leaves || !session.input) ? openNothing() : undefined;
   const body: Section[] = []; // filled in below: what the new process awaits uses the process
+  const seenGroups =
+    groups.into && hasNamespace(config, "cgroup")
+      ? openCgroupNamespace(procfs, input.target.pid, target.pidfd)
+      : undefined;
   const child = cloneInto(config, target.pidfd, groups, body, self);
   const handOver =
     terminal && input.consoleSocket !== undefined
@@ -160,6 +165,7 @@ export function execProcess(
         undumpable(),
         told.op,
         ...groups.join,
+        ...(seenGroups ? [seenGroups.enter] : []),
         ...(resctrl ? [resctrl.inside] : []),
         ...(final === undefined ? [] : [inside(onCpus(final), [setAffinity(final, 0)])]),
         ...(hasNamespace(config, "user") ? [becomeRoot(undefined, self)] : []),
@@ -171,7 +177,15 @@ export function execProcess(
   const pipe = openPipe();
   const kept = letGo(lock, child, processOps.detached, terminal, [pipe.reads, ...more]);
   return {
-    claim: [...raiseSoftFiles(input.softFiles), procOp, selfOp, target.op, pipe.op, ...(silent ? [silent.op] : [])],
+    claim: [
+      ...raiseSoftFiles(input.softFiles),
+      procOp,
+      selfOp,
+      target.op,
+      ...(seenGroups ? [seenGroups.op] : []),
+      pipe.op,
+      ...(silent ? [silent.op] : []),
+    ],
     limits: [...(own ? [own.op] : []), ...groups.prepare],
     namespaces: [
       ...child.ops,
@@ -228,7 +242,24 @@ export function openTarget({ pid, inode }: ExecInput["target"]): { op: Op; pidfd
   return { op: onHost(told, does), pidfd };
 }
 
-/** All namespaces at once, as far as the container has them: setns(2) with a pidfd. */
+/**
+ * Entered when the process is in its group: with the v2 tree mounted as systemd does (nsdelegate), whoever is in the namespace moves
+ * nothing from outside of it into it, and so cannot have a child born in the container's group (cgroups(7)).
+ */
+function openCgroupNamespace(procfs: Instruction, pid: number, pidfd: Instruction): { op: Op; enter: Op } {
+  const path = `${pid}/ns/cgroup`;
+  const namespace = sys("openat", [procfs, path, O_RDONLY | O_CLOEXEC]);
+  const told = {
+    call: "openat",
+    object: `the cgroup namespace of the container's process ${pid}`,
+    why: "It is entered last: from within it, nobody can be born in a group that is seen from outside.",
+  };
+  // Behind that number there still is whom the pidfd means: it was so all the time.
+  const does = [namespace, sys("pidfd_send_signal", [pidfd, 0, 0, 0])];
+  return { op: onHost(told, does), enter: enterCgroupNamespace(namespace, `/proc/${path}`) };
+}
+
+/** All namespaces at once, as far as the container has them and they can be entered now: setns(2) with a pidfd. */
 function cloneInto(
   config: Config,
   target: Instruction,
@@ -238,7 +269,7 @@ function cloneInto(
 ): Child {
   const { initial } = config.process.execCPUAffinity ?? {};
   const entered = [...FLAGS, ["cgroup", CLONE_NEWCGROUP, "--cgroup"], ["time", CLONE_NEWTIME, "--time"]] as const;
-  const own = entered.filter(([type]) => hasNamespace(config, type));
+  const own = entered.filter(([type]) => hasNamespace(config, type) && !(type === "cgroup" && groups.into));
   const flags = own.reduce((all, [, flag]) => all | flag, 0);
   const born = BigInt(CLONE_FILES | CLONE_PARENT) | (groups.into ? CLONE_INTO_CGROUP : 0n);
   const pid: Clone = { do: "clone", args: cloneArgs(born, 0, groups.into), body };

@@ -277,6 +277,24 @@ describe("rm", () => {
   });
 });
 
+describe("a power cut, or a kill in the middle of a write", () => {
+  test("what it left beside a record goes with the next command; what another is writing stays", () => {
+    const { name, id } = create([], "true");
+    const place = `${ROOT}/containers/${id}`;
+    const [start = ""] = [readFileSync("/proc/self/stat", "latin1").split(") ")[1]?.split(" ")[19]];
+    const token = (pid: number, time: string) => `start.${String(pid).padStart(10, "0")}.${time.padStart(20, "0")}`;
+    const dead = ["container.json.4000000", "config.json.4000000", token(4000000, "1"), token(process.pid, "1")];
+    const living = [`container.json.${process.pid}`, token(process.pid, start)];
+    for (const file of [...dead, ...living]) writeFileSync(`${place}/${file}`, "{");
+    expect(vitrine(["ps", "-aq", "--no-trunc"]).stdout).toBe(`${id}\n`);
+    expect(readdirSync(place).sort()).toEqual(
+      [...living, "config.json", "container.json", "lock", "upper", "work"].sort(),
+    );
+    remove(name);
+    expect(existsSync(place)).toBe(false);
+  });
+});
+
 describe("container prune", () => {
   test("takes what does not run, by age and label", () => {
     const a = create(["-l", "keep=1"], "true");

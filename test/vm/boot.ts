@@ -29,14 +29,17 @@ busybox mount -t tmpfs run /disk/run; busybox cp /script /disk/run/script
 exec busybox switch_root /disk /bin/sh /run/script
 `;
 
+/** As systemd does. */
+export const CGROUPS = "mount -t cgroup2 -o nsdelegate,memory_recursiveprot cgroup2 /sys/fs/cgroup";
+
 const script = (body: string) => `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
-mount -t cgroup2 cgroup2 /sys/fs/cgroup; ip link set lo up
+${CGROUPS}; ip link set lo up
 echo "=== begin"
 {
 ${body}
 } 2>&1 | cat
 echo "=== end"
-sync
+busybox sync
 busybox poweroff -f
 `;
 
@@ -53,16 +56,25 @@ export async function boot(body: string, seconds: number): Promise<string> {
   return printed;
 }
 
-/** The same, for a test that does something meanwhile. @param more further drives, as qemu's -drive has them: /dev/vdb and so on */
-export function start(body: string, seconds: number, more: readonly string[] = []) {
+export interface More {
+  /** Further drives, as qemu's -drive has them: /dev/vdb and so on. */
+  readonly drives?: readonly string[];
+  /** A copy of the disk, on which what is written stays. */
+  readonly root?: string;
+  /** The body is all of the script, which is the machine's first process and may become another program. */
+  readonly bare?: boolean;
+}
+
+/** The same, for a test that does something meanwhile. */
+export function start(body: string, seconds: number, { drives = [], root, bare = false }: More = {}) {
   const kernel = findKernel();
   if (!kernel) throw new Error("no kernel");
   const machine = "-accel tcg -cpu max -m 2500 -smp 2 -nographic -no-reboot -nic none".split(" ");
-  const drive = ["-drive", `file=${disk()},if=virtio,format=raw,snapshot=on`];
-  const append = "console=ttyS0 quiet loglevel=1 panic=1 rdinit=/init";
-  const system = ["-kernel", kernel.image, "-initrd", initialRamfs(kernel, body), "-append", append];
-  const drives = more.flatMap((text) => ["-drive", text]);
-  const command = ["qemu-system-x86_64", ...machine, ...drive, ...drives, ...system];
+  const drive = root ? `file=${root},if=virtio,format=raw` : `file=${disk()},if=virtio,format=raw,snapshot=on`;
+  const ramfs = initialRamfs(kernel, bare ? body : script(body));
+  const system = ["-kernel", kernel.image, "-initrd", ramfs, "-append", KERNEL_COMMAND_LINE];
+  const all = [drive, ...drives].flatMap((text) => ["-drive", text]);
+  const command = ["qemu-system-x86_64", ...machine, ...all, ...system];
   return Bun.spawn(["setpriv", "--pdeathsig", "KILL", ...command], {
     stdin: "ignore",
     stdout: "pipe",
@@ -72,16 +84,19 @@ export function start(body: string, seconds: number, more: readonly string[] = [
   });
 }
 
+/** The kernel's tests of its ciphers take seconds here, and on a loaded host minutes: its watchdog finds them stuck. */
+const KERNEL_COMMAND_LINE = "console=ttyS0 quiet loglevel=1 panic=1 cryptomgr.notests rdinit=/init";
+
 let booted = 0;
 
-function initialRamfs(kernel: Kernel, body: string): string {
+function initialRamfs(kernel: Kernel, text: string): string {
   const root = directory(`vm-initramfs-${++booted}`);
   for (const d of ["bin", "modules"]) mkdirSync(`${root}/${d}`, { recursive: true });
   copyFileSync("/bin/busybox", `${root}/bin/busybox`);
   for (const module of kernel.modules) copyFileSync(module, `${root}/modules/${basename(module)}`);
   writeFileSync(`${root}/modules/order`, kernel.modules.map((m) => `${basename(m)}\n`).join(""));
   writeFileSync(`${root}/init`, INIT);
-  writeFileSync(`${root}/script`, script(body));
+  writeFileSync(`${root}/script`, text);
   chmodSync(`${root}/init`, 0o755);
   const file = `${root}.cpio`;
   const packed = spawnSync("sh", ["-c", `find . | cpio -o -H newc > ${file}`], { cwd: root });

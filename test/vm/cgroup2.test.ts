@@ -17,6 +17,7 @@ ${RUN} --memory 32m sh -c 'x=a; while :; do x=$x$x; done' 2>&1
 echo "killed: $?"
 ${RUN} --pids-limit 5 sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait' 2>&1 | head -1
 ${RUN} --cgroupns host --network host --pid host sh -c 'echo shared: $(ls /sys/fs/cgroup | head -1)'
+echo "host: $(grep ' /sys/fs/cgroup ' /proc/mounts)"
 vitrine run --rm --rootfs /srv/root sh -c 'id -u; echo x > /new; ls -ln /new; mount | grep " / "'
 echo "overlay: $? $(ls /srv/root | grep -c new)"
 /srv/root/bin/busybox mkdir /sys/fs/cgroup/session; (echo 0 > /sys/fs/cgroup/session/cgroup.procs; vitrine run -d --rm --name m --rootfs /srv/root sh -c 'while [ ! -e /end ]; do sleep 0.1; done' > /tmp/id)
@@ -40,6 +41,7 @@ echo "left: $(ls /sys/fs/cgroup | grep -c vitrine) $(ls /run/vitrine/runs /var/l
   expect(printed).toContain("killed: 137\n");
   expect(printed).toContain("can't fork");
   expect(printed).toContain("shared: cgroup.controllers\n");
+  expect(printed).toMatch(/^host: .*nsdelegate/m); // an option of all mounts there are
   expect(printed).toContain("monitor: 0::/vitrine-RUN threaded\nthe session has gone\nm\n");
   // Debian's kernel is older than overlayfs by descriptor: its layers get names for a moment.
   expect(printed).toMatch(

@@ -57,8 +57,13 @@ const PROGRAMS = [
     "runc",
     "tar",
     "gzip",
+    "systemd",
+    "systemctl",
   ],
 ];
+
+/** Of systemd, which is the first process where a test wants it: its program, in its directory's own place, and its targets. */
+const SYSTEMD = "/lib/systemd";
 
 const PASSWD = "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n";
 
@@ -76,6 +81,8 @@ function makeDisk(): string {
     mkdirSync(`${tree}/${d}`, { recursive: true });
   copyPrograms(tree);
   makeBusybox(`${tree}/srv/root`);
+  mkdirSync(`${tree}${SYSTEMD}/system`, { recursive: true });
+  for (const target of globSync(`${SYSTEMD}/system/*.target`)) cpSync(target, tree + target);
   for (const file of ["ld.so.cache", "ld.so.conf", "ld.so.conf.d"])
     if (existsSync(`/etc/${file}`)) cpSync(`/etc/${file}`, `${tree}/etc/${file}`, { recursive: true });
   writeFileSync(`${tree}/etc/passwd`, PASSWD);
@@ -100,15 +107,14 @@ export const PATH = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
 
 /** With their interpreters and libraries, at the paths that they have here; what is missing here is missing there. */
 function copyPrograms(tree: string): void {
-  const builder = new ClosureBuilder(
-    HOST_FILES,
-    loaderDirectories(
-      (path) => readFileSync(path, "utf8"),
-      (pattern) => globSync(pattern).sort(),
-    ),
+  const searched = loaderDirectories(
+    (path) => readFileSync(path, "utf8"),
+    (pattern) => globSync(pattern).sort(),
   );
+  // One of systemd's libraries needs another that only its program says the place of.
+  const builder = new ClosureBuilder(HOST_FILES, [...searched, ...globSync("/usr/lib/*-linux-gnu/systemd")]);
   for (const name of PROGRAMS) {
-    const path = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+    const path = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin", SYSTEMD]
       .map((d) => `${d}/${name}`)
       .find(existsSync);
     if (path) builder.add(path);

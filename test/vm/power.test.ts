@@ -70,7 +70,7 @@ done`;
 
 test.skipIf(lacking !== undefined)("at fifty moments", async () => {
   const disk = await makeDisk();
-  const machine = start(SCRIPT, SECONDS + 300, [`file=${disk},if=virtio,format=raw,cache=writeback`]);
+  const machine = start(SCRIPT, SECONDS + 300, { drives: [`file=${disk},if=virtio,format=raw,cache=writeback`] });
   let printed = "";
   (async () => {
     for await (const part of machine.stdout) printed += new TextDecoder().decode(part);

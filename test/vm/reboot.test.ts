@@ -1,0 +1,176 @@
+/**
+ * A host that loses its power while containers run, and starts again: systemd, as the machine's first process, has the unit that
+ * `vitrine system boot-unit` wrote start what is to run.
+ */
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { directory, until } from "../vitrine.ts";
+import { CGROUPS, missing, start } from "./boot.ts";
+import { disk } from "./disk.ts";
+
+setDefaultTimeout(400_000);
+
+const lacking = missing() ?? (existsSync("/lib/systemd/systemd") ? undefined : "systemd");
+if (lacking) console.log(`(skip) a reboot in a virtual machine: it needs ${lacking}`);
+
+/** Of each machine. */
+const SECONDS = 150;
+
+/** They go on until they are ended. */
+const CONTAINERS = {
+  always: "--restart always",
+  "always-stopped": "--restart always",
+  unless: "--restart unless-stopped",
+  "unless-stopped": "--restart unless-stopped",
+  "on-failure": "--restart on-failure",
+  no: "",
+  paused: "--restart always --memory 64m",
+  healthy: "--restart always --health-cmd 'test -e /begun' --health-interval 1s -v data:/data",
+  removed: "--rm",
+};
+
+/** How they are afterwards, as far as the clock does not matter; and how often each had begun. */
+const AFTERWARDS = [
+  "always running",
+  "always-stopped running",
+  "healthy running (healthy)",
+  "never created Created",
+  "no exited Exited (137)",
+  "on-failure exited Exited (137)",
+  "paused running",
+  "unless running",
+  "unless-stopped exited Exited (0)",
+  "waiting running",
+];
+const BEGUN =
+  "always 2|always-stopped 2|healthy 2|never 0|no 1|on-failure 1|paused 2|unless 2|unless-stopped 1|waiting";
+const STARTED = AFTERWARDS.filter((line) => line.includes(" running")).map((line) => line.split(" ")[0]);
+
+const ENVIRONMENT = "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root";
+
+/** `waiting` ends at once until it has seen the second boot; `last` is made so late that perhaps nothing of it is on the disk. */
+const BEFORE = `
+${ENVIRONMENT}
+${CGROUPS}
+make() { n=$1; shift; vitrine run -d --name $n "$@" --rootfs /srv/root sh -c 'echo begun; echo >> /begun; trap exit TERM; while :; do sleep 0.2; done' >/dev/null & }
+${Object.entries(CONTAINERS)
+  .map(([name, flags]) => `make ${name} ${flags}`)
+  .join("\n")}
+vitrine run -d --name waiting --restart always -v /root:/host:ro --rootfs /srv/root sh -c 'echo >> /begun; [ -e /host/again ] && exec sleep 1000; exit 3' >/dev/null &
+vitrine create --name never --restart always --rootfs /srv/root sleep 1000 >/dev/null &
+wait
+vitrine stop -t 5 always-stopped unless-stopped >/dev/null; vitrine pause paused >/dev/null
+vitrine exec healthy sh -c 'echo kept > /data/file'; vitrine exec -d always sleep 1000
+busybox mkdir -p /etc/systemd/system; vitrine system boot-unit --write; systemctl enable vitrine.service
+busybox sync
+vitrine ps -a --format '{{.Names}} {{.State}}' | sort
+vitrine run -d --name last --restart always --rootfs /srv/root sleep 1000 >/dev/null
+echo "=== cut"
+while :; do vitrine update --cpu-shares 5 always; vitrine run --rm --rootfs /srv/root true; done >/dev/null
+`;
+
+const REPORT = `
+${ENVIRONMENT}
+cd /var/lib/vitrine
+id() { readlink names/$1; }
+echo; echo "--- unit"; systemctl show -p ActiveState -p Result vitrine.service | sort
+for i in $(busybox seq 30); do
+  vitrine ps -a --format '{{.Names}} {{.State}} {{.Status}}' | sort > /tmp/all
+  grep -q '^healthy .*(healthy)' /tmp/all && grep -q '^waiting running' /tmp/all && break; sleep 0.3
+done
+echo "--- all"; sed 's/ Up [^(]*$//; s/Up [^(]*(/(/; s/ [^ ]* [a-z]* ago//' /tmp/all
+echo "--- begun"; for n in $(ls -1 names); do echo "$n $(cat containers/$(id $n)/upper/begun 2>/dev/null | wc -l)"; done
+for n in ${STARTED.join(" ")} $(sed -n 's/^\\(last\\) running.*/\\1/p' /tmp/all); do id $n; done | sort > /tmp/ids
+echo "--- groups"; ls /sys/fs/cgroup | sed -n 's/^vitrine-\\([0-9a-f]*\\)$/\\1/p' | sort | busybox diff /tmp/ids - && echo those
+echo "--- runs"; ls -1 /run/vitrine/runs | sed 's/[.].*//' | sort | busybox diff /tmp/ids - && echo those
+echo "--- directories"; for n in $(ls -1 names); do id $n; done | sort > /tmp/named; ls -1 containers | sort | busybox diff /tmp/named - && echo those
+echo "--- files"; find containers -mindepth 2 -maxdepth 2 | sed 's,.*/,,' | sort -u
+echo "--- kept"; vitrine exec healthy cat /data/file; vitrine logs always
+vitrine inspect -f '{{.RestartCount}} {{.State.Paused}} {{.HostConfig.Memory}}' paused; cat /sys/fs/cgroup/vitrine-$(id paused)/memory.max
+vitrine top always | grep -c 'sleep 1000'
+echo "--- halted"; systemctl stop vitrine.service; vitrine ps -q; ls /sys/fs/cgroup | grep vitrine-
+echo "--- again"; systemctl start vitrine.service; vitrine ps --format '{{.Names}}' | sort
+echo "--- end"
+busybox poweroff -f
+`;
+
+const AFTER = `
+${ENVIRONMENT}
+ip link set lo up; echo > /root/again
+cat > /run/report <<'X'
+${REPORT}X
+busybox mkdir -p /run/systemd/system
+cat > /run/systemd/system/report.service <<'X'
+[Unit]
+After=vitrine.service
+[Service]
+Type=oneshot
+ExecStart=/bin/sh /run/report
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+X
+cat > /run/systemd/system/default.target <<'X'
+[Unit]
+Wants=multi-user.target report.service
+X
+exec /lib/systemd/systemd --log-target=null --show-status=no
+`;
+
+describe.skipIf(lacking !== undefined)("after the power was cut", () => {
+  let before = "";
+  let after = "";
+  beforeAll(async () => {
+    const began = performance.now();
+    const root = `${directory("reboot")}/disk`;
+    expect(spawnSync("cp", ["--sparse=always", disk(), root]).status).toBe(0);
+    const first = start(BEFORE, SECONDS, { root, bare: true });
+    const reading = (async () => {
+      for await (const part of first.stdout) before += new TextDecoder().decode(part).replaceAll("\r", "");
+    })();
+    try {
+      await until(() => before.includes("=== cut"), "the containers", SECONDS * 1000);
+      await Bun.sleep(1000); // in the middle of the next commands
+    } finally {
+      first.kill("SIGKILL");
+      await first.exited;
+    }
+    await reading;
+    const second = start(AFTER, SECONDS, { root, bare: true });
+    after = (await new Response(second.stdout).text()).replaceAll("\r", "");
+    console.log(`in the virtual machine: a reboot, ${Math.round((performance.now() - began) / 1000)} s`);
+  });
+
+  /** Lines of a part of what the second boot said, without the container that may be there or not. */
+  function part(name: string): string[] {
+    const [, text] = new RegExp(`^--- ${name}\n([^]*?)^--- `, "m").exec(after) ?? [];
+    if (text === undefined) throw new Error(`nothing is said of ${name}:\n${before}\n${after}`);
+    return text.split("\n").filter((line) => line !== "" && !/^last\b/.test(line));
+  }
+
+  test("it was cut while containers ran, one was paused and one waited for its restart", () => {
+    for (const line of ["always running", "always-stopped exited", "paused paused", "removed running"])
+      expect(before).toContain(`${line}\n`);
+    expect(before).toMatch(/^waiting (running|restarting)$/m);
+    expect(before).not.toContain("vitrine:");
+  });
+  test("what is to run does, and nothing else", () => {
+    expect(part("unit")).toEqual(["ActiveState=active", "Result=success"]);
+    expect(part("all")).toEqual(AFTERWARDS);
+    const begun = part("begun").map((line) => line.replace(/^waiting \d+$/, "waiting"));
+    expect(begun.join("|")).toBe(BEGUN);
+  });
+  test("nothing is left of what was before", () => {
+    for (const what of ["groups", "runs", "directories"])
+      expect({ what, is: part(what) }).toEqual({ what, is: ["those"] });
+    expect(part("files")).toEqual(["config.json", "container.json", "lock", "log", "stopped", "upper", "work"]);
+  });
+  test("data, logs and limits are as they were; of pauses and execs nothing is", () => {
+    expect(part("kept")).toEqual(["kept", "begun", "begun", "0 false 67108864", "67108864", "0"]);
+  });
+  test("the unit ends them, and starts them again", () => {
+    expect(part("halted")).toEqual([]);
+    expect(part("again")).toEqual(STARTED.map(String));
+  });
+});
