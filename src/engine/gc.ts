@@ -1,6 +1,6 @@
 /** Finishes what a killed command left: every run whose process is gone is undone from its journal. */
-import { statSync } from "node:fs";
-import { eventsFile } from "../container/paths.ts";
+import { existsSync, statSync } from "node:fs";
+import { eventsFile, resolverDirectory } from "../container/paths.ts";
 import { isAlive, listRuns, mayBeAlive, type Run } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
 import { usedUpIn } from "../linux/usedup.ts";
@@ -24,6 +24,7 @@ export async function collectThoroughly(engine: Engine): Promise<Collected> {
   const done = await undoAll(engine, (run) => isAlive(run));
   const { sweep } = await import("./recover.ts");
   asFarAsPossible(() => sweep(engine));
+  if (existsSync(resolverDirectory(engine.paths))) await (await import("./resolver.ts")).reviveResolver(engine);
   return done;
 }
 
