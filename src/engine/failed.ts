@@ -58,6 +58,14 @@ function errorOf(engine: Engine, { record, report, layout }: Journal, step: Fail
       "CONFLICT",
       `container ${record.identity.name} is being started by another command, or removed`,
     );
+  if (isGroupOfAnother(step, record))
+    return new VitrineError(
+      "CONFLICT",
+      `a start of container ${record.identity.name} that was killed has left its control group`,
+      {
+        hint: "every command cleans up behind it: try again",
+      },
+    );
   // Another command was quicker: each has seen that it is free.
   if (step.op.object.startsWith("the name ") && step.errno === ERRNO.EEXIST) return nameTaken(record.identity.name);
   const { code, hint } = diagnose(engine, record, step, report, layout);
@@ -66,6 +74,11 @@ function errorOf(engine: Engine, { record, report, layout }: Journal, step: Fail
 
 function isContainerLock({ op }: FailedStep): boolean {
   return op.call === "fcntl" && op.object.endsWith("/lock");
+}
+
+/** Between two starts there was a third, and nobody has looked since. */
+function isGroupOfAnother({ op, errno }: FailedStep, { identity }: RunRecord): boolean {
+  return errno === ERRNO.EEXIST && op.call === "mkdirat" && op.object.endsWith(`/vitrine-${identity.id}`);
 }
 
 /** The container stays as it was; why it does not run is to be seen afterwards. */

@@ -64,6 +64,7 @@ const KNOWN = [
   /was renamed or removed by another command/,
   /is removed when it ends/,
   /waits to be (re)?started/,
+  /a start of container \w+ that was killed has left its control group/,
   /only just starting|has just ended|is about to end/,
   /EEXIST/, // the name, taken between two looks
 ];

@@ -10,7 +10,7 @@ import type { Layout } from "../../src/stage/encode.ts";
 import { difference, snapshot } from "../leaks.ts";
 import { BINARY, busybox, ROOT, STATE, until, vitrine } from "../vitrine.ts";
 import { instruction } from "./creating.ts";
-import { failing, hanging, killWhen, launchPlan, stateOf } from "./faulty.ts";
+import { failing, hanging, inBatches, killWhen, launchPlan, stateOf } from "./faulty.ts";
 
 setDefaultTimeout(900_000);
 
@@ -55,7 +55,7 @@ for (const [what, options] of VARIANTS)
     dropRun(made.directory);
     const chosen = places(made.layout, what === "plain");
     let hit = 0;
-    for (const at of chosen) {
+    const attempt = async (at: number) => {
       let layout: Layout | undefined;
       const running = await launchPlan(
         engine.stage.path,
@@ -83,6 +83,8 @@ for (const [what, options] of VARIANTS)
         });
         expect([1, 126, 127]).toContain(status ?? -1);
       }
+    };
+    const look = async (which: string) => {
       let left: string[] = [];
       // A monitor that goes on alone may still be at it when its command has ended.
       await until(
@@ -93,8 +95,9 @@ for (const [what, options] of VARIANTS)
         },
         "nothing to be left",
         5000,
-      ).catch(() => expect({ told, left }).toEqual({ told, left: [] }));
-    }
+      ).catch(() => expect({ way, which, left }).toEqual({ way, which, left: [] }));
+    };
+    await inBatches(chosen, attempt, look, (at) => instruction(made.layout, at));
     expect(hit).toBeGreaterThan(chosen.length / 2);
     expect(vitrine(["exec", name, "echo", "well"]).stdout).toBe("well\n");
   });

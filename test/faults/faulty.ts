@@ -1,6 +1,6 @@
 /** A run whose encoded plan was tampered with, so that one instruction fails, or one of its processes dies there. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readSync, writeFileSync } from "node:fs";
 import { type Identity, newIdentity } from "../../src/container/identity.ts";
 import { startTime } from "../../src/container/process.ts";
 import { claimRun, planFile } from "../../src/container/runs.ts";
@@ -13,6 +13,7 @@ import { planRun } from "../../src/plan/run.ts";
 import { DEFAULT_RUN, type RunOptions } from "../../src/spec/options.ts";
 import { encode, type Layout } from "../../src/stage/encode.ts";
 import { HEADER_SIZE, OP_SIZE, RECORD_SIZE, REPORT_HEAD, readHead } from "../../src/stage/layout.ts";
+import { crowd } from "../crowd/figures.ts";
 import { BINARY, busybox, ROOT, STATE, until } from "../vitrine.ts";
 
 /** Of a run that is owned: this process. */
@@ -30,10 +31,17 @@ const DEFAULTS: RunOptions = {
   rm: true,
 };
 
-/** @param facts other than the host's own: for ways that only other kernels need */
-export async function subject(options: Partial<RunOptions>, facts: Partial<HostFacts> = {}): Promise<Subject> {
+/**
+ * @param facts other than the host's own: for ways that only other kernels need
+ * @param program what the stage becomes at a violent end, and after a failure
+ */
+export async function subject(
+  options: Partial<RunOptions>,
+  facts: Partial<HostFacts> = {},
+  program = BINARY,
+): Promise<Subject> {
   const opened = await openEngine({ root: ROOT, state: STATE });
-  const engine = { ...opened, program: BINARY, facts: { ...opened.facts, ...facts } };
+  const engine = { ...opened, program, facts: { ...opened.facts, ...facts } };
   const request = await resolveRequest(engine, { ...DEFAULTS, rootfs: busybox(), ...options }, false, false);
   const template = planAnew(engine, request, keyOf(engine, request));
   const { input } = JSON.parse(template.record);
@@ -168,6 +176,11 @@ function addData(ops: DataView, words: readonly bigint[]): number {
   return at;
 }
 
+/** Where the program is to be started that tells of a failure, here nothing is; tellFailure() says what it would. */
+export const SILENT = "/bin/false";
+/** Its exit status. */
+export const SILENT_STATUS = 1;
+
 /** Kills the stage when `begun`, unless it has ended by itself; returns whether it was killed. */
 export async function killWhen(
   { process: child }: Pick<Running, "process">,
@@ -181,10 +194,40 @@ export async function killWhen(
 
 /** PENDING 0, STARTED 1, DONE 2, FAILED 3, UNDONE 4. */
 export function stateOf(plan: string, at: number): number | undefined {
+  let handle: number | undefined;
   try {
-    const file = readFileSync(plan);
-    return file.readUInt32LE(readHead(file).report + REPORT_HEAD + at * RECORD_SIZE + 16);
+    handle = openSync(plan, "r");
+    const head = Buffer.alloc(HEADER_SIZE);
+    readSync(handle, head, 0, HEADER_SIZE, 0);
+    const state = Buffer.alloc(4);
+    readSync(handle, state, 0, 4, readHead(head).report + REPORT_HEAD + at * RECORD_SIZE + 16);
+    return state.readUInt32LE();
   } catch {
     return undefined; // the plan is gone: it ran to its end
+  } finally {
+    if (handle !== undefined) closeSync(handle);
+  }
+}
+
+/** Attempts that are looked at together. */
+const BATCH = 16;
+/** And made at the same time, on two CPUs. */
+const WIDTH = 4;
+
+/**
+ * One attempt for each place; what is left is looked at after some of them, for every attempt is a run of its own, and the next command
+ * cleans up behind all of them.
+ * @param look is told which they were
+ */
+export async function inBatches(
+  places: readonly number[],
+  attempt: (at: number) => Promise<void>,
+  look: (what: string) => Promise<void>,
+  tell: (at: number) => string,
+): Promise<void> {
+  for (let i = 0; i < places.length; i += BATCH) {
+    const batch = places.slice(i, i + BATCH);
+    await crowd(batch, WIDTH, attempt);
+    await look(`one of\n  ${batch.map((at) => `${at}: ${tell(at)}`).join("\n  ")}`);
   }
 }

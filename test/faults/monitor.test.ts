@@ -3,7 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { difference, snapshot } from "../leaks.ts";
 import { until, vitrine } from "../vitrine.ts";
-import { failing, hanging, launch, type Running, type Subject, stateOf, subject } from "./faulty.ts";
+import { failing, hanging, inBatches, launch, type Running, type Subject, stateOf, subject } from "./faulty.ts";
 
 setDefaultTimeout(600_000);
 
@@ -42,19 +42,18 @@ for (const [what, options] of VARIANTS) {
     const run = await subject(options);
     const before = snapshot();
     let failed = 0;
-    for (const at of places(run)) {
+    const attempt = async (at: number) => {
       const { ended, plan } = await launch(run, failing(at));
       const { status, stderr } = await ended;
-      if (stateOf(plan, at) === undefined && status === 0 && stderr === "") {
-        await expectNothingLeft(before, `instruction ${at} was not needed`);
-        continue; // it belongs to a way that was not taken, or to the end of what went on alone
-      }
+      // It belongs to a way that was not taken, or to the end of what went on alone.
+      if (stateOf(plan, at) === undefined && status === 0 && stderr === "") return;
       failed++;
       const told = /^vitrine: step \d+ of \d+, .*: ENOSYS/m.test(stderr);
       expect({ at, told: told || status === 0, stderr }).toEqual({ at, told: true, stderr });
       expect([0, 125, 126, 127]).toContain(status ?? -1);
-      await expectNothingLeft(before, `instruction ${at} failed: ${instruction(run, at)}`);
-    }
+    };
+    const look = (which: string) => expectNothingLeft(before, `one instruction failed, ${which}`);
+    await inBatches(places(run), attempt, look, (at) => instruction(run, at));
     expect(failed).toBeGreaterThan(places(run).length / 3);
   });
 
@@ -73,7 +72,7 @@ for (const [what, options] of VARIANTS) {
           ? who === "command" || at >= there
           : who === "monitor" || at <= alone || instructions[at]?.op.where !== "host",
       );
-      for (const at of chosen) {
+      const attempt = async (at: number) => {
         const launched = await launch(run, hanging(at, HANG));
         let over = false;
         launched.ended.then(() => {
@@ -91,8 +90,9 @@ for (const [what, options] of VARIANTS) {
             status: true,
           });
         await until(() => monitor === undefined || !isStage(monitor, launched.plan), "the monitor's end");
-        await expectNothingLeft(before, `the ${who} was killed at instruction ${at}: ${instruction(run, at)}`);
-      }
+      };
+      const look = (which: string) => expectNothingLeft(before, `the ${who} was killed at an instruction, ${which}`);
+      await inBatches(chosen, attempt, look, (at) => instruction(run, at));
       expect(killed).toBeGreaterThan(chosen.length / 3);
     });
 }

@@ -14,6 +14,7 @@ import { shapeOf } from "../../src/engine/shape.ts";
 import { noteOf, requestAgain } from "../../src/engine/start.ts";
 import { planRun } from "../../src/plan/run.ts";
 import { encode, type Layout } from "../../src/stage/encode.ts";
+import { crowd } from "../crowd/figures.ts";
 import { difference, snapshot } from "../leaks.ts";
 import { BINARY, busybox, ROOT, STATE, until, vitrine } from "../vitrine.ts";
 import { failing, hanging, launchPlan, type Running, stateOf, type Tamper } from "./faulty.ts";
@@ -24,22 +25,24 @@ const HANG = 250;
 /** So many of the instructions that every run has (run.test.ts has them all) are passed over. */
 const STEP = 15;
 const PATHS = { root: ROOT, state: STATE };
-const NAME = "subject";
+/** As many are tried at the same time, and looked at together. */
+const NAMES = Array.from({ length: 8 }, (_, i) => `subject-${i}`);
 
-let id = "";
+let ids: string[] = [];
 let engine: Engine;
 
 beforeAll(async () => {
-  id = vitrine(["create", "--name", NAME, "--rootfs", busybox(), "sleep", "1000"]).stdout.trim();
-  expect(id).toMatch(/^[0-9a-f]{64}$/);
+  const create = (name: string) => vitrine(["create", "--name", name, "--rootfs", busybox(), "sleep", "1000"]);
+  ids = NAMES.map((name) => create(name).stdout.trim());
+  for (const id of ids) expect(id).toMatch(/^[0-9a-f]{64}$/);
   engine = { ...(await openEngine(PATHS)), program: BINARY };
 });
 afterAll(() => {
-  expect(vitrine(["rm", "-f", NAME]).status).toBe(0);
+  expect(vitrine(["rm", "-f", ...NAMES]).status).toBe(0);
 });
 
-const record = () => {
-  const found = readRecord(PATHS, id);
+const record = (which: number) => {
+  const found = readRecord(PATHS, ids[which] ?? "");
   if (!found) throw new Error("the container is gone");
   return found;
 };
@@ -50,23 +53,23 @@ interface Start {
 }
 
 async function planned(restartsIn: number | undefined): Promise<Start> {
-  const request = await requestAgain(engine, record(), { detach: true });
+  const request = await requestAgain(engine, record(0), { detach: true });
   const shape = shapeOf(engine, restartsIn === undefined ? request : { ...request, restartsIn }, STAND_IN);
   const { file, layout } = encode(planRun(shape.input, engine.facts), engine.facts.arch);
   return { template: makeTemplate("", JSON.stringify(shape, exact), file), layout };
 }
 
 /** As start.ts does, and restarting.ts. */
-function launch({ template }: Start, restarts: boolean, tamper: Tamper): Promise<Running> {
+function launch({ template }: Start, which: number, restarts: boolean, tamper: Tamper): Promise<Running> {
   return launchPlan(
     engine.stage.path,
     async (made) => {
-      const identity = { ...made, id };
+      const identity = { ...made, name: NAMES[which] ?? "", id: ids[which] ?? "" };
       const started = Date.now();
       const directory = claimRun(PATHS, identity);
-      writeNextRecord(PATHS, noteOf(record(), started, tokenOf(identity)), tokenOf(identity));
+      writeNextRecord(PATHS, noteOf(record(which), started, tokenOf(identity)), tokenOf(identity));
       const moment = {
-        created: record().created,
+        created: record(which).created,
         started,
         prepared: 0,
         ...(restarts ? { restarts: 1, wakes: started } : {}),
@@ -74,7 +77,7 @@ function launch({ template }: Start, restarts: boolean, tamper: Tamper): Promise
       return { directory, file: stamp({ ...template, plan: Buffer.from(template.plan) }, identity, moment) };
     },
     tamper,
-    NAME,
+    NAMES[which],
   );
 }
 
@@ -91,29 +94,44 @@ function whatIs({ layout }: Start, at: number): string {
   return `${at}: ${placed?.op.call} ${placed?.op.object} (${placed?.instruction.do}, ${placed?.op.where})`;
 }
 
-/** It may run: then it is ended. Files of its own stay, and nothing else. */
+/** They may run: then they are ended. Files of their own stay, and nothing else. */
 async function expectLegal(before: ReturnType<typeof snapshot>, what: string): Promise<void> {
   const { status, stdout, stderr } = vitrine(["ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.State}}"]);
   expect({ what, status, stderr }).toEqual({ what, status: 0, stderr: "" });
-  expect({ what, stdout }).toEqual({
-    what,
-    stdout: expect.stringMatching(new RegExp(`^${id} (created|running|exited|restarting)\n$`)),
-  });
-  if (!/ (created|exited)\n/.test(stdout)) {
-    expect({ what, stopped: vitrine(["stop", "-t", "0", NAME]).status }).toEqual({ what, stopped: 0 });
-    await until(() => listRuns(PATHS).length === 0, `its end: ${what}`);
+  const states = stdout.trim().split("\n");
+  for (const line of states) expect({ what, line }).toEqual({ what, line: expect.stringMatching(LEGAL) });
+  expect(states.map((line) => line.slice(0, 64)).sort()).toEqual(ids.toSorted());
+  const up = states.filter((line) => !/ (created|exited)$/.test(line)).map((line) => line.slice(0, 64));
+  if (up.length > 0) {
+    expect({ what, stopped: vitrine(["stop", "-t", "0", ...up]).status }).toEqual({ what, stopped: 0 });
+    await until(() => listRuns(PATHS).length === 0, `their end: ${what}`);
   }
-  const files = readdirSync(`${ROOT}/containers/${id}`).filter((name) => name !== "stopped" && name !== "log");
-  expect({ what, files: files.sort() }).toEqual({
-    what,
-    files: ["config.json", "container.json", "lock", "upper", "work"],
-  });
+  for (const id of ids) {
+    const files = readdirSync(`${ROOT}/containers/${id}`).filter((name) => !["stopped", "log", "work"].includes(name));
+    expect({ what, files: files.sort() }).toEqual({ what, files: ["config.json", "container.json", "lock", "upper"] });
+  }
   let left = difference(before, snapshot());
   for (let i = 0; left.length > 0 && i < 100; i++) {
     await Bun.sleep(20);
     left = difference(before, snapshot());
   }
   expect({ what, left }).toEqual({ what, left: [] });
+}
+
+const LEGAL = /^[0-9a-f]{64} (created|running|exited|restarting)$/;
+
+/** Each of them with a container of its own. */
+async function each(
+  places: readonly number[],
+  attempt: (at: number, which: number) => Promise<void>,
+  look: (what: string) => Promise<void>,
+  tell: (at: number) => string,
+): Promise<void> {
+  for (let i = 0; i < places.length; i += NAMES.length) {
+    const some = places.slice(i, i + NAMES.length);
+    await crowd([...some.entries()], 3, ([which, at]) => attempt(at, which));
+    await look(`one of ${some.map(tell).join("; ")}`);
+  }
 }
 
 const KINDS = [
@@ -126,21 +144,22 @@ for (const [kind, restartsIn] of KINDS) {
     const start = await planned(restartsIn);
     const before = snapshot();
     let failed = 0;
-    for (const at of places(start)) {
-      const { ended, plan } = await launch(start, restartsIn !== undefined, failing(at));
+    const attempt = async (at: number, which: number) => {
+      const { ended, plan } = await launch(start, which, restartsIn !== undefined, failing(at));
       const { status, stderr } = await ended;
       if (status !== 0) {
         failed++;
         expect({
           at,
-          told: /^vitrine: (step \d+ of \d+, .*: ENOSYS|container subject is being started)/m.test(stderr),
+          told: /^vitrine: (step \d+ of \d+, .*: ENOSYS|container subject-\d is being started)/m.test(stderr),
           stderr,
         }).toEqual({ at, told: true, stderr });
         expect([125, 126, 127]).toContain(status ?? -1);
         expect(stateOf(plan, at)).toBeUndefined();
       }
-      await expectLegal(before, whatIs(start, at));
-    }
+    };
+    const look = (what: string) => expectLegal(before, what);
+    await each(places(start), attempt, look, (at) => whatIs(start, at));
     expect(failed).toBeGreaterThan(places(start).length / 3);
   });
 
@@ -155,8 +174,9 @@ for (const [kind, restartsIn] of KINDS) {
         const where = instructions[at]?.op.where;
         return who === "command" ? where === "caller" || at <= alone : where !== "caller";
       });
-      for (const at of chosen) {
-        const { process: command, plan, ended } = await launch(start, restartsIn !== undefined, hanging(at, HANG));
+      const attempt = async (at: number, which: number) => {
+        const launched = await launch(start, which, restartsIn !== undefined, hanging(at, HANG));
+        const { process: command, plan, ended } = launched;
         let over = false;
         ended.then(() => {
           over = true;
@@ -166,14 +186,15 @@ for (const [kind, restartsIn] of KINDS) {
         if (who === "monitor" && killMonitor(command.pid ?? 0, plan)) killed++;
         await ended;
         await until(() => !stages(plan), "the stage's end", 20_000).catch(() => {}); // one that runs is ended below
-        await expectLegal(before, whatIs(start, at));
-      }
+      };
+      const look = (what: string) => expectLegal(before, what);
+      await each(chosen, attempt, look, (at) => whatIs(start, at));
       expect(killed).toBeGreaterThan(chosen.length / 4);
-      // And it can still be started.
-      expect(vitrine(["start", NAME])).toEqual({ status: 0, stdout: `${NAME}\n`, stderr: "" });
-      expect(record().status).toBe("running");
-      expect(vitrine(["stop", "-t", "0", NAME]).status).toBe(0);
-      expect(record()).toMatchObject({ status: "exited", exitCode: 137 });
+      // And they can still be started.
+      expect(vitrine(["start", ...NAMES])).toEqual({ status: 0, stdout: `${NAMES.join("\n")}\n`, stderr: "" });
+      for (const which of NAMES.keys()) expect(record(which).status).toBe("running");
+      expect(vitrine(["stop", "-t", "0", ...NAMES]).status).toBe(0);
+      for (const which of NAMES.keys()) expect(record(which)).toMatchObject({ status: "exited", exitCode: 137 });
     });
 }
 
