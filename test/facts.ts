@@ -2,6 +2,7 @@
 import type { Identity } from "../src/container/identity.ts";
 import type { RunShape } from "../src/container/record.ts";
 import type { Engine } from "../src/engine/context.ts";
+import type { RequestedNetworks } from "../src/engine/networking.ts";
 import { shapeOf } from "../src/engine/shape.ts";
 import { VitrineError } from "../src/errors.ts";
 import type { CgroupV1, HostFacts } from "../src/linux/facts.ts";
@@ -68,6 +69,53 @@ export const CALM_HERON: Identity = {
   start: "987654",
 };
 
+/** Two networks, and ports: one that is said, one for all addresses, and one that the kernel chooses. */
+export const NETWORKED: { networks: RequestedNetworks; identity: Identity; options: Partial<RunOptions> } = {
+  networks: {
+    networks: [
+      {
+        record: {
+          id: "fedcba98".repeat(8),
+          name: "bridge",
+          device: "vitrine0",
+          v4: { subnet: "10.91.0.0/16", gateway: "10.91.0.1" },
+          v6: { subnet: "fd12:3456:789a:1::/64", gateway: "fd12:3456:789a:1::1" },
+          internal: false,
+          masquerade: true,
+          names: false,
+        },
+        choice: { name: "bridge", aliases: [] },
+      },
+      {
+        record: {
+          id: "76543210".repeat(8),
+          name: "back",
+          device: "vt-765432107654",
+          v4: { subnet: "10.92.7.0/24", gateway: "10.92.7.1" },
+          internal: true,
+          masquerade: false,
+          names: true,
+          mtu: 1400,
+        },
+        choice: { name: "back", aliases: ["db"], mac: "02:00:00:00:00:07", device: "db0" },
+      },
+    ],
+    ports: [
+      { protocol: "tcp", host: "127.0.0.1", hostPort: 8080, port: 80 },
+      { protocol: "udp", host: "0.0.0.0", hostPort: 53, port: 53 },
+      { protocol: "tcp", host: "::", hostPort: 0, port: 443 },
+    ],
+    resolving: { servers: ["192.0.2.53", "127.0.0.1"], search: ["example.org"], options: ["ndots:1"] },
+  },
+  identity: { ...CALM_HERON, addresses: ["10.91.0.7", "10.92.7.101"], link: "0badcafe" },
+  options: {
+    networks: ["bridge", "back:alias=db"],
+    network: "bridge",
+    hostname: "web.example.org",
+    addHosts: ["h:host-gateway"],
+  },
+};
+
 /** What the engine plans a run from, for a host of these facts. */
 export function shapeFor(
   asked: Partial<RunOptions>,
@@ -75,6 +123,7 @@ export function shapeFor(
   identity: Identity = CALM_HERON,
   user: ResolvedUser = ROOT,
   joins: Joins = NO_JOINS,
+  networks?: RequestedNetworks,
 ): RunShape {
   const options = { ...PLAIN, ...asked };
   const engine: Engine = {
@@ -94,6 +143,7 @@ export function shapeFor(
       image,
       user,
       joins,
+      networks,
       rlimits: [],
       raisedLimits: [],
       softFiles: 1024,

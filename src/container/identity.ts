@@ -16,6 +16,9 @@ export interface Identity {
   readonly start: string;
   /** Of an owned run: see owner.ts. */
   readonly owner?: string | undefined;
+  /** Its IPv4 addresses, one for each network that it is on, and what the names of its devices on the host end with: 8 hexadecimal digits. */
+  readonly addresses?: readonly string[] | undefined;
+  readonly link?: string | undefined;
 }
 
 /** What else is found in a place of ids is not ours. */
@@ -33,6 +36,16 @@ export const STAND_IN: Identity = {
   pid: 9517034682,
   start: "95170346828405173926",
 };
+
+/** What it has besides where it is on networks. */
+export const STAND_IN_ADDRESSES = [150, 151, 152, 153, 154, 155, 156, 157].map((last) => `233.192.177.${last}`);
+export const STAND_IN_LINK = "9d41e7b3";
+export const NETWORKED_STAND_IN: Identity = { ...STAND_IN, addresses: STAND_IN_ADDRESSES, link: STAND_IN_LINK };
+
+/** So wide are the stand-ins, and the longest. */
+export const ADDRESS_WIDTH = 15;
+/** A container is on so many networks at most. */
+export const MOST_NETWORKS = 8;
 
 /** @param name undefined: one is invented */
 export function newIdentity(name: string | undefined, owner?: string): Identity {

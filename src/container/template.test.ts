@@ -2,13 +2,20 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import fc from "fast-check";
-import { CALM_HERON, HYBRID, shapeFor, V2_ONLY } from "../../test/facts.ts";
+import { CALM_HERON, HYBRID, NETWORKED, shapeFor, V2_ONLY } from "../../test/facts.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { planRun } from "../plan/run.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { encode } from "../stage/encode.ts";
 import { HEADER_SIZE, readHead } from "../stage/layout.ts";
-import { type Identity, processSuffix, STAND_IN } from "./identity.ts";
+import {
+  type Identity,
+  NETWORKED_STAND_IN,
+  processSuffix,
+  STAND_IN,
+  STAND_IN_ADDRESSES,
+  STAND_IN_LINK,
+} from "./identity.ts";
 import {
   dropTemplates,
   makeTemplate,
@@ -25,12 +32,26 @@ const REQUESTS: readonly [string, Partial<RunOptions>, HostFacts][] = [
   ["v2", { memory: "64m" }, V2_ONLY],
   ["kept, with binds", { rm: false, volumes: ["/a:/b"], tmpfs: ["/t"], readOnly: true }, HYBRID],
   ["host ids", { userns: "host" }, HYBRID],
+  ["networks", NETWORKED.options, HYBRID],
   ["host names", { uts: "host", network: "host", pid: "host" }, HYBRID],
 ];
 const MOMENT = { created: 1_700_000_000_000, prepared: 1234567 };
 
+/** Named so, it is on NETWORKED's. */
+const ON_NETWORKS = NETWORKED.options.networks;
+
+const shapeOfRequest = (options: Partial<RunOptions>, facts: HostFacts, identity: Identity) =>
+  shapeFor(
+    options,
+    facts,
+    identity,
+    undefined,
+    undefined,
+    options.networks === ON_NETWORKS ? NETWORKED.networks : undefined,
+  );
+
 function templateFor(options: Partial<RunOptions>, facts: HostFacts): Template {
-  const shape = shapeFor(options, facts, STAND_IN);
+  const shape = shapeOfRequest(options, facts, NETWORKED_STAND_IN);
   return makeTemplate("key", JSON.stringify(shape), encode(planRun(shape.input, facts), facts.arch).file);
 }
 
@@ -40,6 +61,8 @@ const identities: fc.Arbitrary<Identity> = fc.record({
   rangeStart: fc.nat(0xfff).map((n) => 0x70000000 + n * 0x10000),
   pid: fc.integer({ min: 1, max: 4194304 }),
   start: fc.bigInt(1n, 2n ** 64n - 1n).map(String),
+  addresses: fc.array(fc.ipV4(), { minLength: 2, maxLength: 2 }),
+  link: fc.stringMatching(/^[0-9a-f]{8}$/),
 });
 
 interface Step {
@@ -98,7 +121,7 @@ describe.each(REQUESTS)("a stamped template (%s)", (_, options, facts) => {
   test("is the plan of that identity", () => {
     fc.assert(
       fc.property(identities, (identity) => {
-        const direct = encode(planRun(shapeFor(options, facts, identity).input, facts), facts.arch).file;
+        const direct = encode(planRun(shapeOfRequest(options, facts, identity).input, facts), facts.arch).file;
         expect(decode(planPart(stamp(template, identity, MOMENT)))).toEqual(decode(direct));
       }),
       { numRuns: 12 },
@@ -121,6 +144,9 @@ describe.each(REQUESTS)("a stamped template (%s)", (_, options, facts) => {
           STAND_IN.start,
           String(STAND_IN.rangeStart),
           range,
+          STAND_IN_LINK,
+          "233.192.177.",
+          Buffer.from([233, 192, 177]),
         ])
           expect([trace, file.indexOf(trace)]).toEqual([trace, -1]);
       }),
@@ -134,7 +160,7 @@ describe.each(REQUESTS)("a stamped template (%s)", (_, options, facts) => {
         expect(trailer(stamp(template, identity, MOMENT))).toEqual({
           identity,
           ...MOMENT,
-          ...JSON.parse(JSON.stringify(shapeFor(options, facts, identity))),
+          ...JSON.parse(JSON.stringify(shapeOfRequest(options, facts, identity))),
         });
       }),
       { numRuns: 12 },
@@ -143,7 +169,7 @@ describe.each(REQUESTS)("a stamped template (%s)", (_, options, facts) => {
 
   test("leaves the template as it was", () => {
     const before = Buffer.from(template.plan);
-    stamp(template, CALM_HERON, MOMENT);
+    stamp(template, NETWORKED.identity, MOMENT);
     expect(before.equals(template.plan)).toBe(true);
   });
 });
@@ -163,13 +189,19 @@ test("names, ids, range and directory of one identity, as text", () => {
 
 test("stampText: every part, in a record", () => {
   const { id, name, pid, start, rangeStart } = STAND_IN;
-  const text = JSON.stringify([id, id.slice(0, SHORT_ID_LENGTH), name, processSuffix(pid, start), rangeStart]);
-  expect(JSON.parse(stampText(text, CALM_HERON))).toEqual([
+  const [addresses, link] = [STAND_IN_ADDRESSES, STAND_IN_LINK];
+  const more = [`${addresses[0]}\tweb`, `fd00::${addresses[1]}`, `veth${link}`];
+  const text = JSON.stringify([id, id.slice(0, SHORT_ID_LENGTH), name, processSuffix(pid, start), rangeStart, ...more]);
+  const identity = { ...CALM_HERON, addresses: ["10.9.8.7", "10.6.5.4"], link: "0badcafe" };
+  expect(JSON.parse(stampText(text, identity))).toEqual([
     CALM_HERON.id,
     CALM_HERON.id.slice(0, SHORT_ID_LENGTH),
     CALM_HERON.name,
     processSuffix(CALM_HERON.pid, CALM_HERON.start),
     CALM_HERON.rangeStart,
+    "10.9.8.7       \tweb",
+    "fd00::10.6.5.4",
+    "veth0badcafe",
   ]);
 });
 

@@ -3,9 +3,18 @@
  * A template is an encoded plan for the stand-in identity, with the places where a real one is stamped in.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { ipBytes } from "../linux/ip.ts";
 import { HEADER_SIZE, PAGE } from "../stage/layout.ts";
 import { shortHash } from "./hash.ts";
-import { type Identity, LONGEST_NAME, processSuffix, STAND_IN } from "./identity.ts";
+import {
+  ADDRESS_WIDTH,
+  type Identity,
+  LONGEST_NAME,
+  processSuffix,
+  STAND_IN,
+  STAND_IN_ADDRESSES,
+  STAND_IN_LINK,
+} from "./identity.ts";
 import { ownersPid, STAND_IN_OWNER } from "./owner.ts";
 import type { Paths } from "./paths.ts";
 
@@ -28,6 +37,10 @@ const RANGE = 5;
 const PREFIX = 6;
 const OWNER = 7;
 const OWNER_PID = 8;
+const LINK = 9;
+/** And the number of the network. */
+const ADDRESS_TEXT = 16;
+const ADDRESS = 32;
 
 /** Docker shows, and uses as host name, so much of an id. */
 export const SHORT_ID_LENGTH = 12;
@@ -57,6 +70,11 @@ export function makeTemplate(key: string, record: string, plan: Uint8Array): Tem
   const range = Buffer.alloc(4);
   range.writeUInt32LE(STAND_IN.rangeStart);
   find(range, () => RANGE);
+  find(STAND_IN_LINK, () => LINK);
+  for (const [i, address] of STAND_IN_ADDRESSES.entries()) {
+    find(address, () => ADDRESS_TEXT + i);
+    find(Buffer.from(ipBytes(address)), () => ADDRESS + i);
+  }
   return { key, record, places, plan };
 }
 
@@ -85,9 +103,29 @@ function stampPlace(file: Buffer, at: number, kind: number, identity: Identity, 
   else if (kind === OWNER_PID) file.writeBigUInt64LE(BigInt(ownersPid(identity.owner ?? "0")), at);
   else if (kind === RANGE_TEXT) file.write(String(identity.rangeStart), at + 2, "latin1");
   else if (kind === RANGE) file.writeUInt32LE(identity.rangeStart, at);
+  else if (kind === LINK) file.write(identity.link ?? "", at, "latin1");
+  else if (kind >= ADDRESS) file.set(ipBytes(identity.addresses?.[kind - ADDRESS] ?? ""), at);
+  else if (kind >= ADDRESS_TEXT) {
+    const text = identity.addresses?.[kind - ADDRESS_TEXT] ?? "";
+    // The end of a path, or a column of a file.
+    const filler = file[at + ADDRESS_WIDTH] === 0 ? "\0" : " ";
+    file.write(text.padEnd(ADDRESS_WIDTH, filler), at, "latin1");
+  }
 }
 
 export function stampText(text: string, identity: Identity): string {
+  const result = stampSelf(text, identity);
+  const { addresses = [], link = "" } = identity;
+  if (addresses.length === 0) return result;
+  return addresses
+    .reduce((so, address, i) => {
+      const there = STAND_IN_ADDRESSES[i] ?? "";
+      return so.replaceAll(`${there}\\t`, `${address.padEnd(ADDRESS_WIDTH)}\\t`).replaceAll(there, address);
+    }, result)
+    .replaceAll(STAND_IN_LINK, link);
+}
+
+function stampSelf(text: string, identity: Identity): string {
   return text
     .replaceAll(STAND_IN.id, identity.id)
     .replaceAll(STAND_IN.id.slice(0, SHORT_ID_LENGTH), identity.id.slice(0, SHORT_ID_LENGTH))

@@ -7,14 +7,16 @@ import { ERRNO } from "../linux/errno.ts";
 import { whatIsUsedUp } from "../linux/usedup.ts";
 import type { ContainerInput } from "../plan/container.ts";
 import { candidates } from "../plan/process.ts";
+import { hostText } from "../spec/ports.ts";
 import type { Layout } from "../stage/encode.ts";
 import type { Report } from "../stage/report.ts";
 import type { Engine } from "./context.ts";
 import { whyNotExecutable } from "./missing.ts";
+import { portHolder } from "./portholder.ts";
 
 /** What the plan was made from. */
 export interface Made {
-  readonly input: Pick<ContainerInput, "config" | "root">;
+  readonly input: Pick<ContainerInput, "config" | "root" | "networks">;
 }
 
 export interface Diagnosis {
@@ -26,6 +28,7 @@ export function diagnose(engine: Engine, record: Made, step: FailedStep, report:
   const usedUp = isNamespaceLimit(step) ? undefined : usedUpBy(step);
   if (usedUp !== undefined) return { code: "USED_UP", hint: usedUp };
   if (step.call === "execve" || step.op.call === "faccessat") return execFailure(engine, record, step, report, layout);
+  if (step.op.call === "bind") return bindFailure(engine, record, step);
   return { code: step.op.object.startsWith("the name ") ? "CONFLICT" : "STEP_FAILED", hint: hintFor(step, record) };
 }
 
@@ -70,6 +73,17 @@ function hintFor(step: FailedStep, { input }: Made): string | undefined {
   if (call === "dup3" && errno === ERRNO.EBADF) return whatIsUsedUp("EMFILE", call); // it is above the limit
   if (errno === ERRNO.ENOSYS) return "this kernel does not have the call: Linux 5.19 or later is needed";
   return undefined;
+}
+
+function bindFailure({ paths }: Engine, { input }: Made, { op, errno }: FailedStep): Diagnosis {
+  const port = input.networks?.ports.find(({ protocol, host, hostPort }) =>
+    op.object.startsWith(`${protocol} port ${hostText(host, hostPort)}`),
+  );
+  if (errno === ERRNO.EADDRNOTAVAIL)
+    return { code: "INVALID", hint: `this host has no address ${port?.host ?? ""}: ip addr tells which it has` };
+  if (errno !== ERRNO.EADDRINUSE || !port) return { code: "STEP_FAILED", hint: undefined };
+  const holder = portHolder(paths, port, input.networks?.endpoints[0]?.id ?? "");
+  return { code: "CONFLICT", hint: `${holder ?? "another program"} has this port: choose another one, or stop that` };
 }
 
 function execFailure(engine: Engine, record: Made, step: FailedStep, report: Report, layout: Layout): Diagnosis {

@@ -24,7 +24,7 @@ export async function collectThoroughly(engine: Engine): Promise<Collected> {
   const done = await undoAll(engine, (run) => isAlive(run));
   const { sweep } = await import("./recover.ts");
   asFarAsPossible(() => sweep(engine));
-  if (existsSync(resolverDirectory(engine.paths))) await (await import("./resolver.ts")).reviveResolver(engine);
+  if (existsSync(resolverDirectory(engine.paths))) await careForNetworks(engine);
   return done;
 }
 
@@ -51,6 +51,17 @@ async function undoAll(engine: Engine, alive: (run: Run) => boolean): Promise<Co
   const { recover } = await import("./recover.ts");
   for (const run of dead) if (!asFarAsPossible(() => recover(engine, run))) stuck.add(run.directory);
   return { done: dead.length - stuck.size, stuck };
+}
+
+async function careForNetworks(engine: Engine): Promise<void> {
+  const care = await import("./networkcare.ts");
+  try {
+    await care.careForNetworks(engine);
+  } catch (error) {
+    asFarAsPossible(() => {
+      throw error;
+    });
+  }
 }
 
 /** Without room, processes or descriptors it is left to a later command; this one may do without. */

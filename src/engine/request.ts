@@ -12,6 +12,7 @@ import { type ResolvedUser, ROOT } from "../spec/user.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
 import { heldCapabilities } from "./held.ts";
+import type { RequestedNetworks } from "./networking.ts";
 import { softFiles } from "./softfiles.ts";
 import { type Fetch, type Found, sourceOfRun } from "./source.ts";
 
@@ -24,6 +25,7 @@ export interface Request {
   readonly image: ImageSource;
   readonly user: ResolvedUser;
   readonly joins: Joins;
+  readonly networks: RequestedNetworks | undefined;
   readonly rlimits: readonly Rlimit[];
   readonly raisedLimits: readonly string[];
   readonly softFiles: number | undefined;
@@ -81,6 +83,12 @@ export async function resolveRequest(
   const joins = CHOICES.some(([flag]) => options[flag].includes(":"))
     ? await (await import("./joins.ts")).resolveJoins(engine, options)
     : NO_JOINS;
+  const { networks = [], publish = [], publishAll = false } = options;
+  const requested =
+    networks.length > 0 || publish.length > 0 || publishAll || saysOfNetworks(options)
+      ? await (await import("./networking.ts")).resolveNetworks(engine, options, image.config.exposed ?? [], dry)
+      : undefined;
+  const first = dry && requested ? (await import("./networkup.ts")).explainWhatIsDown(engine, requested) : [];
   const { rlimits, raised, warnings } =
     options.ulimits.length > 0
       ? (await import("./limits.ts")).resolveRlimits(options.ulimits)
@@ -95,6 +103,7 @@ export async function resolveRequest(
     image,
     user,
     joins,
+    networks: requested,
     rlimits,
     raisedLimits: raised,
     softFiles: softFiles(),
@@ -105,7 +114,7 @@ export async function resolveRequest(
     stdinTerminal: options.tty && isTerminal(0),
     handlerEnv,
     volumes,
-    before,
+    before: [...before, ...first],
     again: known !== undefined,
   };
 }
@@ -115,6 +124,9 @@ export function keyOf(engine: Engine, { options, ...rest }: Request): string {
   const { paths, program, stage, facts } = engine;
   return JSON.stringify([BUILD, paths, program, stage.path, facts.boot, { ...options, name: undefined }, rest]);
 }
+
+const saysOfNetworks = ({ ip, ip6, macAddress, networkAliases = [] }: RunOptions) =>
+  ip !== undefined || ip6 !== undefined || macAddress !== undefined || networkAliases.length > 0;
 
 /** A source that is not there is an error: docker makes a directory, and a misspelt path then goes unseen. */
 function sourceOf(path: string, what: string): string {

@@ -15,6 +15,7 @@ import { becomeStage } from "../stage/become.ts";
 import type { Engine } from "./context.ts";
 import { collect, collectThoroughly } from "./gc.ts";
 import { nameTaken } from "./nametaken.ts";
+import { withAddresses, withoutAddresses } from "./placing.ts";
 import { keyOf, resolveRequest } from "./request.ts";
 import type { Fetch } from "./source.ts";
 
@@ -45,9 +46,10 @@ export async function runForeground(
   try {
     const moment = { created: Date.now(), prepared: Number(process.hrtime.bigint() - began) };
     if (!options.rm) await createRecord(engine, template, identity, moment.created);
-    writePlan(directory, stamp(template, identity, moment));
+    writePlan(directory, stamp(template, await withAddresses(engine, request, identity), moment));
     if (request.image.id !== undefined) checkStillThere(engine, request.image.id, request.label);
   } catch (error) {
+    await withoutAddresses(engine, request, identity);
     dropRun(directory);
     if (!options.rm) (await import("./remove.ts")).removeFiles(engine, identity.id, undefined);
     throw error;
@@ -66,7 +68,10 @@ export async function explainRun(engine: Engine, options: RunOptions): Promise<{
   const name = options.name === undefined ? undefined : await freeName(engine, options.name, true);
   const request = await resolveRequest(engine, options, false, true);
   const [{ shapeOf }, { planRun }] = await Promise.all([import("./shape.ts"), import("../plan/run.ts")]);
-  const shape = shapeOf(engine, request, newIdentity(name));
+  const identity = request.networks
+    ? (await import("./networking.ts")).foreseeAddresses(engine, request.networks, newIdentity(name))
+    : newIdentity(name);
+  const shape = shapeOf(engine, request, identity);
   return { plan: planRun(shape.input, engine.facts), before: request.before };
 }
 

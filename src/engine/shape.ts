@@ -22,6 +22,8 @@ import { parseRestart } from "../spec/restart.ts";
 import { ownerOfVolume, volumeOf } from "../spec/volume.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
+import { etcFiles } from "./etcfiles.ts";
+import { planInput } from "./networking.ts";
 import type { Request } from "./request.ts";
 
 export function shapeOf(engine: Engine, request: Request, identity: Identity): RunShape {
@@ -29,6 +31,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
   const { options, image, user, timeline, label, joins, again } = request;
   const keep = again || !options.rm;
   const { id, rangeStart } = identity;
+  const directory = containerDirectory(paths, id);
   const owner = options.owned ? identity.owner : undefined;
   const from = {
     id,
@@ -43,9 +46,9 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     volumesAt: volumesDirectory(paths),
     volumes: request.volumes,
   };
-  const config = generateConfig(options, from, facts);
+  const etc = etcFiles(request, identity);
+  const config = generateConfig(options, { ...from, etc: mapValues(etc, (name) => `${directory}/${name}`) }, facts);
   config.linux.resources = possible(config.linux.resources, options, engine);
-  const directory = containerDirectory(paths, id);
   const check = healthCheckOf(options, image.config.healthcheck);
   const root: RootSource = options.rwRootfs
     ? { kind: "directory", path: image.layers[0] ?? "" }
@@ -62,6 +65,8 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
       env: [...request.handlerEnv, ...(owner === undefined ? [] : [ownersEnvironment(owner)])],
     },
     directory,
+    files: Object.entries(etc).map(([name, text]) => ({ name, text })),
+    ...(request.networks ? { networks: planInput(engine, request.networks, identity, request.handlerEnv) } : {}),
     nameFile: nameFile(paths, identity.name),
     ...(again ? { nextRecord: nextRecordFile(paths, id, tokenOf(identity)) } : {}),
     keep,
@@ -93,6 +98,9 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
   const kept = { keep, ...asked, timeline, input, facts, build: BUILD };
   return { image: label, ...(image.id === undefined ? {} : { imageId: image.id }), ...kept };
 }
+
+const mapValues = <K extends string>(values: Readonly<Partial<Record<K, string>>>, to: (key: K) => string) =>
+  Object.fromEntries(Object.keys(values).map((key) => [key, to(key as K)])) as Partial<Record<K, string>>;
 
 /** Directories of the volumes without a name. */
 function anonymousIn(mounts: readonly Mount[], volumes: string, id: string): string[] {

@@ -6,11 +6,12 @@ import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import { dropNextRecord, forgetStopped, readRecord, writeNextRecord } from "../container/store.ts";
 import { readTemplate, stamp } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
-import type { RunOptions } from "../spec/options.ts";
+import { DEFAULT_RUN, type RunOptions } from "../spec/options.ts";
 import { becomeStage } from "../stage/become.ts";
 import { runStage } from "../stage/execute.ts";
 import type { Engine } from "./context.ts";
 import { isPaused } from "./pause.ts";
+import { withAddresses, withoutAddresses } from "./placing.ts";
 import { planAnew } from "./planning.ts";
 import { keyOf, type Request, resolveRequest } from "./request.ts";
 import { findRunning, isRunning, type Running } from "./running.ts";
@@ -69,8 +70,10 @@ async function prepareStart(engine: Engine, record: ContainerRecord, manner: Par
     const started = Date.now();
     forgetStopped(engine.paths, record.id);
     writeNextRecord(engine.paths, startedNow(last, started, run), run);
-    writePlan(directory, stamp(template, identity, { created: record.created, started, prepared: 0 }));
+    const placed = await withAddresses(engine, request, identity);
+    writePlan(directory, stamp(template, placed, { created: record.created, started, prepared: 0 }));
   } catch (error) {
+    await withoutAddresses(engine, request, identity);
     dropNextRecord(engine.paths, record.id, run);
     dropRun(directory);
     throw error;
@@ -104,7 +107,7 @@ export async function requestAgain(
     throw new VitrineError("NOT_FOUND", `container ${name}: its root file system ${gone} is not there any more`, {
       hint: `it is a part of ${image}: put it back, or vitrine rm ${name}`,
     });
-  const asked: RunOptions = { ...options, ...manner, name: undefined, cidfile: undefined };
+  const asked: RunOptions = { ...DEFAULT_RUN, ...options, ...manner, name: undefined, cidfile: undefined };
   const known: Found = { image: source, label: image, before: [] };
   return resolveRequest(engine, asked, false, false, undefined, known);
 }

@@ -32,6 +32,7 @@ function runConfig({
   StopSignal,
   Volumes,
   Healthcheck,
+  ExposedPorts,
 }: ContainerDefaults): ImageConfig {
   return {
     command: Cmd ?? [],
@@ -42,6 +43,7 @@ function runConfig({
     ...(Labels && { labels: Labels }),
     ...(StopSignal !== undefined && { stopSignal: StopSignal }),
     ...(Volumes && Volumes.length > 0 && { volumes: Volumes }),
+    ...(ExposedPorts && ExposedPorts.length > 0 && { exposed: ExposedPorts }),
     ...(Healthcheck && { healthcheck: Healthcheck }),
   };
 }

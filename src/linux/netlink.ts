@@ -1,19 +1,28 @@
 /** rtnetlink messages (rtnetlink(7)), encoded; the stage sends them. */
 
-const NLM_F_REQUEST = 1;
-const NLM_F_ACK = 4;
-const NLM_F_EXCL = 0x200;
-const NLM_F_DUMP = 0x300;
-const NLM_F_CREATE = 0x400;
-const NLMSG_DONE = 3;
-export const NLMSG_ERROR = 2;
+import {
+  type Attribute,
+  align,
+  hole,
+  MESSAGE_TYPE_AT,
+  type Message,
+  message,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_EXCL,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  zeroEnded,
+} from "./netlinkmessage.ts";
+
 export const RTM_NEWLINK = 16;
 const RTM_GETLINK = 18;
-const RTM_NEWADDR = 20;
+export const RTM_NEWADDR = 20;
 const RTM_GETADDR = 22;
-const IFF_UP = 1;
-const IFLA_IFNAME = 3;
-const IFLA_NET_NS_PID = 19;
+export const IFF_UP = 1;
+export const IFLA_IFNAME = 3;
+export const IFLA_NET_NS_PID = 19;
 const IFA_F_PERMANENT = 0x80;
 const IFA_FLAGS = 8;
 /** Not kept: the name of the device that it had, and when it was made. */
@@ -28,19 +37,18 @@ export const ACK_ERROR_AT = 16;
 
 /** Sets IFF_UP on a link and asks for an acknowledgement. */
 export function linkUp(index: number): Uint8Array {
-  const message = new DataView(new ArrayBuffer(32)); // nlmsghdr (16), ifinfomsg (16)
-  message.setUint32(0, 32, true);
-  message.setUint16(4, RTM_NEWLINK, true);
-  message.setUint16(6, NLM_F_REQUEST | NLM_F_ACK, true);
-  message.setUint32(8, 1, true); // sequence
-  message.setInt32(20, index, true);
-  message.setUint32(24, IFF_UP, true);
-  message.setUint32(28, IFF_UP, true); // ifi_change: the flags that this message is about
-  return new Uint8Array(message.buffer);
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(index, true), []).bytes;
 }
 
-/** Offsets in messages and answers: nlmsghdr is 16 bytes long. */
-export const MESSAGE_TYPE_AT = 4;
+/** ifinfomsg. @param index 0: by its name */
+export function linkHead(index: number, up: boolean): Uint8Array {
+  const head = new DataView(new ArrayBuffer(16));
+  head.setInt32(4, index, true);
+  head.setUint32(8, up ? IFF_UP : 0, true);
+  head.setUint32(12, up ? IFF_UP : 0, true); // ifi_change: the flags that this message is about
+  return new Uint8Array(head.buffer);
+}
+
 /** ifinfomsg.ifi_index */
 export const LINK_INDEX_AT = 20;
 /** ifaddrmsg.ifa_index */
@@ -48,19 +56,14 @@ export const ADDRESS_INDEX_AT = 20;
 
 /** Asks for a link by its name. */
 export function getLink(name: string): Uint8Array {
-  return message(RTM_GETLINK, NLM_F_REQUEST, new Uint8Array(16), [[IFLA_IFNAME, zeroEnded(name)]]);
+  return message(RTM_GETLINK, NLM_F_REQUEST, new Uint8Array(16), [[IFLA_IFNAME, zeroEnded(name)]]).bytes;
 }
 
-/** Moves a link into the network namespace of a process, gives it a name there, and sets it up. The pid is to be put in at `pidAt`. */
-export function moveLink(index: number, name: string | undefined): { bytes: Uint8Array; pidAt: number } {
-  const head = new DataView(new ArrayBuffer(16));
-  head.setInt32(4, index, true);
-  head.setUint32(8, IFF_UP, true);
-  head.setUint32(12, IFF_UP, true);
-  const attributes: Attribute[] = [[IFLA_NET_NS_PID, new Uint8Array(4)]];
+/** Moves a link into the network namespace of the process "pid", gives it a name there, and sets it up. */
+export function moveLink(index: number, name: string | undefined): Message {
+  const attributes: Attribute[] = [[IFLA_NET_NS_PID, hole("pid")]];
   if (name !== undefined) attributes.push([IFLA_IFNAME, zeroEnded(name)]);
-  const bytes = message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, new Uint8Array(head.buffer), attributes);
-  return { bytes, pidAt: 16 + 16 + 4 };
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(index, true), attributes);
 }
 
 /** An address of a link, as the kernel tells it. */
@@ -73,7 +76,7 @@ export interface Address {
 
 /** Asks for the addresses of all links. */
 export function getAddresses(): Uint8Array {
-  return message(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, new Uint8Array(8), []);
+  return message(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, new Uint8Array(8), []).bytes;
 }
 
 /** Gives a link an address; its index is to be put in at ADDRESS_INDEX_AT. */
@@ -84,7 +87,7 @@ export function newAddress({ head, attributes }: Address): Uint8Array {
     flags,
     Uint8Array.from([...head, 0, 0, 0, 0]),
     attributes.map(([type, hex]): Attribute => [type, Buffer.from(hex, "hex")]),
-  );
+  ).bytes;
 }
 
 /** Permanent addresses of global scope that a link has, from the answers to getAddresses(); undefined if they are not whole. */
@@ -122,29 +125,4 @@ function readAddress(body: Uint8Array): Address | undefined {
     at += align(length);
   }
   return flags & IFA_F_PERMANENT && head[3] === RT_SCOPE_UNIVERSE ? { head, attributes } : undefined;
-}
-
-type Attribute = readonly [type: number, value: Uint8Array];
-
-const align = (length: number) => (length + 3) & ~3;
-
-const zeroEnded = (text: string) => new TextEncoder().encode(`${text}\0`);
-
-function message(type: number, flags: number, body: Uint8Array, attributes: readonly Attribute[]): Uint8Array {
-  const size = attributes.reduce((sum, [, value]) => sum + align(4 + value.length), 16 + body.length);
-  const result = new Uint8Array(size);
-  const view = new DataView(result.buffer);
-  view.setUint32(0, size, true);
-  view.setUint16(MESSAGE_TYPE_AT, type, true);
-  view.setUint16(6, flags, true);
-  view.setUint32(8, 1, true); // sequence
-  result.set(body, 16);
-  let at = 16 + body.length;
-  for (const [kind, value] of attributes) {
-    view.setUint16(at, 4 + value.length, true);
-    view.setUint16(at + 2, kind, true);
-    result.set(value, at + 4);
-    at += align(4 + value.length);
-  }
-  return result;
 }

@@ -97,6 +97,8 @@ const NUMBERS = {
   recvfrom: [45, 207],
   bind: [49, 200],
   listen: [50, 201],
+  getsockname: [51, 204],
+  setsockopt: [54, 208],
   socketpair: [53, 199],
   seccomp: [317, 277],
   bpf: [321, 280],

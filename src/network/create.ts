@@ -35,27 +35,32 @@ export function makeDefaultNetwork(paths: Paths): Promise<NetworkRecord> {
   return exclusively(paths, () => {
     const found = readNetwork(paths, DEFAULT_NETWORK);
     if (found) return found; // another was faster
-    const others = occupied(listNetworks(paths), hostRoutes(), undefined);
-    const id = hex(randomBytes(32));
-    const usual = paths.root === DEFAULT_ROOT && paths.state === DEFAULT_STATE;
-    const record: NetworkRecord = {
-      id,
-      name: DEFAULT_NETWORK,
-      created: Date.now(),
-      driver: "bridge",
-      device: usual ? "vitrine0" : deviceOf(id),
-      v4: whole(firstFree(DEFAULT_SUBNETS, others)),
-      ...(hasIpv6() ? { v6: whole(randomPrefix(others)) } : {}),
-      internal: false,
-      names: false,
-      masquerade: true,
-      labels: {},
-      options: {},
-    };
+    const record = foreseeDefaultNetwork(paths);
     addNetwork(paths, record);
     networkEvent(paths, "create", record);
     return record;
   });
+}
+
+/** What it would be; nothing is changed. */
+export function foreseeDefaultNetwork(paths: Paths): NetworkRecord {
+  const others = occupied(listNetworks(paths), hostRoutes(), undefined);
+  const id = hex(randomBytes(32));
+  const usual = paths.root === DEFAULT_ROOT && paths.state === DEFAULT_STATE;
+  return {
+    id,
+    name: DEFAULT_NETWORK,
+    created: Date.now(),
+    driver: "bridge",
+    device: usual ? "vitrine0" : deviceOf(id),
+    v4: whole(firstFree(DEFAULT_SUBNETS, others)),
+    ...(hasIpv6() ? { v6: whole(randomPrefix(others)) } : {}),
+    internal: false,
+    names: false,
+    masquerade: true,
+    labels: {},
+    options: {},
+  };
 }
 
 function newRecord(request: NetworkRequest, networks: readonly NetworkRecord[]): NetworkRecord {

@@ -56,7 +56,7 @@ function isLive(paths: Paths, { run }: Endpoint): boolean {
  * into it afterwards fails, and is not left on a network that is gone.
  * @throws NOT_FOUND if it has been removed
  */
-export function openLeases(paths: Paths, { name, id }: NetworkRecord): string {
+export function openLeases(paths: Paths, { name, id }: Pick<NetworkRecord, "name" | "id">): string {
   const directory = leasesDirectory(paths, name);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (readNetwork(paths, name)?.id === id) return directory;

@@ -22,6 +22,7 @@ import {
 } from "./namespaces.ts";
 import { moveDevices, type NetDevice } from "./netdevices.ts";
 import { loopbackUp } from "./network.ts";
+import { type Networks, planNetworks } from "./networks.ts";
 import { inside } from "./op.ts";
 import type { Instruction, Op, Section } from "./plan.ts";
 import { type ProcessManner, planProcess } from "./process.ts";
@@ -47,6 +48,8 @@ export interface ContainerInput {
   readonly softFiles?: number | undefined;
   /** config.linux.netDevices, as they were found on the host. */
   readonly netDevices?: readonly NetDevice[] | undefined;
+  /** Networks of the engine that it is on. */
+  readonly networks?: Networks | undefined;
   /** The control groups are this scope of systemd's. */
   readonly scope?: Scope | undefined;
   /** config.linux.intelRdt, as it is for this container on this host. */
@@ -74,6 +77,11 @@ export interface Manner {
 }
 
 export interface ContainerOps {
+  /** "Claim", by the stage: first of all its addresses, and then ports and bridges. */
+  readonly holds: readonly Op[];
+  readonly claims: readonly Op[];
+  /** Descriptors to be held as long as it runs. */
+  readonly held: readonly Instruction[];
   /** "Limits" and "Namespaces", by the stage, in this order; the child's own ops are in the latter. */
   readonly limits: readonly Op[];
   readonly namespaces: readonly Op[];
@@ -149,13 +157,14 @@ export function planContainer(
   else if (hasNamespace(config, "cgroup")) namespaces.push(cgroupNamespace());
   if (ids) namespaces.push(becomeRoot(maps?.done, self));
   const devices = moveDevices(input.netDevices ?? [], child, self);
+  const networks = planNetworks(input.networks, child, self, procfs);
   const resctrl = input.resctrl && joinResctrl(input.resctrl, child, self);
   const clocks =
     linux.timeOffsets && hasNewNamespace(config, "time")
       ? ownClocks(linux.timeOffsets, child, procfs, self)
       : undefined;
   if (clocks) namespaces.push(...clocks.inside);
-  namespaces.push(...devices.inside, ...(resctrl ? [resctrl.inside] : []));
+  namespaces.push(...devices.inside, ...networks.inside, ...(resctrl ? [resctrl.inside] : []));
   const protect = protectPaths(config, facts, root.mount, mounts.kernel);
   const { rootfsPropagation } = linux;
   const spread =
@@ -187,6 +196,9 @@ export function planContainer(
     ...raiseRlimits(config.process, input.raisedLimits, child.pid),
   ];
   return {
+    holds: networks.holds,
+    claims: networks.claims,
+    held: networks.held,
     limits: [...(input.scope ? [] : groups.prepare), ...(input.resctrl ? prepareResctrl(input.resctrl) : [])],
     namespaces: [
       ...join.ops,
@@ -196,6 +208,7 @@ export function planContainer(
       ...(clocks ? [clocks.outside] : []),
       ...priorities,
       ...devices.outside,
+      ...networks.outside,
       ...(resctrl ? [resctrl.outside] : []),
     ],
     outside,

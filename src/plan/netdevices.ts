@@ -1,24 +1,12 @@
 /** linux.netDevices: network devices of the host that are moved into the container's network namespace, with their addresses. */
-import { AF_NETLINK, MSG_DONTWAIT, SOCK_RAW_CLOEXEC } from "../linux/constants.ts";
+import { MSG_DONTWAIT } from "../linux/constants.ts";
 import type { Errno } from "../linux/errno.ts";
-import { ERRNO } from "../linux/errno.ts";
-import {
-  ACK_ERROR_AT,
-  ADDRESS_INDEX_AT,
-  type Address,
-  getAddresses,
-  getLink,
-  LINK_INDEX_AT,
-  MESSAGE_TYPE_AT,
-  moveLink,
-  NLMSG_ERROR,
-  newAddress,
-  RTM_NEWLINK,
-} from "../linux/netlink.ts";
+import { ADDRESS_INDEX_AT, type Address, getAddresses, getLink, moveLink, newAddress } from "../linux/netlink.ts";
 import { alt, awaits, bytes, expect, out, sys, unless } from "./instructions.ts";
 import type { Child } from "./namespaces.ts";
+import { acknowledged, ask, filled, indexIn, isLink, routeSocket } from "./netlink.ts";
 import { inside, onHost } from "./op.ts";
-import type { Data, Instruction, Op, Out } from "./plan.ts";
+import type { Instruction, Op, Out } from "./plan.ts";
 
 /** A device as it was found. */
 export interface NetDevice {
@@ -38,7 +26,7 @@ export function readDevices(names: readonly string[]): {
   indexes: ReadonlyMap<string, Instruction>;
   parts: readonly { readonly bytes: Out; readonly length: Instruction }[];
 } {
-  const socket = openSocket();
+  const socket = routeSocket();
   const indexes = new Map<string, Instruction>();
   const does: Instruction[] = [socket];
   for (const name of names) {
@@ -80,7 +68,7 @@ export function moveDevices(
 
 /** Else one would be moved, and then found to have no name there. */
 function namesFree(devices: readonly NetDevice[]): Op {
-  const socket = openSocket();
+  const socket = routeSocket();
   const names = devices.map(({ inside }) => inside).filter((name) => !name.includes("%d"));
   const told = {
     call: "recvfrom",
@@ -96,23 +84,19 @@ function namesFree(devices: readonly NetDevice[]): Op {
 
 function move(device: NetDevice, child: Child): Op {
   const { name, index, inside } = device;
-  const { bytes: message, pidAt } = moveLink(index, inside === name ? undefined : inside);
-  const socket = openSocket();
+  const message = filled(moveLink(index, inside === name ? undefined : inside), { pid: child.pid });
+  const socket = routeSocket();
   const told = {
     call: "sendto",
     object: `RTM_NEWLINK ${name} into the container${inside === name ? "" : ` as ${inside}`}, up`,
     why: "Asked for: the device leaves the host for as long as the container's network namespace is there.",
     sh: `ip link set dev ${name} name ${inside} netns $PID up`,
   };
-  return onHost(told, [
-    socket,
-    ...acknowledged(socket, bytes(message, [{ at: pidAt, put: "value", of: child.pid, width: 4 }]), REFUSALS),
-    sys("close", [socket]),
-  ]);
+  return onHost(told, [socket, ...acknowledged(socket, message, REFUSALS), sys("close", [socket])]);
 }
 
 function arrive(devices: readonly NetDevice[], moved: Instruction, stage: Instruction): Op {
-  const socket = openSocket();
+  const socket = routeSocket();
   const told = {
     call: "sendto",
     object: `RTM_NEWADDR ${devices.map(({ inside, addresses }) => `${inside} (${addresses.length})`).join(", ")}`,
@@ -137,33 +121,5 @@ function arrive(devices: readonly NetDevice[], moved: Instruction, stage: Instru
   return inside(told, [awaits(moved, stage), socket, ...does, sys("close", [socket])]);
 }
 
-const openSocket = () => sys("socket", [AF_NETLINK, SOCK_RAW_CLOEXEC, 0]);
-
-function ask(socket: Instruction, question: Uint8Array): { asked: Instruction[]; answer: Out } {
-  const answer = out(64); // the rest of it is cut off
-  const sent = sys("sendto", [socket, bytes(question), question.length, 0, 0, 0]);
-  return { asked: [sent, sys("recvfrom", [socket, answer, answer.size, 0, 0, 0])], answer };
-}
-
-const isLink = (answer: Out) =>
-  expect({ load: answer, at: MESSAGE_TYPE_AT, width: 2 }, 0xffffn, BigInt(RTM_NEWLINK), "EIO");
-
-/** Its result is the index. */
-const indexIn = (answer: Out) => expect({ load: answer, at: LINK_INDEX_AT, width: 4 }, 0n, 0n, "EIO");
-
 /** What the kernel says when it does not move a device. */
 const REFUSALS: readonly Errno[] = ["EEXIST", "EINVAL", "EPERM", "EBUSY", "ENODEV"];
-
-function acknowledged(socket: Instruction, message: Data, told: readonly Errno[]): Instruction[] {
-  const answer = out(64);
-  const error = (errno: number, otherwise: Errno) =>
-    expect({ load: answer, at: ACK_ERROR_AT, width: 4 }, 0xffffffffn, BigInt(2 ** 32 - errno) & 0xffffffffn, otherwise);
-  const refused = told.map((errno) => unless(["EIO"], [error(ERRNO[errno], "EIO"), expect(socket, 0n, 1n, errno)]));
-  return [
-    sys("sendto", [socket, message, message.bytes.length, 0, 0, 0]),
-    sys("recvfrom", [socket, answer, answer.size, 0, 0, 0]),
-    expect({ load: answer, at: MESSAGE_TYPE_AT, width: 2 }, 0xffffn, BigInt(NLMSG_ERROR), "EIO"),
-    ...refused,
-    error(0, "EIO"),
-  ];
-}

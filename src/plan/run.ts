@@ -6,6 +6,7 @@ import { attended, OWNER_GONE } from "./attended.ts";
 import { type CidFile, writeCidFile } from "./cidfile.ts";
 import { endClient, serveClient, wordsOf } from "./client.ts";
 import { type ContainerInput, planContainer } from "./container.ts";
+import { writeFiles } from "./etcfiles.ts";
 import { type Told, tellEvents } from "./events.ts";
 import { cloneChecker } from "./health.ts";
 import { awaits, sys } from "./instructions.ts";
@@ -42,6 +43,8 @@ export interface RunInput extends ContainerInput {
   /** The container's own directory; removed at the end unless `keep`. */
   readonly directory: string;
   readonly keep: boolean;
+  /** Files in that directory, made anew for each run. */
+  readonly files?: readonly { readonly name: string; readonly text: string }[];
   /** Directories of its volumes that have no name; they go with it unless `keep`. */
   readonly anonymousVolumes?: readonly string[];
   readonly id: string;
@@ -105,10 +108,15 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
   const { op: lockOp, lock } = lockPlan(place);
   const { op: procOp, procfs } = ownProcfs();
   const { op: selfOp, pidfd: self } = ownPidfd();
-  const { limits, namespaces, outside, child, terminal, detached } = planContainer(input, facts, { procfs, self }, {});
+  const planned = planContainer(input, facts, { procfs, self }, {});
+  const { limits, namespaces, outside, child, terminal, detached } = planned;
   const claimed = claims(input, cidfile);
   const start = input.owner && openPipe();
-  const kept = letGo(lock, child, detached, terminal, [...(start ? [start.reads] : []), ...claimed.held]);
+  const kept = letGo(lock, child, detached, terminal, [
+    ...(start ? [start.reads] : []),
+    ...claimed.held,
+    ...planned.held,
+  ]);
   // A terminal with input has a monitor.
   const { op: serveOp, status } = serve(kept, false, input.timeoutMs, input.owner && OWNER_GONE);
   const told = input.owner ? [programRuns(), tellOwner(input.owner)] : [];
@@ -119,10 +127,12 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
         lockOp,
         quietStart(),
         ...raiseSoftFiles(input.softFiles),
+        ...planned.holds,
         ...claimed.ops,
         procOp,
         selfOp,
         ...(start ? [start.op] : []),
+        ...planned.claims,
       ],
     },
     { phase: "Limits", ops: limits },
@@ -170,6 +180,7 @@ function claims(input: RunInput, cidfile: CidFile | undefined): Claims {
     ...(input.nextRecord === undefined ? [] : [noteStart(input.nextRecord, input.directory)]),
     ...(cidfile ? [cidfile.op] : []),
     ...makeScratch(input.root, input.directory, !input.keep),
+    ...writeFiles(input.directory, input.files ?? []),
     ...makeVolumes(input.anonymousVolumes ?? [], !input.keep),
   ];
   return { ops, held: locked ? [locked.lock] : [] };
@@ -247,14 +258,19 @@ function heldByMonitor(
   const log = monitor.log && openLog(input.directory, facts.arch, !input.keep);
   const start = openPipe();
   const claimed = claims(input, from.cidfile);
-  const { limits, namespaces, outside, child, terminal, detached } = planContainer(
+  const planned = planContainer(
     input,
     facts,
     { procfs, self },
     pipes ? { process: () => ({ streams: pipes.inner }) } : {},
   );
+  const { limits, namespaces, outside, child, terminal, detached } = planned;
   const holdings = { start: start.reads, connection: from.pair?.monitors, pipes, log: log?.log };
-  const kept = letGo(from.lock, child, detached, terminal, [...holdingsKept(holdings), ...claimed.held]);
+  const kept = letGo(from.lock, child, detached, terminal, [
+    ...holdingsKept(holdings),
+    ...claimed.held,
+    ...planned.held,
+  ]);
   const { ops, status, alone } = serveMonitor(place.directory, kept, monitor, holdings, timeoutMs);
   const sections: Section[] = [
     {
@@ -262,12 +278,14 @@ function heldByMonitor(
       ops: [
         ...beginMonitor(from.command, from.pair),
         ...raiseSoftFiles(input.softFiles),
+        ...planned.holds,
         ...claimed.ops,
         procOp,
         selfOp,
         start.op,
         ...(log ? [log.op] : []),
         ...(pipes ? [pipes.op] : []),
+        ...planned.claims,
       ],
     },
     { phase: "Limits", ops: limits },

@@ -34,6 +34,8 @@ export interface Generated {
   /** What the image says, where the user says nothing. */
   readonly image: ImageConfig;
   readonly joins: Joins;
+  /** Where those lie that it gets. */
+  readonly etc?: Readonly<Partial<Record<EtcFile, string>>> | undefined;
   readonly rlimits: readonly Rlimit[];
   /** Where --security-opt names a seccomp profile: its text. */
   readonly seccomp?: string | undefined;
@@ -51,6 +53,8 @@ export interface ImageConfig {
   /** As for --user. */
   readonly user?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Ports that it tells of: "80/tcp". */
+  readonly exposed?: readonly string[];
   readonly stopSignal?: string;
   /** Directories that are volumes. */
   readonly volumes?: readonly string[];
@@ -59,6 +63,9 @@ export interface ImageConfig {
 
 /** Ids in each container's user namespace. */
 export const RANGE_SIZE = 65536;
+
+/** Files of the engine's that stand in /etc: by name. */
+export type EtcFile = "hosts" | "hostname" | "resolv.conf";
 
 export function generateConfig(options: RunOptions, from: Generated, facts: HostFacts): Config {
   const args = commandOf(options, from.image);
@@ -186,7 +193,8 @@ function chooseNamespaces(options: RunOptions, joined: Joins["namespaces"]): Nam
   for (const [flag, type, own] of CHOICES) {
     const word = options[flag];
     const path = joined[type];
-    if (path !== undefined) {
+    if (flag === "network" && (options.networks ?? []).length > 0) chosen.push({ type });
+    else if (path !== undefined) {
       if (path !== "host") chosen.push({ type, path });
     } else if (flag === "userns" && word === "" && options.privileged)
       continue; // no rights on the host without its ids
@@ -251,10 +259,16 @@ function imageVolumes({ imageVolume: how = "anonymous" }: RunOptions, image: Ima
     .filter(({ destination }) => !taken.has(destination));
 }
 
+const ETC_OPTIONS = ["bind", "nosuid", "nodev", "noexec"];
+
 function userMounts(options: RunOptions, from: Generated, ownIds: boolean): Mount[] {
   const asked = askedMounts(options);
   let count = 0;
-  const all = [...imageVolumes(options, from.image, asked), ...asked].map((mount): Mount => {
+  const taken = new Set(asked.map(({ destination }) => destination));
+  const etc = Object.entries(from.etc ?? {})
+    .map(([name, source]) => ({ destination: `/etc/${name}`, type: "bind", source, options: ETC_OPTIONS }))
+    .filter(({ destination }) => !taken.has(destination));
+  const all = [...etc, ...imageVolumes(options, from.image, asked), ...asked].map((mount): Mount => {
     if (mount.type !== "volume") return mount;
     const source =
       mount.source === undefined

@@ -110,7 +110,27 @@ export interface RunOptions {
   logOpts: string[];
   /** A first process that reaps orphans. */
   init: boolean;
+  /** What --network says first: "none", "host", "container:NAME", "ns:FILE", or the name of a network. */
   network: string;
+  /** The networks that it is on, each with what is said of it: see networkchoice.ts. */
+  networks: string[];
+  networkAliases: string[];
+  ip?: string | undefined;
+  ip6?: string | undefined;
+  macAddress?: string | undefined;
+  /** "127.0.0.1:8080:80/tcp" */
+  publish: string[];
+  publishAll: boolean;
+  /** "80/tcp" */
+  expose: string[];
+  /** "NAME:ADDRESS" */
+  addHosts: string[];
+  dns: string[];
+  dnsOptions: string[];
+  dnsSearch: string[];
+  /** /etc/hosts and /etc/hostname stay the image's. */
+  noHosts: boolean;
+  noHostname: boolean;
   pid: string;
   ipc: string;
   uts: string;
@@ -148,6 +168,17 @@ export const DEFAULT_RUN: RunOptions = {
   logOpts: [],
   init: false,
   network: "none",
+  networks: [],
+  networkAliases: [],
+  publish: [],
+  publishAll: false,
+  expose: [],
+  addHosts: [],
+  dns: [],
+  dnsOptions: [],
+  dnsSearch: [],
+  noHosts: false,
+  noHostname: false,
   pid: "",
   ipc: "",
   uts: "",

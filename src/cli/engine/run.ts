@@ -3,6 +3,7 @@ import { type Engine, openEngine } from "../../engine/context.ts";
 import { explainRun, runForeground } from "../../engine/run.ts";
 import type { Fetch } from "../../engine/source.ts";
 import { VitrineError } from "../../errors.ts";
+import { splitNetworks } from "../../spec/networkchoice.ts";
 import type { RunOptions } from "../../spec/options.ts";
 import { type Command, type Invocation, list, text, truth } from "../command.ts";
 import { environmentOf, readLines } from "../environment.ts";
@@ -56,8 +57,34 @@ export const command: Command = {
     { name: "pids-limit", kind: "string", value: "N", help: "most processes; 2048 if not given, -1 for no limit" },
     { name: "cap-add", kind: "list", value: "CAP", help: "add a capability" },
     { name: "cap-drop", kind: "list", value: "CAP", help: "drop a capability, or ALL" },
-    { name: "network", kind: "list", value: "none|host|…", help: "network; none if not given" },
+    { name: "network", kind: "list", value: "none|host|…", help: "network, or networks; none if not given" },
     { name: "net", kind: "list", value: "none|host|…", help: "the same as --network" },
+    {
+      name: "publish",
+      short: "p",
+      kind: "list",
+      value: "[ADDRESS:][HOST:]PORT",
+      help: "a port of the host that leads to one of its own; at 127.0.0.1 if no address is given",
+    },
+    { name: "publish-all", short: "P", kind: "bool", help: "publish the ports that the image or --expose tells of" },
+    { name: "expose", kind: "list", value: "PORT", help: "note a port of the container" },
+    { name: "ip", kind: "string", value: "ADDRESS", help: "its IPv4 address on the network" },
+    { name: "ip6", kind: "string", value: "ADDRESS", help: "its IPv6 address on the network" },
+    { name: "mac-address", kind: "string", value: "MAC", help: "of its device on the network" },
+    {
+      name: "network-alias",
+      kind: "list",
+      value: "NAME",
+      help: "a further name that others on the network find it by",
+    },
+    { name: "net-alias", kind: "list", value: "NAME", help: "the same as --network-alias" },
+    { name: "add-host", kind: "list", value: "NAME:ADDRESS", help: "a line in /etc/hosts; host-gateway is the host" },
+    { name: "dns", kind: "list", value: "ADDRESS", help: "a name server; none leaves /etc/resolv.conf the image's" },
+    { name: "dns-option", kind: "list", value: "OPTION", help: "an option of resolv.conf(5)" },
+    { name: "dns-opt", kind: "list", value: "OPTION", help: "the same as --dns-option" },
+    { name: "dns-search", kind: "list", value: "DOMAIN", help: "where short names are looked up; . for nowhere" },
+    { name: "no-hosts", kind: "bool", help: "leave /etc/hosts the image's" },
+    { name: "no-hostname", kind: "bool", help: "leave /etc/hostname the image's" },
     {
       name: "pid",
       kind: "string",
@@ -193,16 +220,6 @@ export function fetchFor(engine: Engine, invocation: Invocation): Fetch {
       : (await import("./pull.ts")).fetchForRun(engine, name, platform, truth(invocation, "quiet"));
 }
 
-/** Docker takes several, but they have to be networks of its own. */
-function networkOf(asked: readonly string[]): string {
-  const [first = "none", ...others] = new Set(asked);
-  if (others.length > 0)
-    throw new VitrineError("INVALID", `--network: both "${first}" and "${others[0]}"`, {
-      hint: "a container has one network",
-    });
-  return first;
-}
-
 /** What has the name goes first, as podman does it. */
 export async function replace(engine: Engine, i: Invocation): Promise<void> {
   if (truth(i, "replace")) await (await import("../../engine/replace.ts")).removeNamed(engine, text(i, "name"));
@@ -280,7 +297,20 @@ export function runOptions(i: Invocation): RunOptions {
     cpusetMems: text(i, "cpuset-mems"),
     labels: [...list(i, "label-file").flatMap((file) => readLines(file, "--label-file")), ...list(i, "label")],
     annotations: list(i, "annotation"),
-    network: networkOf([...list(i, "network"), ...list(i, "net")]),
+    ...splitNetworks([...list(i, "network"), ...list(i, "net")]),
+    networkAliases: [...list(i, "network-alias"), ...list(i, "net-alias")],
+    ip: text(i, "ip"),
+    ip6: text(i, "ip6"),
+    macAddress: text(i, "mac-address"),
+    publish: list(i, "publish"),
+    publishAll: truth(i, "publish-all"),
+    expose: list(i, "expose"),
+    addHosts: list(i, "add-host"),
+    dns: list(i, "dns"),
+    dnsOptions: [...list(i, "dns-option"), ...list(i, "dns-opt")],
+    dnsSearch: list(i, "dns-search"),
+    noHosts: truth(i, "no-hosts"),
+    noHostname: truth(i, "no-hostname"),
     pid: text(i, "pid") ?? "",
     ipc: text(i, "ipc") ?? "",
     uts: text(i, "uts") ?? "",

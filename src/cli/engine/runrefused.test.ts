@@ -62,17 +62,7 @@ describe("refused", () => {
     });
 
   test("by letter, alone and among others", () => {
-    for (const [args, name] of [
-      [["-p80:80"], "--publish"],
-      [["-itp", "80:80"], "--publish"],
-      [["-P"], "--publish-all"],
-    ] as const)
-      expect(refusal(() => parse([...args])).message).toStartWith(`${name} is not there yet`);
     expect(refusal(() => parse(["-a", "stdin"])).message).toStartWith("--attach: ");
-    expect(parse(["-P=false", "-iP=false", "image"])).toEqual({
-      flags: new Map([["interactive", true]]),
-      rest: ["image"],
-    });
   });
   test("a slip is met with what works first", () => {
     expect(refusal(() => parse(["--memroy"])).hint).toBe("did you mean --memory?");

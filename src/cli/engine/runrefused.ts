@@ -22,7 +22,6 @@ const ON = { kind: "bool", same: ["true"] } as const;
 const PART_OF_PLATFORM = "is a part of --platform";
 const PLATFORM = "--platform OS/ARCH[/VARIANT]";
 const OF_REGISTRIES = "is set for registries, not for runs";
-const BY_HAND = "--network ns:FILE joins a namespace that is set up by hand (ip netns), --network host the host's";
 const OWN_HOSTS = "-v FILE:/etc/hosts:ro puts a file of your own there";
 const OWN_RESOLVER = "-v FILE:/etc/resolv.conf:ro puts a file of your own there";
 const THROTTLE = "write to blkio.throttle.* or io.max of its group /vitrine-ID by hand";
@@ -97,26 +96,17 @@ export const REFUSED: readonly RefusedFlag[] = [
   ),
   refused("unsetenv", "variables of the image cannot be left out", "as command: env -u NAME COMMAND"),
   refused("unsetenv-all", "variables of the image cannot be left out", "as command: env -i COMMAND", OFF),
-  ...later("networks", [
-    ["publish", "--network host shares the host's ports", { short: "p" }],
-    ["publish-all", "--network host shares the host's ports", { short: "P", ...OFF }],
-    ["expose", "leave it out: it only notes a port"],
-    ["ip", BY_HAND],
-    ["ip6", BY_HAND],
-    ["link-local-ip", BY_HAND],
-    ["mac-address", BY_HAND],
-    ["network-alias", "--network container:NAME: then it is localhost for both"],
-    ["net-alias", "--network container:NAME: then it is localhost for both"],
-    ["link", "--network container:NAME: then it is localhost for both"],
-    ["add-host", OWN_HOSTS],
-    ["hosts-file", OWN_HOSTS],
-    ["no-hosts", "leave it out: the file is the image's", ON],
-    ["no-hostname", "leave it out: /etc/hostname is the image's", ON],
-    ["dns", OWN_RESOLVER, { same: ["none"] }],
-    ["dns-option", OWN_RESOLVER],
-    ["dns-opt", OWN_RESOLVER],
-    ["dns-search", OWN_RESOLVER],
-  ]),
+  refused(
+    "link-local-ip",
+    "addresses of its own devices are the kernel's choice",
+    "--ip chooses the one on the network",
+  ),
+  refused(
+    "link",
+    "docker's links are made one by one, and last until a restart",
+    "a network of their own: vitrine network create",
+  ),
+  refused("hosts-file", "/etc/hosts is made for the container", OWN_HOSTS),
   ...later("secrets", [["secret", "-v FILE:/run/secrets/NAME:ro"]]),
   ...later("limits of disks (blkio and io controllers)", [
     ["blkio-weight", "ionice(1) before vitrine: its class is handed on", { same: ["0"] }],

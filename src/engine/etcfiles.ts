@@ -1,0 +1,24 @@
+/** What a container's /etc/hosts, /etc/hostname and /etc/resolv.conf are, where the engine makes them. */
+import { ADDRESS_WIDTH, type Identity } from "../container/identity.ts";
+import { SHORT_ID_LENGTH } from "../container/template.ts";
+import type { EtcFile } from "../spec/generate.ts";
+import { hostsText, resolvText } from "../spec/hostsfiles.ts";
+import { sixOf } from "./networking.ts";
+import type { Request } from "./request.ts";
+
+/** Of a container on networks; another has those of its image. */
+export function etcFiles({ options, networks }: Request, identity: Identity): Partial<Record<EtcFile, string>> {
+  if (!networks) return {};
+  const hostname = options.hostname ?? identity.id.slice(0, SHORT_ID_LENGTH);
+  const addresses = networks.networks.flatMap(({ record }, i) => {
+    const address = (identity.addresses?.[i] ?? "").padEnd(ADDRESS_WIDTH); // a column: see container/template.ts
+    return [address, ...(record.v6 ? [sixOf(record.v6.subnet, address)] : [])];
+  });
+  const gateway = networks.networks.find(({ record }) => !record.internal)?.record.v4.gateway;
+  const resolvers = networks.networks.filter(({ record }) => record.names).map(({ record }) => record.v4.gateway);
+  return {
+    ...(options.noHosts ? {} : { hosts: hostsText(options, hostname, addresses, gateway) }),
+    ...(options.noHostname ? {} : { hostname: `${hostname}\n` }),
+    ...(options.dns?.includes("none") ? {} : { "resolv.conf": resolvText(options, resolvers, networks.resolving) }),
+  };
+}

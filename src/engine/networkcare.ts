@@ -1,0 +1,26 @@
+/** What commands that look hard see to: no address is taken by nobody, and what others have flushed from the firewall is there again. */
+import { carryOut } from "../container/plans.ts";
+import { liveEndpoints } from "../network/endpoints.ts";
+import { sweepLeases } from "../network/leases.ts";
+import { listNetworks } from "../network/store.ts";
+import { lookForTable } from "../plan/endpoint.ts";
+import type { Engine } from "./context.ts";
+import { tableOf } from "./networking.ts";
+
+export async function careForNetworks(engine: Engine): Promise<void> {
+  const { paths } = engine;
+  await sweepLeases(paths);
+  const used = listNetworks(paths).filter(
+    ({ name, driver }) => driver === "bridge" && liveEndpoints(paths, name).length > 0,
+  );
+  const [network] = used;
+  if (!network || isThere(engine)) return;
+  const { networkUp } = await import("./networkup.ts");
+  networkUp(engine, network); // the others with it
+}
+
+function isThere({ paths, stage }: Engine): boolean {
+  const { op, found } = lookForTable(tableOf(paths));
+  const { report, numberOf } = carryOut(stage.path, paths, [op]);
+  return report.records[numberOf(found)]?.state === "done";
+}

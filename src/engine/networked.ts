@@ -1,0 +1,59 @@
+/** Containers that run and are on networks, as their plans tell. */
+import { readJournal, readRunRecord } from "../container/journal.ts";
+import type { Paths } from "../container/paths.ts";
+import type { RunRecord } from "../container/record.ts";
+import { isAlive, listRuns, type Run } from "../container/runs.ts";
+import type { Networks } from "../plan/networks.ts";
+import type { PublishedPort } from "../spec/ports.ts";
+
+export interface Networked {
+  readonly run: Run;
+  readonly record: RunRecord;
+  readonly networks: Networks;
+}
+
+export function liveNetworked(paths: Paths): Networked[] {
+  return listRuns(paths).flatMap((run) => {
+    const record = isAlive(run) ? recordOf(run.directory) : undefined;
+    return record?.input.networks ? [{ run, record, networks: record.input.networks }] : [];
+  });
+}
+
+function recordOf(directory: string): RunRecord | undefined {
+  try {
+    return readRunRecord(directory);
+  } catch {
+    return undefined; // it has just ended
+  }
+}
+
+/** With the numbers that the kernel chose; a port that has none yet is left out. @param directory of the run */
+export function actualPorts(directory: string, { input }: Pick<RunRecord, "input">): PublishedPort[] {
+  const ports = input.networks?.ports ?? [];
+  if (ports.every(({ hostPort }) => hostPort !== 0)) return [...ports];
+  const chosen = chosenPorts(directory);
+  return ports.flatMap((port, i) => {
+    const hostPort = port.hostPort === 0 ? (chosen[i] ?? 0) : port.hostPort;
+    return hostPort === 0 ? [] : [{ ...port, hostPort }];
+  });
+}
+
+/** One for each port, 0 where the kernel had no choice. See reserve() in src/plan/ports.ts. */
+function chosenPorts(directory: string): number[] {
+  try {
+    const journal = readJournal(directory);
+    if (!journal) return [];
+    const { layout, report } = journal;
+    const binds = [...new Set(layout.instructions.map(({ op }) => op))].filter(({ call }) => call === "bind");
+    return binds.map(({ does }) => {
+      const number = layout.instructions.findIndex(
+        ({ instruction }) => instruction.do === "expect" && does.includes(instruction),
+      );
+      const record = report.records[number];
+      const result = record?.state === "done" ? Number(record.result) : 0;
+      return ((result & 0xff) << 8) | (result >> 8); // read as it lies in memory: network order
+    });
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,224 @@
+/** The networks of a run: looked up, addresses taken, and put into words for the planner. */
+import { readFileSync } from "node:fs";
+import { type Identity, MOST_NETWORKS, runDirectory } from "../container/identity.ts";
+import { DEFAULT_ROOT, DEFAULT_STATE, leasesDirectory, type Paths } from "../container/paths.ts";
+import { hex, randomBytes } from "../container/random.ts";
+import { invalid, VitrineError } from "../errors.ts";
+import { defaultNetwork } from "../network/default.ts";
+import { dropLeases, nextAddress, takeAddress } from "../network/leases.ts";
+import type { NetworkRecord } from "../network/record.ts";
+import { findNetwork } from "../network/store.ts";
+import type { Endpoint, EndpointAddress } from "../plan/endpoint.ts";
+import type { Networks } from "../plan/networks.ts";
+import { type Resolving, readResolvConf } from "../spec/hostsfiles.ts";
+import { DEFAULT_NETWORK, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
+import type { RunOptions } from "../spec/options.ts";
+import { type PublishedPort, parseExposed, parsePublish } from "../spec/ports.ts";
+import type { Engine } from "./context.ts";
+
+/** What a plan depends on. */
+export interface RequestedNetworks {
+  readonly networks: readonly { readonly record: Described; readonly choice: NetworkChoice }[];
+  readonly ports: readonly PublishedPort[];
+  /** Of the host. */
+  readonly resolving: Resolving;
+}
+
+type Described = Pick<
+  NetworkRecord,
+  "id" | "name" | "device" | "v4" | "v6" | "internal" | "masquerade" | "names" | "mtu"
+>;
+
+/** Where a port is published if it is not said. */
+const PUBLISH_AT = "127.0.0.1";
+
+/** @throws NOT_FOUND, INVALID */
+export async function resolveNetworks(
+  engine: Engine,
+  options: RunOptions,
+  exposed: readonly string[],
+  dry: boolean,
+): Promise<RequestedNetworks | undefined> {
+  const choices = networkChoices(options);
+  const ports = portsOf(options, exposed);
+  if (choices.length === 0) {
+    if (ports.length > 0)
+      throw invalid(
+        `--publish ${options.publish[0] ?? ""}: with --network ${options.network} the container has no ports of its own`,
+        options.network === "host"
+          ? "the host's ports are its own: leave it out"
+          : "--network bridge, or a network of your own",
+      );
+    return undefined;
+  }
+  if (choices.length > MOST_NETWORKS)
+    throw invalid(`--network: ${choices.length} networks, and ${MOST_NETWORKS} at most`);
+  const networks: RequestedNetworks["networks"][number][] = [];
+  for (const choice of choices) {
+    const { name } = choice;
+    const record = name === DEFAULT_NETWORK ? await defaultNetwork(engine, dry) : findNetwork(engine.paths, name);
+    if (record.driver !== "bridge")
+      throw new VitrineError(
+        "UNSUPPORTED",
+        `network ${name}: containers on ${record.driver} networks are not there yet`,
+      );
+    networks.push({ record: described(record), choice: checkChoice(record, choice) });
+  }
+  const [first] = networks;
+  for (const { host } of ports) {
+    if (host.includes(":") && !first?.record.v6)
+      throw invalid(`--publish [${host}]: network ${first?.record.name} has no IPv6`);
+    if (first?.record.internal)
+      throw invalid(
+        `--publish: network ${first.record.name} is internal, and nothing comes in`,
+        "another network as the first",
+      );
+  }
+  return { networks, ports, resolving: hostResolving() };
+}
+
+function described({ id, name, device, v4, v6, internal, masquerade, names, mtu }: NetworkRecord): Described {
+  return {
+    id,
+    name,
+    device,
+    v4,
+    ...(v6 ? { v6 } : {}),
+    internal,
+    masquerade,
+    names,
+    ...(mtu === undefined ? {} : { mtu }),
+  };
+}
+
+function checkChoice({ name, v6 }: NetworkRecord, choice: NetworkChoice): NetworkChoice {
+  if (choice.ip6 === undefined) return choice;
+  if (!v6) throw invalid(`--ip6 ${choice.ip6}: network ${name} has no IPv6`);
+  throw new VitrineError(
+    "UNSUPPORTED",
+    `--ip6 ${choice.ip6}: an IPv6 address ends with the four bytes of the IPv4 address`,
+    {
+      hint: `--ip chooses both; network ${name} has ${v6.subnet}`,
+    },
+  );
+}
+
+function portsOf(options: RunOptions, exposed: readonly string[]): PublishedPort[] {
+  const { publish = [], publishAll = false, expose = [] } = options;
+  const told = publish.flatMap((text) => parsePublish(text, PUBLISH_AT));
+  const all = [...expose, ...exposed].flatMap(parseExposed);
+  if (!publishAll) return told;
+  const rest = all.filter((one, i) => {
+    const same = (other: { port: number; protocol: string }) =>
+      other.port === one.port && other.protocol === one.protocol;
+    return !told.some(same) && all.findIndex(same) === i;
+  });
+  return [...told, ...rest.map((one) => ({ ...one, host: PUBLISH_AT, hostPort: 0 }))];
+}
+
+/** systemd-resolved answers the host alone; whom it asks itself, is told in another file. */
+function hostResolving(): Resolving {
+  const own = readResolvConf(read("/etc/resolv.conf"));
+  if (own.servers.length === 1 && own.servers[0] === "127.0.0.53")
+    return { ...own, servers: readResolvConf(read("/run/systemd/resolve/resolv.conf")).servers };
+  return own;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** Takes an address on each network, for a run whose directory is claimed. @returns the identity with them */
+export async function takeAddresses(engine: Engine, asked: RequestedNetworks, identity: Identity): Promise<Identity> {
+  const { paths } = engine;
+  const run = runName(paths, identity);
+  const addresses: string[] = [];
+  try {
+    for (const { record, choice } of asked.networks) {
+      const names = [identity.name, ...choice.aliases, identity.id.slice(0, 12)];
+      addresses.push(await takeAddress(paths, record, { run, names, mac: choice.mac }, choice.ip));
+    }
+    return { ...identity, addresses, link: hex(randomBytes(4)) };
+  } catch (error) {
+    dropAddresses(engine, asked, identity);
+    throw error;
+  }
+}
+
+export function dropAddresses({ paths }: Engine, asked: RequestedNetworks | undefined, identity: Identity): void {
+  if (asked)
+    dropLeases(
+      paths,
+      asked.networks.map(({ record }) => record.name),
+      runName(paths, identity),
+    );
+}
+
+/** Which ones it would have; nothing is changed. */
+export function foreseeAddresses(
+  { paths }: Engine,
+  asked: RequestedNetworks | undefined,
+  identity: Identity,
+): Identity {
+  if (!asked) return identity;
+  const link = hex(randomBytes(4));
+  return {
+    ...identity,
+    link,
+    addresses: asked.networks.map(({ record, choice }) => nextAddress(paths, record, choice.ip)),
+  };
+}
+
+function runName(paths: Paths, identity: Identity): string {
+  const directory = runDirectory(paths, identity);
+  return directory.slice(directory.lastIndexOf("/") + 1);
+}
+
+/** Of a run with this identity. */
+export function planInput(
+  engine: Engine,
+  { networks, ports }: RequestedNetworks,
+  identity: Identity,
+  env: readonly string[],
+): Networks {
+  const { paths, program } = engine;
+  const out = networks.findIndex(({ record }) => !record.internal);
+  const endpoints = networks.map(({ record, choice }, i): Endpoint => {
+    const address = identity.addresses?.[i] ?? "";
+    const { v4, v6, device, name, mtu } = record;
+    const way = i === out;
+    return {
+      network: name,
+      bridge: device,
+      port: `veth${identity.link}${i === 0 ? "" : i}`,
+      name: choice.device ?? `eth${i}`,
+      v4: placed(address, v4, way),
+      ...(v6 ? { v6: placed(sixOf(v6.subnet, address), v6, way) } : {}),
+      ...(choice.mac === undefined ? {} : { mac: choice.mac }),
+      ...(mtu === undefined ? {} : { mtu }),
+      lease: `${leasesDirectory(paths, name)}/${address}`,
+      id: identity.id,
+    };
+  });
+  const arguments_ = ["--root", paths.root, "--state", paths.state];
+  return { program: { program, arguments: arguments_, env, table: tableOf(paths) }, endpoints, ports };
+}
+
+const placed = (address: string, { subnet, gateway }: NetworkRecord["v4"], way: boolean): EndpointAddress => ({
+  address,
+  subnet,
+  ...(way ? { gateway } : {}),
+});
+
+/** "fd12:3456:789a:1::/64", "10.91.0.2" → "fd12:3456:789a:1::10.91.0.2" */
+export const sixOf = (subnet: string, address: string) => subnet.replace(/\/\d+$/, "") + address;
+
+/** One for each root: two engines on a host do not meet in the firewall. */
+export function tableOf({ root, state }: Paths): string {
+  if (root === DEFAULT_ROOT && state === DEFAULT_STATE) return "vitrine";
+  return `vitrine-${Bun.hash.crc32(`${root}\0${state}`).toString(16).padStart(8, "0")}`;
+}

@@ -1,0 +1,101 @@
+/** A network's bridge and its part of the firewall, as they are while the host runs: set up, put right, or taken down. */
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { type Paths, resolverDirectory } from "../container/paths.ts";
+import { carryOut } from "../container/plans.ts";
+import { VitrineError } from "../errors.ts";
+import { hasDevice } from "../network/hostroutes.ts";
+import type { NetworkRecord } from "../network/record.ts";
+import { listNetworks } from "../network/store.ts";
+import { type BridgeHost, type BridgeNetwork, planBridge } from "../plan/bridge.ts";
+import type { Op } from "../plan/plan.ts";
+import { publishAgain } from "../plan/ports.ts";
+import type { Engine } from "./context.ts";
+import { actualPorts, liveNetworked } from "./networked.ts";
+import { type RequestedNetworks, tableOf } from "./networking.ts";
+
+/** Sets it up, or finds that all of it is there. */
+export function networkUp(engine: Engine, network: NetworkRecord): void {
+  const { paths, stage } = engine;
+  mkdirSync(resolverDirectory(paths), { recursive: true, mode: 0o700 });
+  const host = bridgeHost(paths);
+  if (host.onlyOurs) writeFileSync(forwardingFile(paths), "", { mode: 0o600 });
+  carryOut(stage.path, paths, planUp(paths, network, host));
+}
+
+/** How that is done. */
+export function explainUp({ paths }: Engine, network: Bridge): Op[] {
+  return planUp(paths, network, bridgeHost(paths));
+}
+
+/** What a run sees to before it starts. */
+export function explainWhatIsDown(engine: Engine, { networks }: RequestedNetworks): Op[] {
+  return networks.flatMap(({ record }) => (hasDevice(record.device) ? [] : explainUp(engine, record)));
+}
+
+function planUp(paths: Paths, network: Bridge, host: BridgeHost): Op[] {
+  const others = listNetworks(paths).filter(
+    ({ name, driver, device }) => name !== network.name && driver === "bridge" && hasDevice(device),
+  );
+  const ports = liveNetworked(paths).flatMap(({ run, record, networks }) => {
+    const [first] = networks.endpoints;
+    const published = actualPorts(run.directory, record);
+    return first && published.length > 0 ? [publishAgain(published, first, networks.program.table)] : [];
+  });
+  return [...planBridge(guarded(network), host, others.map(guarded), networkLock(paths)), ...ports];
+}
+
+type Bridge = Pick<NetworkRecord, "name" | "id" | "device" | "v4" | "v6" | "internal" | "masquerade" | "mtu">;
+
+export function guarded({ name, id, device, v4, v6, internal, masquerade, mtu }: Bridge): BridgeNetwork {
+  return { name, id, device, v4, v6, internal, masquerade, mtu };
+}
+
+/** One for all networks. */
+export const networkLock = ({ state }: Paths) => `${state}/networks.lock`;
+
+export function bridgeHost(paths: Paths): BridgeHost {
+  const routed = read("/proc/sys/net/ipv4/ip_forward") === "1";
+  return {
+    table: tableOf(paths),
+    nft: findNft(),
+    onlyOurs: !routed || existsSync(forwardingFile(paths)),
+    ipv6: read("/proc/sys/net/ipv6/conf/all/disable_ipv6") === "0",
+    advertised: advertised(),
+  };
+}
+
+/** Is there once the host forwards for containers only. */
+const forwardingFile = (paths: Paths) => `${resolverDirectory(paths)}/forwarding`;
+
+/** They heed routers as long as the host is none. */
+function advertised(): string[] {
+  const directory = "/proc/sys/net/ipv6/conf";
+  if (read(`${directory}/all/forwarding`) !== "0") return [];
+  return readdirSync(directory).filter(
+    (name) => !["all", "default", "lo"].includes(name) && read(`${directory}/${name}/accept_ra`) === "1",
+  );
+}
+
+const PLACES = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"];
+
+/** @throws NOT_FOUND if it is not installed */
+export function findNft(): string {
+  for (const directory of PLACES)
+    try {
+      accessSync(`${directory}/nft`, constants.X_OK);
+      return `${directory}/nft`;
+    } catch {
+      // not there
+    }
+  throw new VitrineError("NOT_FOUND", `nft is not installed: it is in none of ${PLACES.join(", ")}`, {
+    hint: "it sets the firewall up; Debian's package is nftables. --network none and --network host do without",
+  });
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "latin1").trim();
+  } catch {
+    return "";
+  }
+}

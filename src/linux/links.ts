@@ -1,0 +1,116 @@
+/** Links that are made (rtnetlink(7), RTM_NEWLINK): bridges, pairs of virtual Ethernet devices, devices on top of others. */
+import { IFLA_IFNAME, IFLA_NET_NS_PID, linkHead, RTM_NEWLINK } from "./netlink.ts";
+import {
+  type Attribute,
+  hole,
+  type Message,
+  message,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  NLM_F_REQUEST,
+  u32,
+  zeroEnded,
+} from "./netlinkmessage.ts";
+
+const RTM_DELLINK = 17;
+const IFLA_ADDRESS = 1;
+const IFLA_MTU = 4;
+const IFLA_LINK = 5;
+const IFLA_MASTER = 10;
+const IFLA_LINKINFO = 18;
+const IFLA_IFALIAS = 20;
+const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
+const VETH_INFO_PEER = 1;
+const IFLA_MACVLAN_MODE = 1;
+const MACVLAN_MODES = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
+
+export type MacvlanMode = keyof typeof MACVLAN_MODES;
+
+/** Six bytes. */
+export type Mac = Uint8Array;
+
+export interface VethEnd {
+  readonly name: string;
+  readonly mac?: Mac | undefined;
+}
+
+/**
+ * A pair: one end is a port of the bridge "bridge" and up, the other one is in the network namespace of the process "pid", down.
+ * @param mtu bytes, of both; undefined: the kernel's
+ */
+export function newVeth(port: VethEnd, peer: VethEnd, mtu: number | undefined): Message {
+  const size = mtu === undefined ? [] : [[IFLA_MTU, u32(mtu)] satisfies Attribute];
+  const within = message(0, 0, linkHead(0, false), [
+    [IFLA_IFNAME, zeroEnded(peer.name)],
+    ...address(peer.mac),
+    ...size,
+    [IFLA_NET_NS_PID, hole("pid")],
+  ]);
+  // VETH_INFO_PEER holds an ifinfomsg with attributes behind it: a message without its header.
+  const body = { bytes: within.bytes.subarray(16), holes: within.holes.map(({ name, at }) => ({ name, at: at - 16 })) };
+  return withEnd(
+    [[IFLA_IFNAME, zeroEnded(port.name)], ...address(port.mac), ...size, [IFLA_MASTER, hole("bridge")]],
+    "veth",
+    VETH_INFO_PEER,
+    body,
+  );
+}
+
+/** @param alias what whoever looks at it is told */
+export function newBridge(name: string, mac: Mac, mtu: number | undefined, alias: string): Message {
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, linkHead(0, false), [
+    [IFLA_IFNAME, zeroEnded(name)],
+    [IFLA_ADDRESS, mac],
+    ...(mtu === undefined ? [] : [[IFLA_MTU, u32(mtu)] satisfies Attribute]),
+    [IFLA_IFALIAS, new TextEncoder().encode(alias)],
+    [IFLA_LINKINFO, [[IFLA_INFO_KIND, zeroEnded("bridge")]]],
+  ]);
+}
+
+/** A device of its own MAC on top of the device "parent", in the network namespace of the process "pid". */
+export function newMacvlan({ name, mac }: VethEnd, mode: MacvlanMode, mtu: number | undefined): Message {
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, linkHead(0, false), [
+    [IFLA_IFNAME, zeroEnded(name)],
+    ...address(mac),
+    ...(mtu === undefined ? [] : [[IFLA_MTU, u32(mtu)] satisfies Attribute]),
+    [IFLA_LINK, hole("parent")],
+    [IFLA_NET_NS_PID, hole("pid")],
+    [
+      IFLA_LINKINFO,
+      [
+        [IFLA_INFO_KIND, zeroEnded("macvlan")],
+        [IFLA_INFO_DATA, [[IFLA_MACVLAN_MODE, u32(MACVLAN_MODES[mode])]]],
+      ],
+    ],
+  ]);
+}
+
+/** By its name. */
+export function deleteLink(name: string): Message {
+  return message(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(0, false), [[IFLA_IFNAME, zeroEnded(name)]]);
+}
+
+/** Up; the index is "index". */
+export function setUp(): Message {
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(0, true), [], [{ name: "index", at: 4 }]);
+}
+
+function withEnd(attributes: readonly Attribute[], kind: string, type: number, body: Message): Message {
+  const empty: Attribute = [type, body.bytes];
+  const made = message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, linkHead(0, true), [
+    ...attributes,
+    [
+      IFLA_LINKINFO,
+      [
+        [IFLA_INFO_KIND, zeroEnded(kind)],
+        [IFLA_INFO_DATA, [empty]],
+      ],
+    ],
+  ]);
+  const start = made.bytes.length - body.bytes.length; // it is the last
+  return { bytes: made.bytes, holes: [...made.holes, ...body.holes.map(({ name, at }) => ({ name, at: start + at }))] };
+}
+
+const address = (mac: Mac | undefined): Attribute[] => (mac ? [[IFLA_ADDRESS, mac]] : []);

@@ -1,0 +1,161 @@
+/**
+ * Addresses taken: a link STATE/networks/NAME/leases/ADDRESS is made whole or not at all, and only by one. It names the run that has the
+ * address, and lasts as long as that.
+ */
+import { existsSync, readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { leasesDirectory, type Paths, resolverDirectory, runsDirectory } from "../container/paths.ts";
+import { VitrineError } from "../errors.ts";
+import { ipBytes, subnetParts } from "../linux/ip.ts";
+import { openLeases } from "./endpoints.ts";
+import type { NetworkRecord } from "./record.ts";
+import { inTurn } from "./turn.ts";
+
+type Network = Pick<NetworkRecord, "name" | "id" | "v4">;
+
+export interface Lease {
+  /** Name of the run's directory. */
+  readonly run: string;
+  readonly names: readonly string[];
+  /** By the address, if it is not said. */
+  readonly mac?: string | undefined;
+}
+
+/** @param asked this one and no other @throws CONFLICT if it is taken, or all are */
+export async function takeAddress(
+  paths: Paths,
+  network: Network,
+  lease: Lease,
+  asked: string | undefined,
+): Promise<string> {
+  const directory = openLeases(paths, network);
+  const take = (address: string) => {
+    const mac = lease.mac ?? macFor(address);
+    return makeLink(JSON.stringify({ run: lease.run, names: lease.names, mac }), directory, address);
+  };
+  const once = () => {
+    if (asked !== undefined) return take(checkAsked(network, asked)) ? asked : undefined;
+    for (const address of freeAddresses(paths, network)) if (take(address)) return address;
+    return undefined;
+  };
+  const taken = once();
+  if (taken !== undefined) return taken;
+  await sweepLeases(paths); // perhaps of runs that were killed
+  const again = once();
+  if (again !== undefined) return again;
+  if (asked === undefined)
+    throw new VitrineError("CONFLICT", `network ${network.name}: all addresses of ${rangeText(network)} are taken`, {
+      hint: "stop a container, or make a network with a larger --subnet",
+    });
+  throw new VitrineError("CONFLICT", `the address ${asked} of network ${network.name} is taken`, {
+    hint: `vitrine network inspect ${network.name} tells by whom`,
+  });
+}
+
+/** Which one it would be; nothing is changed. */
+export function nextAddress(paths: Paths, network: Network, asked: string | undefined): string {
+  if (asked !== undefined) return checkAsked(network, asked);
+  for (const address of freeAddresses(paths, network)) return address;
+  throw new VitrineError("CONFLICT", `network ${network.name}: all addresses of ${rangeText(network)} are taken`);
+}
+
+/** Those of a run that does not take place. */
+export function dropLeases(paths: Paths, networks: readonly string[], run: string): void {
+  for (const name of networks)
+    for (const address of namesIn(leasesDirectory(paths, name)))
+      if (runOf(paths, name, address) === run) rmSync(`${leasesDirectory(paths, name)}/${address}`, { force: true });
+}
+
+/**
+ * Takes away those whose run is gone: it was killed before its plan had them. Only one command does this at a time, and a run lets go of its
+ * lease before its directory goes: so what is read twice between which the run is not there is nobody's.
+ */
+export async function sweepLeases(paths: Paths): Promise<void> {
+  const networks = namesIn(resolverDirectory(paths));
+  const stale = (name: string) =>
+    namesIn(leasesDirectory(paths, name)).filter((address) => isStale(paths, runOf(paths, name, address)));
+  if (!networks.some((name) => stale(name).length > 0)) return;
+  await inTurn(resolverDirectory(paths), () => {
+    for (const name of networks)
+      for (const address of stale(name)) {
+        const run = runOf(paths, name, address);
+        if (isStale(paths, run) && runOf(paths, name, address) === run)
+          rmSync(`${leasesDirectory(paths, name)}/${address}`, { force: true });
+      }
+  });
+}
+
+const isStale = (paths: Paths, run: string | undefined) =>
+  run !== undefined && !existsSync(`${runsDirectory(paths)}/${run}`);
+
+/** "" for what is not whole. */
+function runOf(paths: Paths, network: string, address: string): string | undefined {
+  try {
+    const { run } = JSON.parse(readlinkSync(`${leasesDirectory(paths, network)}/${address}`));
+    return typeof run === "string" ? run : "";
+  } catch (error) {
+    return error instanceof SyntaxError ? "" : undefined;
+  }
+}
+
+/** @returns false if somebody has it */
+function makeLink(target: string, directory: string, address: string): boolean {
+  try {
+    symlinkSync(target, `${directory}/${address}`);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    if (code !== "ENOENT") throw error;
+    throw new VitrineError("NOT_FOUND", `network ${basename(dirname(directory))} was removed a moment ago`);
+  }
+}
+
+/** From the lowest on. */
+function* freeAddresses(paths: Paths, network: Network): Generator<string> {
+  const taken = new Set(namesIn(leasesDirectory(paths, network.name)));
+  const { first, last } = hostsOf(network);
+  for (let value = first; value <= last; value++) {
+    const address = textOf(value);
+    if (address !== network.v4.gateway && !taken.has(address)) yield address;
+  }
+}
+
+/** Addresses that containers can have: neither the network's own nor that for all. */
+function hostsOf({ v4 }: Network): { first: number; last: number } {
+  const whole = span(v4.subnet);
+  const part = v4.range === undefined ? whole : span(v4.range);
+  return { first: Math.max(part.first, whole.first + 1), last: Math.min(part.last, whole.last - 1) };
+}
+
+function span(subnet: string): { first: number; last: number } {
+  const { ip, prefix } = subnetParts(subnet);
+  const first = numberOf(ip);
+  return { first, last: first + 2 ** (32 - prefix) - 1 };
+}
+
+function checkAsked(network: Network, asked: string): string {
+  const { first, last } = span(network.v4.subnet);
+  const value = numberOf(ipBytes(asked));
+  const wrong = (why: string) =>
+    new VitrineError("INVALID", `--ip ${asked}: ${why}`, { hint: `network ${network.name} has ${network.v4.subnet}` });
+  if (value <= first || value >= last) throw wrong("no address of a container in this network");
+  if (asked === network.v4.gateway) throw wrong("that is the gateway");
+  return asked;
+}
+
+const rangeText = ({ v4 }: Network) => v4.range ?? v4.subnet;
+const numberOf = (ip: Uint8Array) => new DataView(ip.buffer, ip.byteOffset, 4).getUint32(0);
+const textOf = (value: number) => [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join(".");
+
+/** Docker's: whoever has the address next has the same, and no neighbour has to ask anew. */
+export const macFor = (address: string) =>
+  `02:42:${[...ipBytes(address)].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`;
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).filter((name) => !name.startsWith("."));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,216 @@
+/** Where a container is on a bridge network: an address, and a pair of devices, one in its network namespace, one a port of the bridge. */
+import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../linux/constants.ts";
+import { broadcastIn, ipBytes, macBytes, subnetParts } from "../linux/ip.ts";
+import { newVeth, setUp } from "../linux/links.ts";
+import { getLink, IFF_UP } from "../linux/netlink.ts";
+import { together } from "../linux/netlinkmessage.ts";
+import { getTable, NEW_TABLE } from "../linux/nftables.ts";
+import { addAddress, defaultRoute } from "../linux/routes.ts";
+import { alt, awaits, expect, out, sys, text, unless } from "./instructions.ts";
+import type { Child } from "./namespaces.ts";
+import {
+  acknowledged,
+  acknowledgement,
+  ask,
+  filled,
+  indexIn,
+  isAnswer,
+  isLink,
+  netfilterSocket,
+  routeSocket,
+} from "./netlink.ts";
+import { inside, onHost, quote } from "./op.ts";
+import type { Instruction, Op } from "./plan.ts";
+
+export interface EndpointAddress {
+  readonly address: string;
+  /** "10.91.0.0/16" */
+  readonly subnet: string;
+  /** Of the default route; undefined: there is none by this network. */
+  readonly gateway?: string | undefined;
+}
+
+export interface Endpoint {
+  /** Name of the network. */
+  readonly network: string;
+  /** Its bridge. */
+  readonly bridge: string;
+  /** Names of the devices: on the host, and inside. */
+  readonly port: string;
+  readonly name: string;
+  readonly v4: EndpointAddress;
+  readonly v6?: EndpointAddress | undefined;
+  /** By the address, if not said: whoever has it next has the same. */
+  readonly mac?: string | undefined;
+  readonly mtu?: number | undefined;
+  /** The link by which the address is taken: its text is JSON and begins with LEASE_BEGIN and the run's name. */
+  readonly lease: string;
+  readonly id: string;
+}
+
+/** The program that sets a network up. */
+export interface NetworkProgram {
+  readonly program: string;
+  readonly arguments: readonly string[];
+  readonly env: readonly string[];
+  /** Name of the firewall's table. */
+  readonly table: string;
+}
+
+/** Eight bytes; so much of the id is compared, too. */
+export const LEASE_BEGIN = '{"run":"';
+
+export const macOf = ({ v4, mac }: Pick<Endpoint, "v4" | "mac">): Uint8Array =>
+  mac === undefined ? Uint8Array.of(2, 0x42, ...ipBytes(v4.address)) : macBytes(mac);
+
+/** The address was taken before; it is free again at the end. */
+export function holdAddress({ lease, id, v4, network }: Endpoint): Op {
+  const owner = out(256);
+  const prefix = new DataView(new TextEncoder().encode(id).buffer).getBigUint64(0, true);
+  const read = () => sys("readlinkat", [AT_FDCWD, lease, owner, owner.size]);
+  const isOurs = () => expect({ load: owner, at: 8, width: 8 }, 0xffffffffffffffffn, prefix, "ESTALE");
+  const first = read();
+  const directory = lease.slice(0, lease.lastIndexOf("/"));
+  return onHost(
+    {
+      call: "readlinkat",
+      object: `the address ${v4.address} of network ${network}`,
+      why: "A link, made whole or not at all, and only by one: the address is taken, and by us.",
+      sh: `mkdir -p ${quote(directory)} && ln -s ${id} ${quote(lease)}`,
+      undo: {
+        of: first,
+        call: "unlinkat",
+        object: lease,
+        sh: `rm -f ${quote(lease)}`,
+        does: [unless(["ENOENT", "ESTALE"], [read(), isOurs(), sys("unlinkat", [AT_FDCWD, lease, 0])])],
+      },
+    },
+    [first, isOurs()],
+  );
+}
+
+/** Its bridge is up, and the firewall's table is there: after a reboot, and after another's "flush ruleset", both are not. */
+export function findBridge(
+  { bridge, network }: Pick<Endpoint, "bridge" | "network">,
+  { program, arguments: words, env, table }: NetworkProgram,
+): { op: Op; index: Instruction } {
+  const socket = routeSocket();
+  const firewall = netfilterSocket();
+  const looked = ask(socket, getLink(bridge));
+  const table_ = ask(firewall, getTable(table).bytes);
+  const again = ask(socket, getLink(bridge));
+  const index = indexIn(again.answer);
+  const argv = [program, ...words, "network", "up", network];
+  const up = { do: "spawn", path: program, argv, env, stdin: text(""), timeoutMs: 60_000 } as const;
+  const told = {
+    call: "sendto",
+    object: `RTM_GETLINK ${bridge} and NFT_MSG_GETTABLE ${table}`,
+    why: "The bridge is up and the firewall stands; else `vitrine network up` sees to it first, once after each boot.",
+    sh: `ip link show up dev ${bridge} | grep -q . && nft list table inet ${table} > /dev/null || vitrine network up ${quote(network)}`,
+  };
+  const isUp = expect({ load: looked.answer, at: 24, width: 4 }, BigInt(IFF_UP), BigInt(IFF_UP), "ENETDOWN");
+  return {
+    op: onHost(told, [
+      socket,
+      firewall,
+      alt(
+        [...looked.asked, isLink(looked.answer), isUp, ...table_.asked, isAnswer(table_.answer, NEW_TABLE)],
+        [up, expect(up, 0xffffffffffffffffn, 0n, "ENETDOWN")],
+      ),
+      ...again.asked,
+      isLink(again.answer),
+      index,
+      sys("close", [firewall]),
+      sys("close", [socket]),
+    ]),
+    index,
+  };
+}
+
+/** Whether the firewall's table is there: `found` is done then. */
+export function lookForTable(table: string): { op: Op; found: Instruction } {
+  const socket = netfilterSocket();
+  const { asked, answer } = ask(socket, getTable(table).bytes);
+  const found = isAnswer(answer, NEW_TABLE);
+  const told = {
+    call: "sendto",
+    object: `NFT_MSG_GETTABLE ${table}`,
+    why: "Another program may have flushed all rules of this host.",
+    sh: `nft list table inet ${table}`,
+  };
+  return { op: onHost(told, [socket, ...asked, unless(["EIO"], [found]), sys("close", [socket])]), found };
+}
+
+export function makeVeth(endpoint: Endpoint, bridge: Instruction, child: Child): Op {
+  const { port, name, mtu, bridge: device } = endpoint;
+  const mac = macOf(endpoint);
+  const socket = routeSocket();
+  const message = newVeth({ name: port }, { name, mac }, mtu);
+  const size = mtu === undefined ? "" : ` mtu ${mtu}`;
+  const told = {
+    call: "sendto",
+    object: `RTM_NEWLINK ${port}, port of ${device}, and ${name} in the container`,
+    why: "Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.",
+    sh: `ip link add ${port}${size} master ${device} up type veth peer name ${name} address ${macText(mac)}${size} netns $PID`,
+  };
+  return onHost(told, [
+    socket,
+    ...acknowledged(socket, filled(message, { bridge, pid: child.pid }), REFUSALS),
+    sys("close", [socket]),
+  ]);
+}
+
+/** EXFULL: a bridge has 1,023 ports. */
+const REFUSALS = ["EEXIST", "EXFULL", "ENODEV", "EINVAL", "EPERM", "ENOMEM"] as const;
+
+/** Addresses and routes, by the container's process; then its devices are up. */
+export function setUpEndpoint(endpoint: Endpoint, made: Instruction, stage: Instruction, procfs: Instruction): Op {
+  const { name, v4, v6 } = endpoint;
+  const socket = routeSocket();
+  const found = ask(socket, getLink(name));
+  const index = indexIn(found.answer);
+  const addresses = [v4, ...(v6 ? [v6] : [])];
+  const whole = ({ address, subnet }: EndpointAddress) => `${address}/${subnetParts(subnet).prefix}`;
+  const gateways = addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [gateway]));
+  const messages = [
+    ...addresses.map(({ address, subnet }) =>
+      addAddress(ipBytes(address), subnetParts(subnet).prefix, broadcastIn(subnet)),
+    ),
+    setUp(),
+    ...gateways.map((gateway) => defaultRoute(ipBytes(gateway))),
+  ];
+  const told = {
+    call: "sendto",
+    object: `RTM_NEWADDR ${addresses.map(whole).join(", ")}, ${name} up`,
+    why: `The container's own address${v6 ? "es" : ""}${gateways.length > 0 ? "; what is for others goes by the bridge" : ""}.`,
+    sh: [
+      ...addresses.map(
+        (one) => `ip addr add ${whole(one)}${one.address.includes(":") ? " nodad" : " brd +"} dev ${name}`,
+      ),
+      `ip link set ${name} up`,
+      ...gateways.map((gateway) => `ip ${gateway.includes(":") ? "-6 " : ""}route add default via ${gateway}`),
+    ].join("\n"),
+  };
+  return inside(told, [
+    awaits(made, stage),
+    ...ignoreAdvertisements(name, procfs),
+    socket,
+    ...found.asked,
+    isLink(found.answer),
+    index,
+    ...acknowledged(socket, filled(together(messages), { index }), REFUSED_INSIDE),
+    ...messages.slice(1).flatMap(() => acknowledgement(socket, REFUSED_INSIDE)),
+    sys("close", [socket]),
+  ]);
+}
+
+const REFUSED_INSIDE = ["EINVAL", "EACCES", "ENETUNREACH", "EEXIST", "EPERM"] as const;
+
+/** Nobody but the engine says what the container's routes are. A host without IPv6 has no such file. */
+function ignoreAdvertisements(name: string, procfs: Instruction): Instruction[] {
+  const file = sys("openat", [procfs, `sys/net/ipv6/conf/${name}/accept_ra`, O_WRONLY | O_CLOEXEC]);
+  return [unless(["ENOENT"], [file, sys("write", [file, "0", 1]), sys("close", [file])])];
+}
+
+export const macText = (mac: Uint8Array): string =>
+  [...mac].map((byte) => byte.toString(16).padStart(2, "0")).join(":");

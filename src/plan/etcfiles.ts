@@ -1,0 +1,23 @@
+import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY } from "../linux/constants.ts";
+import { sys, text } from "./instructions.ts";
+import { onHost, quote } from "./op.ts";
+import type { Op } from "./plan.ts";
+
+/** Files of a container that are its own for each run, and will be mounted in its /etc. */
+export function writeFiles(
+  directory: string,
+  files: readonly { readonly name: string; readonly text: string }[],
+): Op[] {
+  return files.map((file) => {
+    const path = `${directory}/${file.name}`;
+    const open = sys("openat", [AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644]);
+    const data = text(file.text);
+    const told = {
+      call: "write",
+      object: path,
+      why: `Will be /etc/${file.name}: of this container alone, and the image's stays as it is.`,
+      sh: `printf %s ${quote(file.text)} > ${quote(path)}`,
+    };
+    return onHost(told, [open, sys("write", [open, data, data.bytes.length]), sys("close", [open])]);
+  });
+}

@@ -1,0 +1,108 @@
+/** The firewall's table, as nft(8) reads it. One for all networks of a root; what a network has of its own are elements of sets. */
+import { PUBLISHED } from "./ports.ts";
+
+/** What the firewall has to know of a bridge network. */
+export interface Guarded {
+  readonly device: string;
+  readonly v4: { readonly subnet: string };
+  readonly v6?: { readonly subnet: string } | undefined;
+  /** It reaches nothing outside. */
+  readonly internal: boolean;
+  /** What leaves has the host's address. */
+  readonly masquerade: boolean;
+}
+
+/**
+ * Everything that is the same for all networks; carried out again, it is as it was, and elements of maps stay.
+ * @param onlyOurs the host forwarded nothing before, and still forwards nothing but what comes from containers or goes to them
+ */
+export function tableScript(table: string, onlyOurs: boolean): string {
+  const t = `inet ${table}`;
+  const sets = [
+    "set bridges { type ifname; }",
+    "set internal { type ifname; }",
+    "set within { type ifname . ifname; }",
+    "set behind4 { type ipv4_addr; flags interval; }",
+    "set behind6 { type ipv6_addr; flags interval; }",
+    "set hairpin4 { type ipv4_addr . ipv4_addr; flags interval; }",
+    "set hairpin6 { type ipv6_addr . ipv6_addr; flags interval; }",
+    `map ${PUBLISHED.v4} { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }`,
+    `map ${PUBLISHED.v6} { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }`,
+    `map ${PUBLISHED.any4} { type inet_proto . inet_service : ipv4_addr . inet_service; }`,
+    `map ${PUBLISHED.any6} { type inet_proto . inet_service : ipv6_addr . inet_service; }`,
+  ];
+  const chains: readonly (readonly [name: string, hook: string, rules: readonly string[]])[] = [
+    // 127.0.0.1 is the host alone, also where route_localnet lets its packets through to a bridge.
+    [
+      "first",
+      "type filter hook prerouting priority raw; policy accept;",
+      ["iifname @bridges ip daddr 127.0.0.0/8 drop"],
+    ],
+    [
+      "publish",
+      "",
+      [
+        `dnat ip to ip daddr . meta l4proto . th dport map @${PUBLISHED.v4}`,
+        `dnat ip6 to ip6 daddr . meta l4proto . th dport map @${PUBLISHED.v6}`,
+        `dnat ip to meta l4proto . th dport map @${PUBLISHED.any4}`,
+        `dnat ip6 to meta l4proto . th dport map @${PUBLISHED.any6}`,
+      ],
+    ],
+    [
+      "prerouting",
+      "type nat hook prerouting priority dstnat; policy accept;",
+      ["ip daddr 127.0.0.0/8 return", "fib daddr type local jump publish"],
+    ],
+    ["output", "type nat hook output priority -100; policy accept;", ["fib daddr type local jump publish"]],
+    [
+      "postrouting",
+      "type nat hook postrouting priority srcnat; policy accept;",
+      [
+        // The container could not answer to 127.0.0.1, nor, by the bridge, to a neighbour who has asked the host.
+        "ip saddr 127.0.0.0/8 oifname @bridges masquerade",
+        "ct status dnat ip saddr . ip daddr @hairpin4 masquerade",
+        "ct status dnat ip6 saddr . ip6 daddr @hairpin6 masquerade",
+        "ip saddr @behind4 oifname != @bridges masquerade",
+        "ip6 saddr @behind6 oifname != @bridges masquerade",
+      ],
+    ],
+    [
+      "forward",
+      "type filter hook forward priority filter; policy accept;",
+      [
+        `iifname != @bridges oifname != @bridges ${onlyOurs ? "drop" : "accept"}`,
+        "ct state established,related accept",
+        "iifname . oifname @within accept",
+        "iifname @internal drop",
+        "oifname @bridges ct status dnat accept",
+        "oifname @bridges drop",
+      ],
+    ],
+  ];
+  return [
+    `add table ${t}`,
+    ...sets.map((line) => line.replace(/^(\w+) (\w+) /, `add $1 ${t} $2 `)),
+    ...chains.map(([name, hook]) => `add chain ${t} ${name}${hook === "" ? "" : ` { ${hook} }`}`),
+    ...chains.map(([name]) => `flush chain ${t} ${name}`),
+    ...chains.flatMap(([name, , rules]) => rules.map((rule) => `add rule ${t} ${name} ${rule}`)),
+    "",
+  ].join("\n");
+}
+
+/** What a network has in it. Adding what is there, and deleting what was just added, is no error: so this can be said again. */
+export function networkScript(table: string, network: Guarded, what: "add" | "delete"): string {
+  const { device, v4, v6, internal, masquerade } = network;
+  const name = `"${device}"`;
+  const elements: readonly (readonly [set: string, element: string])[] = [
+    ["bridges", name],
+    ["within", `${name} . ${name}`],
+    ["hairpin4", `${v4.subnet} . ${v4.subnet}`],
+    ...(v6 ? [["hairpin6", `${v6.subnet} . ${v6.subnet}`] as const] : []),
+    ...(internal ? [["internal", name] as const] : []),
+    ...(masquerade && !internal ? [["behind4", v4.subnet] as const] : []),
+    ...(masquerade && !internal && v6 ? [["behind6", v6.subnet] as const] : []),
+  ];
+  const lines = (verb: string) =>
+    elements.map(([set, element]) => `${verb} element inet ${table} ${set} { ${element} }`);
+  return [...lines("add"), ...(what === "delete" ? lines("delete") : []), ""].join("\n");
+}

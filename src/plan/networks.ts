@@ -1,0 +1,50 @@
+/** A container on networks of the engine: what is claimed first, made outside, and set up inside. */
+import type { PublishedPort } from "../spec/ports.ts";
+import { type Endpoint, findBridge, holdAddress, makeVeth, type NetworkProgram, setUpEndpoint } from "./endpoint.ts";
+import type { Child } from "./namespaces.ts";
+import type { Instruction, Op } from "./plan.ts";
+import { publishPorts, reservePorts } from "./ports.ts";
+
+export interface Networks {
+  readonly program: NetworkProgram;
+  readonly endpoints: readonly Endpoint[];
+  /** They lead to the first endpoint. */
+  readonly ports: readonly PublishedPort[];
+}
+
+export interface NetworkOps {
+  /** Before anything else: what fails later leaves no address taken. */
+  readonly holds: readonly Op[];
+  readonly claims: readonly Op[];
+  readonly outside: readonly Op[];
+  readonly inside: readonly Op[];
+  readonly held: readonly Instruction[];
+}
+
+export function planNetworks(
+  networks: Networks | undefined,
+  child: Child,
+  stage: Instruction,
+  procfs: Instruction,
+): NetworkOps {
+  const [first] = networks?.endpoints ?? [];
+  if (!networks || !first) return { holds: [], claims: [], outside: [], inside: [], held: [] };
+  const { program, endpoints, ports } = networks;
+  const reserved = ports.length > 0 ? reservePorts(ports) : undefined;
+  const made = endpoints.map((endpoint) => {
+    const { op, index } = findBridge(endpoint, program);
+    const veth = makeVeth(endpoint, index, child);
+    const set = setUpEndpoint(endpoint, veth.does.at(-1) as Instruction, stage, procfs);
+    return { op, veth, set };
+  });
+  return {
+    holds: endpoints.map(holdAddress),
+    claims: [...(reserved?.ops ?? []), ...made.map(({ op }) => op)],
+    outside: [
+      ...made.map(({ veth }) => veth),
+      ...(reserved ? [publishPorts(ports, first, program.table, reserved.chosen)] : []),
+    ],
+    inside: made.map(({ set }) => set),
+    held: reserved ? [reserved.held] : [],
+  };
+}

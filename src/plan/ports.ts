@@ -1,0 +1,165 @@
+/** Ports of the host that lead to a container: each is held by a socket, so that nobody else takes it, and told to the firewall. */
+import { AF_UNIX, O_CLOEXEC, SOCK_STREAM_CLOEXEC } from "../linux/constants.ts";
+import { ipBytes } from "../linux/ip.ts";
+import { be16, hole, type Message } from "../linux/netlinkmessage.ts";
+import { addElements, deleteElement, type Element, type Part } from "../linux/nftables.ts";
+import { hostText, type PublishedPort } from "../spec/ports.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { bytes, expect, out, struct, sys, u32 } from "./instructions.ts";
+import { acknowledged, filled, netfilterSocket } from "./netlink.ts";
+import { onHost } from "./op.ts";
+import type { Instruction, Op } from "./plan.ts";
+import { sendDescriptor } from "./unixsocket.ts";
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const PROTOCOL_NUMBERS = { tcp: 6, udp: 17 } as const;
+
+/** Names of the maps in the firewall's table: what is reached by one address of the host, and by any. */
+export const PUBLISHED = { v4: "published4", v6: "published6", any4: "anywhere4", any6: "anywhere6" } as const;
+
+export interface Reserved {
+  readonly ops: readonly Op[];
+  /** A descriptor in which all of the sockets are: the ports are free again when it is closed. */
+  readonly held: Instruction;
+  /** Of ports that the kernel chose: their bytes in network order. */
+  readonly chosen: readonly (Instruction | undefined)[];
+}
+
+/** Bound, and nobody listens: what is sent to the port is turned to the container before it comes here. */
+export function reservePorts(ports: readonly PublishedPort[]): Reserved {
+  const ends = out(8);
+  const end = (at: number) => expect({ load: ends, at, width: 4 }, 0n, 0n, "EIO");
+  const [into, held] = [end(0), end(4)];
+  const pair = sys("socketpair", [AF_UNIX, SOCK_STREAM_CLOEXEC, 0, ends]);
+  const reserved = ports.map((port) => reserve(port, into));
+  const opened = {
+    call: "socketpair",
+    object: "where the sockets of published ports are kept",
+    why: "Sockets on their way to the other end stay open as long as that is: one descriptor for all of them.",
+  };
+  const closed = { call: "close", object: "this end of it", why: "Nothing more goes in." };
+  return {
+    ops: [onHost(opened, [pair, into, held]), ...reserved.map(({ op }) => op), onHost(closed, [sys("close", [into])])],
+    held,
+    chosen: reserved.map(({ chosen }) => chosen),
+  };
+}
+
+function reserve(
+  { protocol, host, hostPort }: PublishedPort,
+  into: Instruction,
+): { op: Op; chosen: Instruction | undefined } {
+  const ip = ipBytes(host);
+  const type = (protocol === "tcp" ? SOCK_STREAM : SOCK_DGRAM) | O_CLOEXEC;
+  const socket = sys("socket", [ip.length === 4 ? AF_INET : AF_INET6, type, 0]);
+  const name = socketName(ip, hostPort);
+  const only = struct([u32(1)]);
+  const own = out(28);
+  const length = struct([u32(own.size)]);
+  const chosen = hostPort === 0 ? expect({ load: own, at: 2, width: 2 }, 0n, 0n, "EIO") : undefined;
+  const told = {
+    call: "bind",
+    object: `${protocol} port ${hostText(host, hostPort)}${hostPort === 0 ? ", any that is free" : ""}`,
+    why: "Held as long as the container runs: no other program gets it, and none that has it loses what is sent to it.",
+  };
+  const does = [
+    socket,
+    ...(ip.length === 4 ? [] : [sys("setsockopt", [socket, IPPROTO_IPV6, IPV6_V6ONLY, only, 4])]),
+    sys("bind", [socket, name, name.bytes.length]),
+    ...(chosen ? [sys("getsockname", [socket, own, length]), chosen] : []),
+    sendDescriptor(into, socket, "-"),
+    sys("close", [socket]),
+  ];
+  return { op: onHost(told, does), chosen };
+}
+
+/** struct sockaddr_in, sockaddr_in6 */
+function socketName(ip: Uint8Array, port: number) {
+  if (ip.length === 4) return bytes(Uint8Array.of(AF_INET, 0, ...be16(port), ...ip, 0, 0, 0, 0, 0, 0, 0, 0));
+  return bytes(Uint8Array.of(AF_INET6, 0, ...be16(port), 0, 0, 0, 0, ...ip, 0, 0, 0, 0));
+}
+
+/** Tells the firewall where they lead; taken back at the end. */
+export function publishPorts(
+  ports: readonly PublishedPort[],
+  to: Endpoint,
+  table: string,
+  chosen: Reserved["chosen"],
+): Op {
+  const elements = portElements(ports, to);
+  const fills: Record<string, Instruction> = {};
+  for (const [i, instruction] of chosen.entries()) if (instruction) fills[holeOf(i)] = instruction;
+  const socket = netfilterSocket();
+  const message = filled(addElements(table, elements), fills);
+  const added = acknowledged(socket, message, ["EEXIST", "EBUSY", "ENOENT"]);
+  const lines = elements.map((element, i) => elementText(table, element.map, ports[i] as PublishedPort, to));
+  return onHost(
+    {
+      call: "sendto",
+      object: `NFT_MSG_NEWSETELEM ${lines.map(({ short }) => short).join(", ")}`,
+      why: "What comes for these ports of the host is turned to the container; nothing else reaches it from outside.",
+      sh: lines.map(({ add }) => add).join("\n"),
+      undo: {
+        of: added[0] as Instruction,
+        call: "sendto",
+        object: `NFT_MSG_DELSETELEM ${lines.map(({ short }) => short).join(", ")}`,
+        sh: lines.map(({ remove }) => remove).join("\n"),
+        does: elements.flatMap((element) => withdraw(deleteElement(table, element), fills)),
+      },
+    },
+    [socket, ...added, sys("close", [socket])],
+  );
+}
+
+/** The same for a container that runs, when the firewall was emptied: what is there stays. */
+export function publishAgain(ports: readonly PublishedPort[], to: Endpoint, table: string): Op {
+  const { undo: _, ...op } = publishPorts(ports, to, table, []);
+  return op;
+}
+
+/** Gone with the table perhaps; nobody waits for the answer. */
+function withdraw(message: Message, fills: Readonly<Record<string, Instruction>>): Instruction[] {
+  const socket = netfilterSocket();
+  const data = filled(message, fills);
+  return [socket, sys("sendto", [socket, data, data.bytes.length, 0, 0, 0]), sys("close", [socket])];
+}
+
+const holeOf = (i: number) => `port${i}`;
+
+/** Those of a port that the kernel chose have a hole. */
+export function portElements(ports: readonly PublishedPort[], to: Pick<Endpoint, "v4" | "v6">): Element[] {
+  return ports.map(({ protocol, host, hostPort, port }, i) => {
+    const ip = ipBytes(host);
+    const four = ip.length === 4;
+    const target = four ? to.v4.address : to.v6?.address;
+    if (target === undefined) throw new Error(`${host}: the network has no IPv6`);
+    const anywhere = ip.every((byte) => byte === 0);
+    const where: Part[] = anywhere ? [] : [ip];
+    return {
+      map: anywhere ? (four ? PUBLISHED.any4 : PUBLISHED.any6) : four ? PUBLISHED.v4 : PUBLISHED.v6,
+      key: [...where, Uint8Array.of(PROTOCOL_NUMBERS[protocol]), hostPort === 0 ? hole(holeOf(i), 2) : be16(hostPort)],
+      data: [ipBytes(target), be16(port)],
+    };
+  });
+}
+
+function elementText(
+  table: string,
+  map: string,
+  { protocol, host, hostPort, port }: PublishedPort,
+  { v4, v6 }: Endpoint,
+) {
+  const address = host.includes(":") ? (v6?.address ?? "") : v4.address;
+  const from = `${hostText(host, hostPort)}/${protocol}`;
+  const key = `${/^[0.:]+$/.test(host) ? "" : `${host} . `}${protocol} . ${hostPort === 0 ? "$PORT" : hostPort}`;
+  return {
+    short: `${from} to ${hostText(address, port)}`,
+    add: `nft add element inet ${table} ${map} '{ ${key} : ${address} . ${port} }'`,
+    remove: `nft delete element inet ${table} ${map} '{ ${key} }'`,
+  };
+}

@@ -1,0 +1,137 @@
+/** On which networks a container is: `--network` and what belongs to it, in docker's and podman's words. */
+import { invalid, VitrineError } from "../errors.ts";
+import { ipBytes } from "../linux/ip.ts";
+import type { RunOptions } from "./options.ts";
+
+export interface NetworkChoice {
+  readonly name: string;
+  /** Further names that others on this network find it by. */
+  readonly aliases: readonly string[];
+  readonly ip?: string | undefined;
+  readonly ip6?: string | undefined;
+  /** "02:42:0a:5b:00:02" */
+  readonly mac?: string | undefined;
+  /** Of the device inside: eth0, eth1 if not said. */
+  readonly device?: string | undefined;
+}
+
+export const DEFAULT_NETWORK = "bridge";
+
+/** Not networks, but whose network namespace it is in. */
+const isMode = (text: string) => /^(none|host|container:.*|ns:.*)$/.test(text);
+
+/** @param asked the values of --network @returns the one that tells of them all, and the names of networks with what is said of each */
+export function splitNetworks(asked: readonly string[]): { network: string; networks: string[] } {
+  const words = [...new Set(asked)].map((text) => (/^(default|private)$/.test(text) ? DEFAULT_NETWORK : text));
+  const [first = "none", ...others] = words;
+  const mode = words.find(isMode);
+  if (mode === undefined && words.length > 0) return { network: nameIn(first), networks: words };
+  if (others.length > 0)
+    throw invalid(
+      `--network: both "${first}" and "${others[0]}"`,
+      `several can be given if all are networks: "${mode}" is none`,
+    );
+  return { network: first, networks: [] };
+}
+
+/** @throws INVALID for what is not understood; whether the networks are there is not looked up */
+export function networkChoices(options: RunOptions): NetworkChoice[] {
+  const { networks = [], networkAliases = [], ip, ip6, macAddress, network } = options;
+  const flags = { "--ip": ip, "--ip6": ip6, "--mac-address": macAddress, "--network-alias": networkAliases[0] };
+  const [said] = Object.entries(flags).find(([, value]) => value !== undefined) ?? [];
+  if (networks.length === 0) {
+    if (said !== undefined)
+      throw invalid(`${said}: with --network ${network} the container is on no network`, "--network NAME");
+    return [];
+  }
+  const choices = networks.map(readChoice);
+  const seen = new Set<string>();
+  for (const { name } of choices) {
+    if (seen.has(name)) throw invalid(`--network ${name} is given twice`);
+    seen.add(name);
+  }
+  const [first, ...others] = choices;
+  if (!first) return [];
+  if (others.length > 0 && said !== undefined && said !== "--network-alias")
+    throw invalid(
+      `${said}: there are several networks`,
+      `--network NAME:${said === "--mac-address" ? "mac" : said.slice(2)}=… says it of one`,
+    );
+  const aliases = networkAliases.map((alias) => checkHostName(alias, "--network-alias"));
+  return choices.map((choice) => ({
+    ...choice,
+    aliases: [...choice.aliases, ...aliases],
+    ...(choice === first
+      ? checked({ ip: ip ?? choice.ip, ip6: ip6 ?? choice.ip6, mac: macAddress ?? choice.mac })
+      : checked(choice)),
+  }));
+}
+
+const nameIn = (text: string) => readChoice(text).name;
+
+/** "NAME", "NAME:ip=10.92.0.7,alias=web" (podman), "name=NAME,ip=10.92.0.7,alias=web" (docker) */
+function readChoice(text: string): NetworkChoice {
+  const what = `--network "${text}"`;
+  const docker = /(^|,)name=/.test(text);
+  const [name = "", list = ""] = docker ? ["", text] : splitOnce(text, ":");
+  const choice: { -readonly [K in keyof NetworkChoice]: NetworkChoice[K] } & { aliases: string[] } = {
+    name,
+    aliases: [],
+  };
+  for (const field of list === "" ? [] : list.split(",")) {
+    const [key = "", value = ""] = splitOnce(field, "=");
+    if (value === "") throw invalid(`${what}: "${field}" has no value`);
+    if (key === "name" && docker) choice.name = value;
+    else if (key === "alias") choice.aliases.push(checkHostName(value, what));
+    else if (key === "ip" && value.includes(":")) choice.ip6 = value;
+    else if (key === "ip") choice.ip = value;
+    else if (key === "ip6") choice.ip6 = value;
+    else if (key === "mac" || key === "mac-address") choice.mac = value;
+    else if (key === "interface_name" || key === "interface") choice.device = checkDevice(value, what);
+    else
+      throw new VitrineError("UNSUPPORTED", `${what}: "${key}" is not known`, {
+        hint: "known: ip, ip6, mac, alias, interface",
+      });
+  }
+  if (choice.name === "") throw invalid(`${what}: names no network`);
+  return choice;
+}
+
+function checked({ ip, ip6, mac }: Pick<NetworkChoice, "ip" | "ip6" | "mac">) {
+  if (ip !== undefined && sizeOf(ip) !== 4) throw invalid(`--ip "${ip}": not an IPv4 address`, "as 10.92.0.7");
+  if (ip6 !== undefined && sizeOf(ip6) !== 16) throw invalid(`--ip6 "${ip6}": not an IPv6 address`);
+  const text = mac?.toLowerCase().replaceAll("-", ":");
+  if (text !== undefined && !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(text))
+    throw invalid(`--mac-address "${mac}": not a MAC address`, "six bytes: 02:42:0a:5c:00:07");
+  if (text !== undefined && (Number.parseInt(text.slice(0, 2), 16) & 1 || /^[0:]+$/.test(text)))
+    throw invalid(
+      `--mac-address "${mac}": that is a group's address, or none`,
+      "the first byte is even: 02:42:0a:5c:00:07",
+    );
+  return { ip, ip6, mac: text };
+}
+
+function sizeOf(ip: string): number {
+  try {
+    return ipBytes(ip).length;
+  } catch {
+    return 0;
+  }
+}
+
+function checkHostName(text: string, what: string): string {
+  if (!/^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9_])?$/.test(text))
+    throw invalid(`${what}: "${text}" is no host name`, "letters, digits, - _ and ., at most 63");
+  return text;
+}
+
+function checkDevice(text: string, what: string): string {
+  if (!/^[A-Za-z0-9_.-]{1,15}$/.test(text) || text === "lo" || text.startsWith("."))
+    throw invalid(`${what}: "${text}" is no name of a network device`, "letters, digits, _ . -, at most 15");
+  return text;
+}
+
+function splitOnce(text: string, by: string): [string, string] {
+  const at = text.indexOf(by);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
