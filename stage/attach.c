@@ -16,7 +16,7 @@
 
 struct client {
 	int fd; // 0: this place is free; 0 is /dev/null in a monitor
-	u8 wants;
+	u8 wants, once;
 	u32 at; // of the chunk
 	u32 head_at, left;
 	u8 head[FRAME_HEAD];
@@ -44,6 +44,8 @@ static void drop(struct monitor *m, struct client *c)
 {
 	sys(__NR_close, c->fd);
 	c->fd = 0;
+	if (c->once && !m->terminal)
+		m->ended = 1;
 	if (c == m->owner) {
 		sys(__NR_dup3, 0, 2, 0); // with the command its standard error goes
 		m->owner = 0;
@@ -189,6 +191,8 @@ static int obey(struct monitor *m, struct client *c)
 		c->wants = 1;
 	} else if (c->head[0] == FRAME_END && length == 0)
 		m->ended = 1;
+	else if (c->head[0] == FRAME_ONCE && length == 0)
+		c->once = 1;
 	else if (c->head[0] == FRAME_SHUT && length == 1 && c == m->owner && (c->in[0] == 1 || c->in[0] == 2))
 		shut_source(m, c->in[0] - 1);
 	else {

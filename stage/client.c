@@ -11,7 +11,7 @@ struct command {
 	u32 key_count, held; // so many of the keys came, one after the other, and are not handed on yet
 	struct relay caller; // its terminal's mode only
 	int input;	     // standard input is read
-	int tell_end;
+	int tell_end, tell_once;
 	u32 shut; // streams of ours that nobody reads any more, a bit each: to be told
 	int resize; // 1: tell the window's size; 2: another one before
 	u64 signals;
@@ -127,6 +127,9 @@ static void put_news(struct command *c)
 		c->signals &= c->signals - 1;
 		c->up[FRAME_HEAD] = (u8)signal;
 		send_frame(c, FRAME_SIGNAL, 1);
+	} else if (c->tell_once) {
+		c->tell_once = 0;
+		send_frame(c, FRAME_ONCE, 0);
 	} else if (c->tell_end) {
 		c->tell_end = 0;
 		send_frame(c, FRAME_END, 0);
@@ -178,7 +181,9 @@ static int receive(struct command *c)
 	if (c->head[0] != FRAME_OUTPUT && c->head[0] != FRAME_ERROR && c->head[0] != FRAME_REFUSED)
 		return 0;
 	c->down.at = 0;
-	c->down.end = (u32)n;
+	c->down.end = c->flags & (c->head[0] == FRAME_OUTPUT ? CLIENT_NO_OUTPUT : c->head[0] == FRAME_ERROR ? CLIENT_NO_ERROR : 0)
+			      ? 0
+			      : (u32)n;
 	return 0;
 }
 
@@ -225,6 +230,7 @@ i64 serve_as_client(const u64 *a, int signals)
 	c.status = -1;
 	c.end = GOES_ON;
 	c.input = (c.flags & CLIENT_INPUT) != 0;
+	c.tell_once = c.input && c.flags & CLIENT_ONCE;
 	allow_stops();
 	relay_start(&c.caller, -1, c.input && c.flags & CLIENT_WINDOW); // raw only for a terminal at the other end
 	if (c.flags & CLIENT_OUTPUT)

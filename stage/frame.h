@@ -19,6 +19,7 @@ enum frame_kind {
 	FRAME_STATUS, // to a client: the exit status, 1 byte. The end of the stream follows when all is taken away
 	FRAME_SHUT,   // to the monitor, by the command that started it: nobody reads this stream any more (1 byte, 1 or 2)
 	FRAME_LEAVE,  // to the monitor, from the command that started it: it is left alone
+	FRAME_ONCE,   // to the monitor: the end of this client is the end of standard input, too
 	FRAME_KINDS,
 };
 

@@ -62,7 +62,10 @@ enum client_flag {
 	CLIENT_END = 8,	     // the end of standard input is told
 	CLIENT_WINDOW = 16,  // there is a terminal, as large as the caller's
 	CLIENT_REDRAW = 32,  // what is on it is to be shown anew
-	CLIENT_FLAGS = 63,
+	CLIENT_ONCE = 64,    // also if it is told by nobody: the client is killed
+	CLIENT_NO_OUTPUT = 128, // the container's standard output is not shown
+	CLIENT_NO_ERROR = 256,	// nor is its standard error
+	CLIENT_FLAGS = 511,
 };
 
 // What a monitor holds besides: descriptors, -1 for none, and how it keeps what the container writes.

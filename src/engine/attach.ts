@@ -7,6 +7,7 @@ import { isTerminal } from "../container/terminal.ts";
 import { withTrailer } from "../container/trailer.ts";
 import { VitrineError } from "../errors.ts";
 import { planAttach } from "../plan/client.ts";
+import { endsWithClient } from "../spec/attached.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../spec/detachkeys.ts";
 import { becomeStage } from "../stage/become.ts";
 import { encode, type Layout } from "../stage/encode.ts";
@@ -71,6 +72,7 @@ export async function prepareAttach(
     signals: options.signals,
     streams: { input, terminal: isTerminal(0) && terminal },
     terminal,
+    once: !terminal && container.options !== undefined && endsWithClient(container.options),
   };
   const place = {
     directory: claimRun(engine.paths, identity),

@@ -8,6 +8,7 @@ import { createContainer as writeContainer } from "../container/store.ts";
 import { readTemplate, stampText } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
 import { planCreation } from "../plan/creation.ts";
+import { attachedTo } from "../spec/attached.ts";
 import type { RunOptions } from "../spec/options.ts";
 import type { Engine } from "./context.ts";
 import { containerEvent } from "./events.ts";
@@ -27,10 +28,18 @@ export async function createContainer(
   fetch?: Fetch,
 ): Promise<string> {
   const { paths } = engine;
+  attachedTo(options); // of whoever starts it
   await collect(engine);
   const name = options.name === undefined ? undefined : await freeName(engine, options.name);
   const found = await sourceOfRun(engine, options, false, fetch);
-  const asked = await resolveRequest(engine, { ...options, detach: true }, false, false, undefined, found);
+  const asked = await resolveRequest(
+    engine,
+    { ...options, attach: undefined, detach: true },
+    false,
+    false,
+    undefined,
+    found,
+  );
   for (const warning of asked.warnings) warn(warning);
   const { cidfile } = asked.options; // written once, here
   const request = { ...asked, options: { ...asked.options, cidfile: undefined } };
@@ -40,7 +49,8 @@ export async function createContainer(
   const shape: RunShape = JSON.parse(stampText(template.record, identity));
   const marker = claimRun(paths, identity); // as long as it is not whole, it is nobody's to sweep up
   try {
-    const record = recordOf({ ...shape, identity, created: Date.now() });
+    const made = { ...shape.options, attach: options.attach, detach: false };
+    const record = recordOf({ ...shape, options: made, identity, created: Date.now() });
     writeContainer(
       paths,
       { ...record, status: "created", started: undefined, lastRun: undefined, before: undefined },

@@ -5,6 +5,7 @@ import type { ContainerRecord } from "../container/record.ts";
 import type { Run } from "../container/runs.ts";
 import { readConfig } from "../container/store.ts";
 import { readImage } from "../image/images.ts";
+import { attachedTo, endsWithClient } from "../spec/attached.ts";
 import type { Config } from "../spec/config.ts";
 import { labelsOf, mountsOf, stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
@@ -135,17 +136,17 @@ function configOf(container: ContainerRecord, config: Config | undefined) {
         ? null
         : [options.entrypoint];
   const annotations = config?.annotations ?? {};
-  const detached = options?.detach ?? false;
+  const attached = options ? attachedTo(options) : { stdin: false, stdout: true, stderr: true };
   return {
     Hostname: config?.hostname ?? "",
     Domainname: config?.domainname ?? "",
     User: options?.user ?? source?.config.user ?? "",
-    AttachStdin: !detached && (options?.interactive ?? false),
-    AttachStdout: !detached,
-    AttachStderr: !detached,
+    AttachStdin: attached.stdin,
+    AttachStdout: attached.stdout,
+    AttachStderr: attached.stderr,
     Tty: options?.tty ?? false,
     OpenStdin: options?.interactive ?? false,
-    StdinOnce: !detached && (options?.interactive ?? false),
+    StdinOnce: options !== undefined && endsWithClient(options),
     Env: config?.process.env ?? [],
     Cmd: command.slice(entrypoint?.length ?? 0),
     Image: image,

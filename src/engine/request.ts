@@ -45,6 +45,8 @@ export interface Request {
   readonly before: readonly Op[];
   /** Of a container that is there already. */
   readonly again: boolean;
+  /** Of the command that starts such a one: it hands its standard input on; the end of that is the container's. */
+  readonly client?: { readonly typing: boolean; readonly once: boolean };
   /** By its restart policy: so many milliseconds from now. */
   readonly restartsIn?: number;
 }

@@ -11,6 +11,7 @@ import type { Monitoring } from "../plan/monitor.ts";
 import type { RootSource } from "../plan/rootfs.ts";
 import type { RunInput } from "../plan/run.ts";
 import { keptFilter } from "../plan/seccomp.ts";
+import { attachedTo, endsWithClient } from "../spec/attached.ts";
 import type { Mount, Resources } from "../spec/config.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../spec/detachkeys.ts";
 import { generateConfig } from "../spec/generate.ts";
@@ -77,14 +78,14 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     tell: timeline || keep,
     stage,
     inodes: joins.inodes,
-    streams: { input: options.interactive, terminal: request.stdinTerminal },
+    streams: { input: request.client?.typing ?? endsWithClient(options), terminal: request.stdinTerminal },
     init: options.init,
     ...(owner === undefined ? {} : { owner: { pid: ownersPid(owner), started: messageTo(owner, { started: id }) } }),
     seccomp: config.linux.seccomp && keptFilter(config.linux.seccomp, facts.arch),
     raisedLimits: request.raisedLimits,
     softFiles: request.softFiles,
     timeoutMs: timeoutOf(options),
-    monitor: monitoringOf(options, check !== undefined),
+    monitor: monitoringOf(request, check !== undefined),
     told: {
       file: eventsFile(paths),
       id,
@@ -114,13 +115,24 @@ function anonymousIn(mounts: readonly Mount[], volumes: string, id: string): str
  * A container that may go on without the command (-d, keys of -it), that stays when it has ended, or of which more is asked than its
  * parent alone can give. Else the command itself is the parent, and its streams are the container's.
  */
-function monitoringOf(options: RunOptions, checked: boolean): Monitoring | undefined {
-  const { detach, detachKeys, interactive, tty, sigProxy, rm } = options;
+function monitoringOf({ options, client }: Request, checked: boolean): Monitoring | undefined {
+  const { attach = [], detach, detachKeys, interactive, tty, sigProxy, rm } = options;
+  const { stdout, stderr } = attachedTo(options);
+  const all = attach.length === 0;
   const { limits } = logChoice(options);
   const typed = parseDetachKeys(detachKeys ?? DEFAULT_DETACH_KEYS);
-  if (rm && !checked && !detach && !(tty && interactive) && sigProxy && !asksForLog(options)) return undefined;
+  if (rm && all && !checked && !detach && !(tty && interactive) && sigProxy && !asksForLog(options)) return undefined;
   const keys = !detach && tty && interactive ? typed : [];
-  return { detached: detach, input: interactive, keys, signals: sigProxy, log: limits };
+  return {
+    detached: detach,
+    input: interactive,
+    callers: all,
+    once: client?.once ?? endsWithClient(options),
+    unseen: detach ? [] : [...(stdout ? [] : ["output" as const]), ...(stderr ? [] : ["error" as const])],
+    keys,
+    signals: sigProxy,
+    log: limits,
+  };
 }
 
 /** What is removed at its end cannot be started again. */

@@ -6,6 +6,7 @@ import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import { dropNextRecord, forgetStopped, readRecord, writeNextRecord } from "../container/store.ts";
 import { readTemplate, stamp } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
+import { endsWithClient } from "../spec/attached.ts";
 import { DEFAULT_RUN, type RunOptions } from "../spec/options.ts";
 import { becomeStage } from "../stage/become.ts";
 import { runStage } from "../stage/execute.ts";
@@ -42,11 +43,16 @@ export async function startAttached(
     const { interactive: input, detachKeys, sigProxy: signals } = manner;
     return attachContainer(engine, nameOrId, { input, detachKeys, signals });
   }
-  if (!manner.interactive) {
+  const { options } = found;
+  const typing = manner.interactive && options?.interactive === true; // as docker: there has to be somebody who reads
+  if (!typing) {
     closeSync(0);
     openSync("/dev/null", "r+"); // the lowest number that is free
   }
-  becomeStage(engine.stage.path, await prepareStart(engine, found, { ...manner, detach: false }));
+  const { detachKeys, sigProxy } = manner;
+  const client = { typing, once: options !== undefined && endsWithClient(options) };
+  const plan = await prepareStart(engine, found, { detachKeys, sigProxy, detach: false }, client);
+  becomeStage(engine.stage.path, plan);
 }
 
 function checkNotPaused({ container, record }: Running): void {
@@ -57,8 +63,13 @@ function checkNotPaused({ container, record }: Running): void {
 }
 
 /** The plan file of its next run, which is this process's to carry out. */
-async function prepareStart(engine: Engine, record: ContainerRecord, manner: Partial<RunOptions>): Promise<string> {
-  const request = await requestAgain(engine, record, manner);
+async function prepareStart(
+  engine: Engine,
+  record: ContainerRecord,
+  manner: Partial<RunOptions>,
+  client?: Request["client"],
+): Promise<string> {
+  const request = { ...(await requestAgain(engine, record, manner)), ...(client ? { client } : {}) };
   const identity: Identity = { ...newIdentity(record.name), id: record.id };
   const directory = claimRun(engine.paths, identity);
   const run = tokenOf(identity);
@@ -107,7 +118,8 @@ export async function requestAgain(
     throw new VitrineError("NOT_FOUND", `container ${name}: its root file system ${gone} is not there any more`, {
       hint: `it is a part of ${image}: put it back, or vitrine rm ${name}`,
     });
-  const asked: RunOptions = { ...DEFAULT_RUN, ...options, ...manner, name: undefined, cidfile: undefined };
+  const own = { ...DEFAULT_RUN, ...options, attach: undefined };
+  const asked: RunOptions = { ...own, ...manner, name: undefined, cidfile: undefined };
   const known: Found = { image: source, label: image, before: [] };
   return resolveRequest(engine, asked, false, false, undefined, known);
 }

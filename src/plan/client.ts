@@ -26,6 +26,10 @@ export interface ClientInput {
   readonly streams: Streams;
   /** The container has a terminal. */
   readonly terminal: boolean;
+  /** The end of this client's input is that of the container's; else it stays open for the next one. */
+  readonly once: boolean;
+  /** Streams of the container that are not shown. */
+  readonly unseen?: readonly ("output" | "error")[];
 }
 
 /**
@@ -33,7 +37,7 @@ export interface ClientInput {
  * @param goesOn that process does not end with the container: what it tells is what counts
  */
 export function serveClient(
-  { keys, signals, streams, terminal }: ClientInput,
+  { keys, signals, streams, terminal, once, unseen = [] }: ClientInput,
   socket: Instruction,
   monitor: Instruction | undefined,
   goesOn = false,
@@ -42,7 +46,10 @@ export function serveClient(
     (streams.input ? CLIENT.input : 0) |
     CLIENT.output |
     (signals ? CLIENT.signals : 0) |
-    (monitor ? CLIENT.end : 0) |
+    (once ? CLIENT.end : 0) |
+    (once && streams.input && !terminal ? CLIENT.once : 0) |
+    (unseen.includes("output") ? CLIENT.noOutput : 0) |
+    (unseen.includes("error") ? CLIENT.noError : 0) |
     (terminal ? CLIENT.window : 0) |
     (terminal && !monitor ? CLIENT.redraw : 0);
   const status: Instruction = {

@@ -44,7 +44,7 @@ export function monitoredExec(input: ExecInput, session: Session, facts: HostFac
   const started = pair ? (runs.does.at(-1) as Instruction) : alone.alone;
   const rest: Op[] = [byCaller(ready, [awaits(started, monitor.pidfd)])];
   if (pair && wait) {
-    const client = { keys: session.keys, signals: true, streams: wait, terminal: true };
+    const client = { keys: session.keys, signals: true, streams: wait, terminal: true, once: true };
     const { op, status } = serveClient(client, pair.ours, monitor.pidfd);
     const leave = {
       call: "write",

@@ -29,8 +29,14 @@ import type { Clone, Data, Instruction, LogLimits, Op, Out, Section } from "./pl
 export interface Monitoring {
   /** The command prints the id and ends; else it is the first client. */
   readonly detached: boolean;
-  /** Standard input is the monitor's, and stays open, for whoever attaches; else the caller's own, or (detached) it has ended. */
+  /** Standard input is the monitor's, and stays open, for whoever attaches. */
   readonly input: boolean;
+  /** Without `input`: standard input is the caller's own. */
+  readonly callers: boolean;
+  /** The end of a client's standard input is that of the container's. */
+  readonly once: boolean;
+  /** What the command does not show. */
+  readonly unseen: readonly ("output" | "error")[];
   /** Keys that leave it. */
   readonly keys: readonly number[];
   /** The command hands its signals on. */

@@ -237,7 +237,17 @@ export interface LogLimits {
 export const LOG_FILE = "log";
 
 /** What a client does: enum client_flag in stage/wire.h. */
-export const CLIENT = { input: 1, output: 2, signals: 4, end: 8, window: 16, redraw: 32 } as const;
+export const CLIENT = {
+  input: 1,
+  output: 2,
+  signals: 4,
+  end: 8,
+  window: 16,
+  redraw: 32,
+  once: 64,
+  noOutput: 128,
+  noError: 256,
+} as const;
 /** Results of a client's service that are no exit statuses: the keys were typed; the monitor was killed; it has told why not. */
 export const LEFT = 256;
 export const LOST = 257;

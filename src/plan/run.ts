@@ -213,6 +213,8 @@ function monitoredSections(
       signals: monitor.signals,
       streams,
       terminal: config.process.terminal === true,
+      once: monitor.once,
+      unseen: monitor.unseen,
     };
     const { op: serveOp, status } = serveClient(client, pair.ours, made.pidfd, input.mayRestart);
     rest.push(
@@ -253,7 +255,7 @@ function heldByMonitor(
   const { place, config, timeoutMs } = input;
   const { op: procOp, procfs } = ownProcfs();
   const { op: selfOp, pidfd: self } = ownPidfd();
-  const typed = monitor.input ? "open" : monitor.detached ? "ended" : "callers";
+  const typed = monitor.input ? "open" : monitor.detached || !monitor.callers ? "ended" : "callers";
   const pipes = config.process.terminal ? undefined : openPipes(typed);
   const log = monitor.log && openLog(input.directory, facts.arch, !input.keep);
   const start = openPipe();

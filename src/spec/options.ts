@@ -98,6 +98,8 @@ export interface RunOptions {
   interactive: boolean;
   /** It ends with the process that started the command. */
   owned?: boolean;
+  /** Streams that the command has: "stdin", "stdout", "stderr"; undefined or none: all. */
+  attach?: string[] | undefined;
   /** It goes on without the command. */
   detach: boolean;
   /** "ctrl-p,ctrl-q"; "" for none. */

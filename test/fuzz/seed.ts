@@ -100,6 +100,9 @@ function run(changes: Partial<RunOptions>, host: HostFacts): Plan {
           monitor: {
             detached: options.detach,
             input: options.interactive,
+            callers: true,
+            once: options.interactive && !options.detach,
+            unseen: [],
             keys: [16, 17],
             signals: true,
             log: { most: 65536, files: 3 },

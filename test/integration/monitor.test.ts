@@ -57,6 +57,126 @@ function gate(): { flags: string[]; wait: string; open(): Promise<number> } {
   };
 }
 
+/** What comes of standard input is told by the container, which ends with it. */
+const READS = "cat; echo over; exit 3";
+
+describe("the end of a client's standard input", () => {
+  const made = (command: string, ...flags: string[]) => {
+    const name = newName();
+    const args = [command, "--name", name, ...flags, "--rootfs", busybox(), "sh", "-c", READS];
+    expect(vitrine(args).status).toBe(0);
+    return name;
+  };
+  const once = (name: string) => vitrine(["inspect", "-f", "{{.Config.OpenStdin}} {{.Config.StdinOnce}}", name]).stdout;
+  const gone = (name: string) => expect(vitrine(["rm", "-f", name]).status).toBe(0);
+  /** Says something, ends its input, and is left to itself: the container goes on. */
+  async function staysOpen(args: readonly string[], name: string) {
+    const one = piped(args);
+    one.child.stdin.end("given\n");
+    await until(() => one.got.stdout === "given\n", "the answer");
+    await Bun.sleep(200);
+    expect(vitrine(["ps", "-q", "-f", `name=${name}`]).stdout).not.toBe("");
+    one.child.kill("SIGKILL");
+    await one.ended;
+  }
+
+  test("run -di: it stays open for the next one, whoever attaches or starts", async () => {
+    const name = made("run", "-di");
+    expect(once(name)).toBe("true false\n");
+    await staysOpen(["attach", name], name);
+    await staysOpen(["attach", name], name);
+    expect(vitrine(["stop", "-t", "0", name]).status).toBe(0);
+    await staysOpen(["start", "-ai", name], name);
+    gone(name);
+  });
+  test("create -i: it is the container's, by attach and by start -ai", async () => {
+    const name = made("create", "-i");
+    expect(once(name)).toBe("true true\n");
+    for (const round of [1, 2]) {
+      expect(vitrine(["start", name]).status).toBe(0);
+      expect(vitrine(["attach", name], { input: `${round}\n` })).toMatchObject({
+        status: 3,
+        stdout: `${round}\nover\n`,
+      });
+    }
+    expect(vitrine(["start", "-ai", name], { input: "x\n" })).toMatchObject({ status: 3, stdout: "x\nover\n" });
+    gone(name);
+  });
+  test("start -a does not hand it on, and leaves it open for who attaches", async () => {
+    const name = made("create", "-i");
+    const one = piped(["start", "-a", name]);
+    one.child.stdin.on("error", () => {}); // nobody reads it
+    one.child.stdin.end("not this\n");
+    await until(() => vitrine(["ps", "-q"]).stdout !== "", "it to run");
+    await Bun.sleep(200);
+    expect(vitrine(["attach", name], { input: "but this\n" })).toMatchObject({ status: 3, stdout: "but this\nover\n" });
+    expect([await one.ended, one.got.stdout]).toEqual([3, "but this\nover\n"]);
+    gone(name);
+  });
+  test("without -i there is none, also with start -ai", () => {
+    const name = made("create");
+    expect(once(name)).toBe("false false\n");
+    expect(vitrine(["start", "-ai", name], { input: "x\n" })).toMatchObject({ status: 3, stdout: "over\n" });
+    gone(name);
+  });
+  test.each([["run"], ["attach"]])("a client that is killed had the last word: %s", async (command) => {
+    const name = command === "run" ? newName() : made("create", "-i");
+    if (command === "attach") vitrine(["start", name]);
+    const flags = ["-i", "--name", name, "--rootfs", busybox(), "sh", "-c", READS];
+    const one = piped(command === "run" ? ["run", ...flags] : ["attach", name]);
+    one.child.stdin.write("given\n");
+    await until(() => one.got.stdout === "given\n", "the answer");
+    one.child.kill("SIGKILL");
+    expect(vitrine(["wait", name]).stdout).toBe("3\n");
+    expect(vitrine(["logs", name]).stdout).toBe("given\nover\n");
+    gone(name);
+    vitrine(["gc"]); // the attached command's
+  });
+});
+
+describe("-a", () => {
+  const SAYS = "cat; echo out; echo err >&2; exit 3";
+  const run = (...flags: string[]) =>
+    vitrine(["run", "--name", "some", ...flags, "--rootfs", busybox(), "sh", "-c", SAYS], { input: "in\n" });
+  test.each([
+    ["-i", { stdout: "in\nout\n", stderr: "err\n" }, "in\nout\n", "true true true true"],
+    ["-a stdout", { stdout: "out\n", stderr: "" }, "out\n", "false true false false"],
+    ["-i -a stdin", { stdout: "", stderr: "" }, "in\nout\n", "true false false true"],
+    ["-a stdin -a STDERR", { stdout: "", stderr: "err\n" }, "out\n", "true false true false"],
+    ["-i -a stdin -a stdout", { stdout: "in\nout\n", stderr: "" }, "in\nout\n", "true true false true"],
+  ])("%s: the command has these streams, the log all", (flags, shown, logged, attached) => {
+    expect(run(...flags.split(" "))).toEqual({ status: 3, ...shown });
+    expect(vitrine(["logs", "some"])).toEqual({ status: 0, stdout: logged, stderr: "err\n" });
+    const format = "{{with .Config}}{{.AttachStdin}} {{.AttachStdout}} {{.AttachStderr}} {{.StdinOnce}}{{end}}";
+    expect(vitrine(["inspect", "-f", format, "some"]).stdout).toBe(`${attached}\n`);
+    const again = vitrine(["start", flags.includes("-i") ? "-ai" : "-a", "some"], { input: "in\n" });
+    expect(again).toEqual({ status: 3, stdout: logged, stderr: "err\n" }); // all that it writes
+    vitrine(["rm", "-f", "some"]);
+  });
+  test("--rm: nothing stays", () => {
+    expect(run("--rm", "-a", "stderr")).toEqual({ status: 3, stdout: "", stderr: "err\n" });
+    expect(vitrine(["ps", "-aq"]).stdout).toBe("");
+  });
+  test("-i without stdin: it stays open for who attaches", async () => {
+    const one = piped(["run", "-i", "-a", "stdout", "--name", "some", "--rootfs", busybox(), "sh", "-c", READS]);
+    one.child.stdin.on("error", () => {});
+    one.child.stdin.end("not this\n");
+    await until(() => vitrine(["ps", "-q"]).stdout !== "", "it to run");
+    const two = piped(["attach", "some"]);
+    two.child.stdin.end("this\n");
+    await until(() => one.got.stdout === "this\n" && two.got.stdout === "this\n", "the answer");
+    vitrine(["kill", "some"]);
+    expect([await one.ended, await two.ended]).toEqual([137, 137]);
+    vitrine(["rm", "some"]);
+  });
+  test("what cannot be", () => {
+    expect(run("-d", "-a", "stdout")).toMatchObject({ status: 125, stderr: expect.stringContaining("cannot be both") });
+    expect(run("-a", "output")).toMatchObject({ status: 125, stderr: expect.stringContaining("no such stream") });
+    expect(vitrine(["create", "-a", "", "--rootfs", busybox(), "true"]).stderr).toContain("no such stream");
+    expect(vitrine(["ps", "-aq"]).stdout).toBe("");
+  });
+});
+
 describe("keys that leave a container", () => {
   test("Ctrl-P Ctrl-Q: the command ends, the container does not; attach comes back and gets its status", async () => {
     const name = newName();

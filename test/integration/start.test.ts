@@ -103,7 +103,7 @@ describe("start", () => {
     remove(a.name, b.name);
   });
   test("-a: its output and status, but not the caller's input; -i: that too", () => {
-    const { name } = create([], "cat; echo err >&2; exit 7");
+    const { name } = create(["-i"], "[ -e /x ] && cat; echo >> /x; echo err >&2; exit 7");
     expect(vitrine(["start", "-a", name], { input: "typed" })).toEqual({ status: 7, stdout: "", stderr: "err\n" });
     expect(vitrine(["start", "-i", name], { input: "typed" })).toEqual({ status: 7, stdout: "typed", stderr: "err\n" });
     expect(vitrine(["start", "-a", name, name])).toMatchObject({ status: 125 });

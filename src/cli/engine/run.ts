@@ -102,6 +102,7 @@ export const command: Command = {
       help: "with -t: standard input goes to the terminal; else it always does",
     },
     { name: "tty", short: "t", kind: "bool", help: "a terminal of the container's own" },
+    { name: "attach", short: "a", kind: "list", value: "STREAM", help: "have only stdin, stdout or stderr of it" },
     { name: "detach", short: "d", kind: "bool", help: "print its id when it runs, and let it go on alone" },
     { name: "detach-keys", kind: "string", value: "KEYS", help: "with -it: keys that leave it (ctrl-p,ctrl-q)" },
     { name: "sig-proxy", kind: "bool", help: "hand signals on; true if not given" },
@@ -180,8 +181,9 @@ export const command: Command = {
   },
   async run(invocation) {
     const asked = runOptions(invocation);
-    const { rm, detach, tty, interactive } = asked;
-    const options = owner() !== undefined && rm && !detach && !(tty && interactive) ? { ...asked, owned: true } : asked;
+    const { attach = [], rm, detach, tty, interactive } = asked;
+    const plain = rm && attach.length === 0 && !detach && !(tty && interactive);
+    const options = owner() !== undefined && plain ? { ...asked, owned: true } : asked;
     const explain = invocation.flags.get("explain");
     if (explain !== undefined && explain !== true && !FORMS.includes(String(explain)))
       throw new VitrineError("USAGE", `--explain "${explain}": neither ${FORMS.join(" nor ")}`);
@@ -255,6 +257,7 @@ export function runOptions(i: Invocation): RunOptions {
     rm: truth(i, "rm"),
     tty: truth(i, "tty"),
     interactive: truth(i, "interactive"),
+    attach: list(i, "attach"),
     detach: truth(i, "detach"),
     detachKeys: text(i, "detach-keys"),
     sigProxy: i.flags.get("sig-proxy") !== false,

@@ -61,9 +61,6 @@ describe("refused", () => {
       }
     });
 
-  test("by letter, alone and among others", () => {
-    expect(refusal(() => parse(["-a", "stdin"])).message).toStartWith("--attach: ");
-  });
   test("a slip is met with what works first", () => {
     expect(refusal(() => parse(["--memroy"])).hint).toBe("did you mean --memory?");
     expect(refusal(() => parse(["--dev", "x"])).hint).toBe("did you mean --device?");

@@ -35,12 +35,6 @@ const NO_ENTRIES = "no file of the image is changed, and /etc/passwd and /etc/gr
 const BY_NUMBER = "--user UID:GID needs no entry there, -v FILE:/etc/passwd:ro brings one";
 
 export const REFUSED: readonly RefusedFlag[] = [
-  refused(
-    "attach",
-    "chooses streams for docker's client; here they are the caller's own",
-    "< /dev/null or > /dev/null shuts one; vitrine attach comes to what runs with -d",
-    { short: "a" },
-  ),
   refused("pidfile", "is a file that goes stale", "vitrine inspect -f '{{.State.Pid}}' NAME tells the process id"),
   refused("requires", "containers are not tied to each other", "start the others first"),
   ...["cmd", "interval", "retries", "success", "timeout"].map((name) =>
