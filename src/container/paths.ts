@@ -22,7 +22,7 @@ export const networksDirectory = (p: Paths) => `${p.root}/networks`;
 export const networkDirectory = (p: Paths, name: string) => `${p.root}/networks/${name}`;
 /** Addresses that containers have on a network, one link each. */
 export const leasesDirectory = (p: Paths, network: string) => `${p.state}/networks/${network}/leases`;
-export const resolverDirectory = (p: Paths) => `${p.state}/networks`;
+export const resolverDirectory = (p: Paths) => `${p.state}/networks/.resolver`;
 export const namesDirectory = (p: Paths) => `${p.root}/names`;
 export const nameFile = (p: Paths, name: string) => `${p.root}/names/${name}`;
 export const hostImagesDirectory = (p: Paths) => `${p.root}/images/host`;

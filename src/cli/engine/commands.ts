@@ -75,6 +75,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   "network rm": { load: () => import("./networkrm.ts") },
   "registry serve": { load: () => import("./registryserve.ts") },
   "registry gc": { load: () => import("./registrygc.ts") },
+  "network resolve": { internal: true, load: () => import("./networkresolve.ts") },
   health: { internal: true, load: () => import("./health.ts") },
   ended: { internal: true, load: () => import("./ended.ts") },
   failed: { internal: true, load: () => import("./failed.ts") },

@@ -34,7 +34,7 @@ export function commandsOf(group: string): [string, Entry][] {
   const names = [...Object.keys(COMMANDS), ...Object.keys(ALIASES)].filter((name) => name.startsWith(`${group} `));
   return names
     .map((name) => [name.slice(group.length + 1), named(name)] as const)
-    .filter((pair): pair is [string, Entry] => pair[1] !== undefined)
+    .filter((pair): pair is [string, Entry] => pair[1] !== undefined && !pair[1].internal)
     .filter(([, entry], i, all) => all.findIndex(([, other]) => other === entry) === i)
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -1,0 +1,12 @@
+import { serveNames } from "../../network/resolver/serve.ts";
+import type { Command } from "../command.ts";
+
+export const command: Command = {
+  usage: "vitrine network resolve",
+  summary: "Started by the engine: answers for names of containers on networks, until nobody is on one",
+  flags: [],
+  async run({ paths }) {
+    await serveNames(paths);
+    return 0;
+  },
+};
