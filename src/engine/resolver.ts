@@ -23,7 +23,7 @@ export async function ensureResolver(engine: Pick<Engine, "paths" | "program">, 
   if (isReady(paths, network)) return;
   makePlace(paths);
   relyOn(paths);
-  await inTurn(resolverDirectory(paths), async () => {
+  await inTurn(resolverDirectory(paths), "starting the resolver of names", async () => {
     if (isReady(paths, network)) return;
     const said = (await say(paths, network.name)) ?? (await startAndSay(program, paths, network.name));
     if (said !== "ok")

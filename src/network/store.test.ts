@@ -100,10 +100,10 @@ test("a record that is not whole is told of", async () => {
 
 test("a turn of a process that is gone is over", async () => {
   const directory = networksDirectory(paths);
-  mkdirSync(directory, { recursive: true });
-  symlinkSync("4194305.1", `${directory}/.turn.7`);
-  expect(await inTurn(directory, () => readdirSync(directory).sort())).toEqual([".turn.7", ".turn.8"]);
-  expect(readdirSync(directory)).toEqual([".turn.9"]);
+  mkdirSync(`${directory}/.turn`, { recursive: true });
+  symlinkSync("4194305.1", `${directory}/.turn/7`);
+  expect(await inTurn(directory, "at it", () => readdirSync(`${directory}/.turn`).sort())).toEqual(["7", "8"]);
+  expect(readdirSync(`${directory}/.turn`)).toEqual(["9"]);
 });
 
 test("one at a time", async () => {
@@ -113,15 +113,15 @@ test("one at a time", async () => {
   const script = `
     import { inTurn } from "${import.meta.dir}/turn.ts";
     import { readFileSync, writeFileSync } from "node:fs";
-    for (let i = 0; i < 20; i++) await inTurn("${directory}", () => {
+    for (let i = 0; i < 20; i++) await inTurn("${directory}", "at it", () => {
       const count = Number(readFileSync("${place}/count", "utf8"));
       Bun.sleepSync(0.2);
       writeFileSync("${place}/count", String(count + 1));
     });`;
   writeFileSync(`${place}/turns.ts`, script);
-  const all = Array.from({ length: 4 }, () => Bun.spawn([process.execPath, `${place}/turns.ts`]));
-  expect(await Promise.all(all.map(({ exited }) => exited))).toEqual([0, 0, 0, 0]);
-  expect(await Bun.file(`${place}/count`).text()).toBe("80");
+  const all = Array.from({ length: 8 }, () => Bun.spawn([process.execPath, `${place}/turns.ts`]));
+  expect(await Promise.all(all.map(({ exited }) => exited))).toEqual(all.map(() => 0));
+  expect(await Bun.file(`${place}/count`).text()).toBe(String(all.length * 20));
 });
 
 test("who is on a network", () => {

@@ -56,7 +56,7 @@ beforeAll(async () => {
   sh("ip", "-n", "vtr-out", "route", "add", "default", "via", "203.0.113.1");
   servers("127.0.0.1", "127.0.0.2");
   writeFileSync(LOG, "");
-  upstream = spawn("ip", ["netns", "exec", HOST, BUN, `${HERE}/upstream.ts`, LOG, "127.0.0.1", "127.0.0.2"], {
+  upstream = spawn("ip", ["netns", "exec", HOST, BUN, `${HERE}/upstream.ts`, LOG, "127.0.0.1", "127.0.0.2", "::1"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await new Promise((resolve) => upstream?.stdout?.once("data", resolve));
@@ -123,7 +123,10 @@ function ensure(...networks: string[]) {
   return { status, stdout, stderr };
 }
 
+/** And somebody is on each of them: a resolver that nobody needs ends. */
 function up(...networks: string[]): void {
+  for (const { name, v4 } of [ONE, TWO, SHUT])
+    if (networks.includes(name)) lease(name, v4.replace(/1$/, "254"), "e", "keeper");
   expect(ensure(...networks)).toEqual({ status: 0, stdout: "", stderr: "" });
 }
 
@@ -383,6 +386,13 @@ describe("everything else is asked of the host's name servers", () => {
     servers("127.0.0.2");
     await Bun.sleep(1100);
     expect(await answers("vtr-db", { server: ONE.v4, name: "a.example" })).toEqual(["A 192.0.2.1"]);
+    servers("::1");
+    await Bun.sleep(1100);
+    writeFileSync(LOG, "");
+    expect(
+      await answers("vtr-db", { server: ONE.v4, name: "a.example" }, { server: ONE.v4, name: "a.example", tcp: true }),
+    ).toEqual(["A 192.0.2.1", "A 192.0.2.1"]);
+    expect(passedOn().split("\n").sort()).toEqual(["", "::1 tcp a.example A", "::1 udp a.example A"]);
     servers("127.0.0.1", "127.0.0.2");
     await Bun.sleep(1100);
   });
@@ -530,6 +540,36 @@ describe("its process", () => {
     ]);
     expect(readFileSync(`/proc/${again}/environ`, "utf8")).not.toContain("HOME=");
     expect(Number(readFileSync(`/proc/${again}/stat`, "utf8").split(" ")[5])).toBe(again); // a session of its own
+  });
+
+  test("a bridge that is taken away and made again", async () => {
+    lease("two", "10.92.2.2", "a", "web");
+    up("two");
+    const remake = () => {
+      inHost("ip", "link", "delete", TWO.bridge);
+      inHost("ip", "link", "add", TWO.bridge, "type", "bridge");
+      inHost("ip", "address", "add", `${TWO.v4}/24`, "dev", TWO.bridge);
+      inHost("ip", "address", "add", `${TWO.v6}/64`, "dev", TWO.bridge, "nodad");
+      inHost("ip", "link", "set", TWO.bridge, "up");
+      inHost("ip", "link", "set", "p-vtr-web-1", "master", TWO.bridge);
+    };
+    remake();
+    up("two");
+    for (const server of [TWO.v4, TWO.v6])
+      expect(
+        await answers("vtr-web", { server, name: "web", tries: 5, patience: 500 }, { server, name: "web", tcp: true }),
+      ).toEqual(["A 10.92.2.2", "A 10.92.2.2"]);
+  });
+
+  test("started by hand beside the one that is there", () => {
+    lease("one", "10.92.1.3", "b", "db");
+    up("one");
+    const { status, stderr } = vitrine(["network", "resolve"]);
+    expect({ status, stderr }).toEqual({
+      status: 125,
+      stderr: expect.stringContaining("another process answers for names"),
+    });
+    expect(vitrine(["network", "--help"]).stdout).not.toContain("resolve");
   });
 
   test("a port that is taken is told of, and so is a bridge that is not up", async () => {

@@ -15,9 +15,11 @@ const LOOK_MS = 2000;
 const PATIENCE_MS = 5000;
 const MOST_LOG = 65536;
 
-/** Until nobody needs it any more. */
+/** Until nobody needs it any more. @throws CONFLICT if another one is there */
 export async function serveNames(paths: Paths): Promise<void> {
   makePlace(paths);
+  if (await isServed(paths))
+    throw new VitrineError("CONFLICT", `${socketFile(paths)}: another process answers for names`);
   unmarkAll(paths);
   const server = new Server(paths);
   process.on("uncaughtException", (error) => server.note(`failed: ${error}`)); // the others go on
@@ -28,6 +30,16 @@ export async function serveNames(paths: Paths): Promise<void> {
   } finally {
     server.close(); // before the next one can start
     asked.stop(true);
+  }
+}
+
+async function isServed(paths: Paths): Promise<boolean> {
+  try {
+    const socket = await Bun.connect({ unix: socketFile(paths), socket: { data() {} } });
+    socket.terminate();
+    return true;
+  } catch {
+    return false;
   }
 }
 

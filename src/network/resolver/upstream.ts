@@ -106,6 +106,7 @@ async function askByUdp(query: Query, server: string, timeoutMs: number): Promis
   const { sent, restored } = readdressed(query);
   const { promise, resolve } = Promise.withResolvers<Buffer | undefined>();
   const socket = await Bun.udpSocket({
+    hostname: server.includes(":") ? "::" : "0.0.0.0", // of the same family
     connect: { hostname: server, port: PORT },
     socket: {
       data(_, bytes) {
