@@ -1,4 +1,4 @@
-/** What commands that look hard see to: no address is taken by nobody, and what others have flushed from the firewall is there again. */
+/** What commands that look hard see to: no address is taken by nobody, and what others have flushed from the firewall is there again, as is the resolver of names. */
 import { carryOut } from "../container/plans.ts";
 import { liveEndpoints } from "../network/endpoints.ts";
 import { sweepLeases } from "../network/leases.ts";
@@ -6,6 +6,7 @@ import { listNetworks } from "../network/store.ts";
 import { lookForTable } from "../plan/endpoint.ts";
 import type { Engine } from "./context.ts";
 import { tableOf } from "./networking.ts";
+import { reviveResolver } from "./resolver.ts";
 
 export async function careForNetworks(engine: Engine): Promise<void> {
   const { paths } = engine;
@@ -14,9 +15,9 @@ export async function careForNetworks(engine: Engine): Promise<void> {
     ({ name, driver }) => driver === "bridge" && liveEndpoints(paths, name).length > 0,
   );
   const [network] = used;
-  if (!network || isThere(engine)) return;
-  const { networkUp } = await import("./networkup.ts");
-  networkUp(engine, network); // the others with it
+  if (!network) return;
+  if (!isThere(engine)) (await import("./networkup.ts")).networkUp(engine, network); // the others with it
+  await reviveResolver(engine, used);
 }
 
 function isThere({ paths, stage }: Engine): boolean {

@@ -15,6 +15,7 @@ import { DEFAULT_NETWORK, type NetworkChoice, networkChoices } from "../spec/net
 import type { RunOptions } from "../spec/options.ts";
 import { type PublishedPort, parseExposed, parsePublish } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
+import { ensureResolver } from "./resolver.ts";
 
 /** What a plan depends on. */
 export interface RequestedNetworks {
@@ -141,6 +142,7 @@ export async function takeAddresses(engine: Engine, asked: RequestedNetworks, id
     for (const { record, choice } of asked.networks) {
       const names = [identity.name, ...choice.aliases, identity.id.slice(0, 12)];
       addresses.push(await takeAddress(paths, record, { run, names, mac: choice.mac }, choice.ip));
+      if (record.names) await ensureResolver(engine, record);
     }
     return { ...identity, addresses, link: hex(randomBytes(4)) };
   } catch (error) {

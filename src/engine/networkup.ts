@@ -1,6 +1,6 @@
 /** A network's bridge and its part of the firewall, as they are while the host runs: set up, put right, or taken down. */
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { type Paths, resolverDirectory } from "../container/paths.ts";
+import { networksState, type Paths } from "../container/paths.ts";
 import { carryOut } from "../container/plans.ts";
 import { VitrineError } from "../errors.ts";
 import { hasDevice } from "../network/hostroutes.ts";
@@ -16,7 +16,7 @@ import { type RequestedNetworks, tableOf } from "./networking.ts";
 /** Sets it up, or finds that all of it is there. */
 export function networkUp(engine: Engine, network: NetworkRecord): void {
   const { paths, stage } = engine;
-  mkdirSync(resolverDirectory(paths), { recursive: true, mode: 0o700 });
+  mkdirSync(networksState(paths), { recursive: true, mode: 0o700 });
   const host = bridgeHost(paths);
   if (host.onlyOurs) writeFileSync(forwardingFile(paths), "", { mode: 0o600 });
   carryOut(stage.path, paths, planUp(paths, network, host));
@@ -65,7 +65,7 @@ export function bridgeHost(paths: Paths): BridgeHost {
 }
 
 /** Is there once the host forwards for containers only. */
-const forwardingFile = (paths: Paths) => `${resolverDirectory(paths)}/forwarding`;
+const forwardingFile = (paths: Paths) => `${networksState(paths)}/forwarding`;
 
 /** They heed routers as long as the host is none. */
 function advertised(): string[] {

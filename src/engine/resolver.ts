@@ -1,26 +1,29 @@
 /** The process that answers for names on networks: one for all of a store, started when the first container needs it. */
 import { closeSync, openSync } from "node:fs";
 import { type Paths, resolverDirectory } from "../container/paths.ts";
+import { carryOut } from "../container/plans.ts";
 import { VitrineError } from "../errors.ts";
-import { liveEndpoints } from "../network/endpoints.ts";
+import { hasDevice } from "../network/hostroutes.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import { isReady, logFile, makePlace, relyOn, socketFile } from "../network/resolver/place.ts";
-import { listNetworks } from "../network/store.ts";
 import { inTurn } from "../network/turn.ts";
+import { enterRoots } from "../plan/rootgroups.ts";
 import type { Engine } from "./context.ts";
+
+type Place = Pick<Engine, "paths" | "program">;
+type Named = Pick<NetworkRecord, "id" | "name" | "device" | "names">;
 
 const PATIENCE_MS = 10_000;
 const PAUSE_MS = 5;
 
 /**
- * Names of a network are answered at its gateway's addresses when this resolves; nothing happens for a network without names. The bridge has to
- * be up. @throws UNAVAILABLE
+ * Names of a network are answered at its gateway's addresses when this resolves; nothing happens for a network without names, or whose
+ * bridge is not up yet: whoever sets it up comes again. @throws UNAVAILABLE
  */
-export async function ensureResolver(engine: Pick<Engine, "paths" | "program">, network: NetworkRecord): Promise<void> {
-  const { paths, program } = engine;
+export async function ensureResolver({ paths, program }: Place, network: Named): Promise<void> {
   if (!network.names) return;
   relyOn(paths); // before it is looked whether it is there
-  if (isReady(paths, network)) return;
+  if (isReady(paths, network) || !hasDevice(network.device)) return;
   makePlace(paths);
   relyOn(paths);
   await inTurn(resolverDirectory(paths), "starting the resolver of names", async () => {
@@ -33,12 +36,18 @@ export async function ensureResolver(engine: Pick<Engine, "paths" | "program">, 
   });
 }
 
-/** Starts it again if it was killed, and containers need it. Nothing fails if it cannot be. */
-export async function reviveResolver(engine: Pick<Engine, "paths" | "program">): Promise<void> {
-  const { paths } = engine;
-  for (const network of listNetworks(paths))
-    if (network.names && !isReady(paths, network) && liveEndpoints(paths, network.name).length > 0)
-      await ensureResolver(engine, network).catch(() => undefined);
+/** Starts it again if it was killed. Nothing fails if it cannot be. @param used networks that containers are on */
+export async function reviveResolver(engine: Place, used: readonly Named[]): Promise<void> {
+  for (const network of used)
+    if (network.names && !isReady(engine.paths, network)) await ensureResolver(engine, network).catch(() => undefined);
+}
+
+/** What the process does, in the end. */
+export async function resolveNames({ paths, stage, facts }: Engine): Promise<void> {
+  const { serveNames } = await import("../network/resolver/serve.ts");
+  await serveNames(paths, () => {
+    carryOut(stage.path, paths, enterRoots(facts, process.pid, "The resolver of names"));
+  });
 }
 
 /** In a session of its own; it holds nothing of the caller's. */

@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { leasesDirectory, type Paths, resolverDirectory, runsDirectory } from "../container/paths.ts";
+import { leasesDirectory, networksState, type Paths, runsDirectory } from "../container/paths.ts";
 import { VitrineError } from "../errors.ts";
 import { ipBytes, subnetParts } from "../linux/ip.ts";
 import { openLeases } from "./endpoints.ts";
@@ -71,11 +71,11 @@ export function dropLeases(paths: Paths, networks: readonly string[], run: strin
  * lease before its directory goes: so what is read twice between which the run is not there is nobody's.
  */
 export async function sweepLeases(paths: Paths): Promise<void> {
-  const networks = namesIn(resolverDirectory(paths));
+  const networks = namesIn(networksState(paths));
   const stale = (name: string) =>
     namesIn(leasesDirectory(paths, name)).filter((address) => isStale(paths, runOf(paths, name, address)));
   if (!networks.some((name) => stale(name).length > 0)) return;
-  await inTurn(resolverDirectory(paths), () => {
+  await inTurn(networksState(paths), "taking away addresses that nobody has", () => {
     for (const name of networks)
       for (const address of stale(name)) {
         const run = runOf(paths, name, address);

@@ -1,7 +1,16 @@
 /** Names of containers on networks: the resolver, in a host of its own with clients, a stranger, and name servers to ask. */
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { processSuffix } from "../../src/container/identity.ts";
 import { startTime } from "../../src/container/process.ts";
 import type { Asked, Told } from "../resolver/client.ts";
@@ -65,6 +74,7 @@ beforeAll(async () => {
 afterEach(() => {
   for (const name of ["one", "two", "shut"])
     rmSync(`${STATE}/networks/${name}/leases`, { recursive: true, force: true });
+  rmSync(`${STATE}/runs`, { recursive: true, force: true });
 });
 
 afterAll(async () => {
@@ -103,6 +113,7 @@ function lease(network: string, address: string, digit: string, ...names: string
   const leases = `${STATE}/networks/${network}/leases`;
   mkdirSync(leases, { recursive: true });
   const run = `${digit.repeat(64)}.${processSuffix(process.pid, startTime(process.pid) ?? "")}`;
+  mkdirSync(`${STATE}/runs/${run}`, { recursive: true }); // what has none is nobody's
   rmSync(`${leases}/${address}`, { force: true });
   symlinkSync(JSON.stringify({ run, names, mac: "" }), `${leases}/${address}`);
 }
@@ -132,6 +143,7 @@ function up(...networks: string[]): void {
 
 /** Its process, if it is there. */
 function resolver(): number | undefined {
+  if (!existsSync(RESOLVER)) return undefined;
   for (const name of readdirSync(RESOLVER).filter((found) => /^[0-9a-f]{64}$/.test(found))) {
     const [pid, start] = readlinkSync(`${RESOLVER}/${name}`).split(".").map(Number);
     if (pid !== undefined && startTime(pid) === String(start)) return pid;
@@ -595,9 +607,11 @@ describe("its process", () => {
     expect(taken.status).toBe(1);
     expect(taken.stderr).toContain("UNAVAILABLE network two: its names cannot be answered");
     expect(taken.stderr).toContain("10.92.2.1");
-    inHost("ip", "link", "delete", SHUT.bridge);
+    inHost("ip", "address", "flush", "dev", SHUT.bridge);
     const missing = ensure("shut");
     expect(missing.stderr).toContain("UNAVAILABLE network shut: its names cannot be answered");
+    inHost("ip", "link", "delete", SHUT.bridge);
+    expect(ensure("shut")).toEqual({ status: 0, stdout: "", stderr: "" }); // whoever makes the bridge comes again
     up("one"); // the others are not in the way
   });
 });

@@ -1,4 +1,5 @@
-import { serveNames } from "../../network/resolver/serve.ts";
+import { openEngine } from "../../engine/context.ts";
+import { resolveNames } from "../../engine/resolver.ts";
 import type { Command } from "../command.ts";
 
 export const command: Command = {
@@ -6,7 +7,7 @@ export const command: Command = {
   summary: "Started by the engine: answers for names of containers on networks, until nobody is on one",
   flags: [],
   async run({ paths }) {
-    await serveNames(paths);
+    await resolveNames(await openEngine(paths));
     return 0;
   },
 };

@@ -1,5 +1,6 @@
 import { openEngine } from "../../engine/context.ts";
 import { explainUp, networkUp } from "../../engine/networkup.ts";
+import { ensureResolver } from "../../engine/resolver.ts";
 import { VitrineError } from "../../errors.ts";
 import { defaultNetwork } from "../../network/default.ts";
 import { DEFAULT_NETWORK } from "../../network/record.ts";
@@ -19,8 +20,10 @@ export const command: Command = {
     for (const name of invocation.args) {
       const network = name === DEFAULT_NETWORK ? await defaultNetwork(engine, dry) : findNetwork(engine.paths, name);
       if (network.driver !== "bridge") continue; // its device is the host's own
-      if (form === undefined) networkUp(engine, network);
-      else {
+      if (form === undefined) {
+        networkUp(engine, network);
+        await ensureResolver(engine, network);
+      } else {
         const run = [{ phase: "Namespaces", ops: explainUp(engine, network) } as const];
         await printPlan(form, { run, failed: [], recover: [] });
       }

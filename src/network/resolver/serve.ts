@@ -10,18 +10,19 @@ import { logFile, makePlace, markReady, sinceAsked, socketFile, unmarkAll, unmar
 import { Upstream } from "./upstream.ts";
 
 const RESOLV_CONF = "/etc/resolv.conf";
+const BEGIN_MS = 20;
 const LOOK_MS = 2000;
 /** After the last lease, and after the last command that relied on it. */
 const PATIENCE_MS = 5000;
 const MOST_LOG = 65536;
 
-/** Until nobody needs it any more. @throws CONFLICT if another one is there */
-export async function serveNames(paths: Paths): Promise<void> {
+/** Until nobody needs it any more. @param begun what is to be done once it answers @throws CONFLICT if another one is there */
+export async function serveNames(paths: Paths, begun: () => void): Promise<void> {
   makePlace(paths);
   if (await isServed(paths))
     throw new VitrineError("CONFLICT", `${socketFile(paths)}: another process answers for names`);
   unmarkAll(paths);
-  const server = new Server(paths);
+  const server = new Server(paths, begun);
   process.on("uncaughtException", (error) => server.note(`failed: ${error}`)); // the others go on
   process.on("unhandledRejection", (error) => server.note(`failed: ${error}`));
   const asked = server.listenForCommands();
@@ -48,9 +49,11 @@ class Server {
   /** By the network's id. */
   readonly #listeners = new Map<string, Listener>();
   readonly #shared: Shared;
+  #begun: (() => void) | undefined;
 
-  constructor(paths: Paths) {
+  constructor(paths: Paths, begun: () => void) {
     this.#paths = paths;
+    this.#begun = begun;
     const isOwn = (address: string) => [...this.#listeners.values()].some(({ gateways }) => gateways.includes(address));
     const names = () => [...this.#listeners.values()].map((listener) => listener.names);
     this.#shared = { upstream: new Upstream(RESOLV_CONF, isOwn), networks: names, asked: 0 };
@@ -64,7 +67,10 @@ class Server {
       socket: {
         data: (socket, bytes) => {
           void this.#serve(bytes.toString()).then(
-            () => socket.end("ok"),
+            () => {
+              socket.end("ok");
+              setTimeout(() => this.#begin(), BEGIN_MS); // whoever waits goes first
+            },
             (error) => socket.end(error instanceof Error ? error.message : String(error)),
           );
         },
@@ -86,6 +92,16 @@ class Server {
     }
     this.#listeners.set(network.id, listener);
     markReady(this.#paths, network);
+  }
+
+  #begin(): void {
+    const begun = this.#begun;
+    this.#begun = undefined;
+    try {
+      begun?.();
+    } catch (error) {
+      this.note(String(error));
+    }
   }
 
   async untilIdle(): Promise<void> {
