@@ -27,7 +27,9 @@ export async function bootContainers(engine: Engine): Promise<Booted> {
       await startContainer(engine, id);
       started.push(name);
     } catch (error) {
-      failed.push({ name, error });
+      // Another command is at it: its policy does the same when a monitor was killed.
+      if (error instanceof VitrineError && error.code === "CONFLICT") started.push(name);
+      else failed.push({ name, error });
     }
   }
   return { started, failed };

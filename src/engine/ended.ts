@@ -4,7 +4,7 @@ import { emit } from "../container/events.ts";
 import { type Journal, readJournal } from "../container/journal.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { dropRun, planFile } from "../container/runs.ts";
-import { changeRecord, readRecord } from "../container/store.ts";
+import { changeRecord } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { runStage } from "../stage/execute.ts";
@@ -13,7 +13,7 @@ import { collect } from "./gc.ts";
 import { kernelLines } from "./kernellog.ts";
 import { exited } from "./recover.ts";
 import { removeFiles } from "./remove.ts";
-import { dropRestart, prepareRestart } from "./restarting.ts";
+import { dropRestart, keepsGoing, prepareRestart } from "./restarting.ts";
 
 export interface End {
   readonly exitCode: number;
@@ -59,13 +59,6 @@ export async function finishRun(engine: Engine, directory: string): Promise<End>
   if (now?.options?.rm) removeFiles(engine, now.id, now.name);
   const goesOn = now !== undefined && next !== undefined && keepsGoing(engine, now, next);
   return { exitCode, journal, oom, undoTook, next: goesOn ? next : undefined };
-}
-
-/** Whoever stops it notes that first, and then looks for the next run: one sees the other. */
-function keepsGoing(engine: Engine, { id }: ContainerRecord, next: string): boolean {
-  if (!readRecord(engine.paths, id)?.stopped) return true;
-  dropRestart(engine, id, next);
-  return false;
 }
 
 /** oom_kill in memory.oom_control (v1) or memory.events (v2). */

@@ -22,6 +22,7 @@ import {
 import { planFreeze } from "../plan/freezer.ts";
 import { MONITOR } from "../plan/monitor.ts";
 import { runStage } from "../stage/execute.ts";
+import { restartApart } from "./apart.ts";
 import type { Engine } from "./context.ts";
 import { sweepHealth } from "./healthnotes.ts";
 import { removeFiles } from "./remove.ts";
@@ -38,6 +39,7 @@ export function recover(engine: Engine, run: Run): void {
   }
   const record = recordIn(run);
   if (record === "gone") return; // another command was quicker
+  let ended: ContainerRecord | undefined;
   // A run of ours: what others sweep up meanwhile is not this container.
   const claim = () => claimRun(engine.paths, { ...newIdentity(undefined), id: run.id });
   const marker = record?.keep ? withSpare(engine.paths.state, claim) : undefined;
@@ -47,12 +49,14 @@ export function recover(engine: Engine, run: Run): void {
     // The stage takes the plan's lock first, so that two commands do not clean up the same run; the loser's failure is fine.
     const { status } = runStage(engine.stage.path, planFile(run.directory), "recover");
     if (status !== 0) return;
-    if (record?.keep) noteKilled(engine, record, ran);
+    if (record?.keep) ended = noteKilled(engine, record, ran);
     if (record && ran) tellKilled(engine, record);
     dropRun(run.directory);
   } finally {
     if (marker !== undefined) dropRun(marker);
   }
+  // As docker does when a container's shim was killed.
+  if (ended && record) restartApart(engine, ended, record.input.softFiles);
 }
 
 function recordIn(run: Run): RunRecord | undefined | "gone" {
@@ -84,15 +88,16 @@ function tellKilled({ paths }: Engine, { input, keep }: RunRecord): void {
   if (!keep) emit(paths, "container", "destroy", id, { ...attributes, name });
 }
 
-function noteKilled(engine: Engine, run: RunRecord, ran: boolean): void {
+/** Returns what has come to an end that its restart policy is to be asked about: one that ran, or waited to be started again. */
+function noteKilled(engine: Engine, run: RunRecord, ran: boolean): ContainerRecord | undefined {
+  const waited = run.input.restartsIn !== undefined;
   dropNextRecord(engine.paths, run.identity.id, tokenOf(run.identity));
   const record = startedBy(engine, run);
-  if (!record) return;
-  if (!ran) writeRecord(engine.paths, notStarted(record));
-  else {
-    writeRecord(engine.paths, exited(record, KILLED));
-    if (record.options?.rm) removeFiles(engine, record.id, record.name);
-  }
+  if (!record) return waited ? readRecord(engine.paths, run.identity.id) : undefined;
+  const now = ran ? exited(record, KILLED) : notStarted(record);
+  writeRecord(engine.paths, now);
+  if (ran && record.options?.rm) removeFiles(engine, record.id, record.name);
+  return (ran && !record.options?.rm) || waited ? now : undefined;
 }
 
 /** The record, if this run's start is the last that was noted. */

@@ -3,23 +3,29 @@
 import { existsSync } from "node:fs";
 import { NETWORKED_STAND_IN, newIdentity, tokenOf } from "../container/identity.ts";
 import type { ContainerRecord } from "../container/record.ts";
-import { claimRun, dropRun, writePlan } from "../container/runs.ts";
-import { changeRecord, dropNextRecord, writeNextRecord } from "../container/store.ts";
+import { claimRun, dropRun, listRuns, planFile, writePlan } from "../container/runs.ts";
+import { changeRecord, dropNextRecord, readRecord, writeNextRecord } from "../container/store.ts";
 import { makeTemplate, stamp } from "../container/template.ts";
 import { exact } from "../container/trailer.ts";
 import { VitrineError } from "../errors.ts";
 import { planRun } from "../plan/run.ts";
-import { parseRestart, restartDelay } from "../spec/restart.ts";
 import { encode } from "../stage/encode.ts";
+import { delayOf } from "./apart.ts";
 import type { Engine } from "./context.ts";
-import { haltFile } from "./halt.ts";
 import { withAddresses, withoutAddresses } from "./placing.ts";
 import type { Request } from "./request.ts";
 import { shapeOf } from "./shape.ts";
 import { noteOf, requestAgain } from "./start.ts";
 
-/** The next run's directory, claimed for this process, and its plan; undefined if there is none. @param record of the end */
-export async function prepareRestart(engine: Engine, record: ContainerRecord): Promise<string | undefined> {
+/**
+ * The next run's directory, claimed for this process, and its plan; undefined if there is none.
+ * @param record of the end  @param softFiles if they are not this process's own
+ */
+export async function prepareRestart(
+  engine: Engine,
+  record: ContainerRecord,
+  softFiles?: number,
+): Promise<string | undefined> {
   const delay = delayOf(engine, record);
   if (delay === undefined) return undefined;
   const { paths, facts } = engine;
@@ -31,7 +37,8 @@ export async function prepareRestart(engine: Engine, record: ContainerRecord): P
   let request: Request | undefined;
   try {
     directory = claimRun(paths, identity);
-    request = { ...(await requestAgain(engine, record, { detach: true })), restartsIn: delay };
+    const again = await requestAgain(engine, record, { detach: true });
+    request = { ...again, restartsIn: delay, softFiles: softFiles ?? again.softFiles };
     const shape = shapeOf(engine, request, NETWORKED_STAND_IN);
     const { file } = encode(planRun(shape.input, facts), facts.arch);
     const template = makeTemplate("", JSON.stringify(shape, exact), file);
@@ -53,11 +60,20 @@ export async function prepareRestart(engine: Engine, record: ContainerRecord): P
   }
 }
 
-function delayOf(engine: Engine, record: ContainerRecord): number | undefined {
-  const { options, exitCode = 0, started = 0, finished = 0, stopped = false, restartCount = 0, waited } = record;
-  if (!options || options.rm || existsSync(haltFile(engine))) return undefined;
-  const ended = { exitCode, ran: finished - started, stopped, count: restartCount, waited };
-  return restartDelay(parseRestart(options.restart), ended);
+/** Whoever stops it notes that first, and then looks for the next run: one sees the other. */
+export function keepsGoing(engine: Engine, { id }: ContainerRecord, next: string): boolean {
+  if (!readRecord(engine.paths, id)?.stopped) return true;
+  dropRestart(engine, id, next);
+  return false;
+}
+
+/** In the process of restartApart. Undefined if another command was quicker: it runs, has been stopped or removed. */
+export async function prepareAgain(engine: Engine, id: string, softFiles?: number): Promise<string | undefined> {
+  const record = readRecord(engine.paths, id);
+  const taken = listRuns(engine.paths).some((run) => run.id === id && existsSync(planFile(run.directory)));
+  if (record?.status !== "exited" || taken) return undefined;
+  const next = await prepareRestart(engine, record, softFiles);
+  return next !== undefined && keepsGoing(engine, record, next) ? next : undefined;
 }
 
 /** A run that will not take place; an address that it has is free when its directory is gone. */

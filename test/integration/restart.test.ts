@@ -169,14 +169,16 @@ describe("between two runs", () => {
     expect(record(c)).toMatchObject({ name: `${c.name}new`, status: "running", restartCount: 0, stopped: false });
     expect(vitrine(["rm", "-f", `${c.name}new`]).status).toBe(0);
   });
-  test("kill -9 of what waits: it has ended, and is not started", async () => {
+  test("kill -9 of what waits: the next command has it go on, with the next wait", async () => {
     const c = run("always", "exit 3");
     await waiting(c);
+    const before = [c.begun(), record(c)?.waited ?? 0] as const;
     for (const r of runs(c)) process.kill(holderOf(r).pid, "SIGKILL");
-    await until(() => status(c) === "exited", "its end to be seen");
-    expect(record(c)).toMatchObject({ exitCode: 3 });
-    expect(runs(c)).toEqual([]);
+    expect(["exited", "restarting"]).toContain(status(c));
+    await until(() => c.begun() > before[0], "its restart");
+    expect(record(c)?.waited).toBeGreaterThan(before[1]);
     c.gone();
+    expect(runs(c)).toEqual([]);
   });
 });
 
@@ -207,16 +209,7 @@ describe("a user's end is an end", () => {
       c.gone();
     }
   });
-  test("a monitor that is killed takes the container along; it is not started again by itself", async () => {
-    const c = run("always", "sleep 1000");
-    await until(() => status(c) === "running", "it to run");
-    for (const r of runs(c)) process.kill(holderOf(r).pid, "SIGKILL");
-    await until(() => status(c) === "exited", "its end to be seen");
-    expect(record(c)).toMatchObject({ exitCode: 137, stopped: false });
-    expect(vitrine(["system", "boot"])).toEqual({ status: 0, stdout: `${c.name}\n`, stderr: "" });
-    await until(() => status(c) === "running", "it to run again");
-    c.gone();
-  });
+  // As docker: it gives up, too (measured: "exited", the error, and no further try), until the host boots or a user starts it.
   test("a restart that cannot be: it stays ended, and says why", async () => {
     const volume = directory("leaving");
     const c = run("always", "sleep 0.3; exit 2", "-v", `${volume}:/v`);
@@ -224,6 +217,72 @@ describe("a user's end is an end", () => {
     await until(() => status(c) === "exited", "its end");
     expect(record(c)).toMatchObject({ exitCode: 2, error: expect.stringContaining(`"${volume}" is not there`) });
     c.gone();
+  });
+});
+
+/** As docker does when a container's shim is killed; measured with docker: it runs again after half a second, counted. */
+describe("a monitor that is killed takes the container along; the next command does what its policy says", () => {
+  const killMonitor = async (c: Container) => {
+    await until(() => status(c) === "running", "it to run");
+    for (const r of runs(c)) process.kill(holderOf(r).pid, "SIGKILL");
+    await until(() => runs(c).every((r) => !existsSync(`/proc/${holderOf(r).pid}`)), "its end");
+  };
+  for (const [policy, command] of [
+    ["always", ["ps"]],
+    ["unless-stopped", ["gc"]],
+    ["on-failure", ["run", "--rm", "--rootfs", busybox(), "true"]],
+    ["always", ["system", "boot"]],
+  ] as const)
+    test(`${policy}: ${command[0]} has it started again, and does not wait for that`, async () => {
+      const c = run(policy, "sleep 1000");
+      await killMonitor(c);
+      expect(vitrine([...command]).status).toBe(0);
+      await until(() => c.begun() === 2 && status(c) === "running", "it to run again");
+      expect(record(c)).toMatchObject({
+        restartCount: command[0] === "system" ? expect.any(Number) : 1,
+        stopped: false,
+      });
+      expect(runs(c).length).toBe(1);
+      await killMonitor(c); // once more, by sixteen that see it at once
+      await Promise.all(Array.from({ length: 16 }, () => vitrineAsync(["ps"])));
+      await until(() => c.begun() === 3 && status(c) === "running", "it to run once more");
+      await Bun.sleep(500);
+      expect([c.begun(), runs(c).length]).toEqual([3, 1]);
+      c.gone();
+    });
+  test("its limit on open files is what it was", async () => {
+    const c = run("always", "ulimit -n > /n; sleep 1000");
+    const file = `${ROOT}/containers/${c.id}/upper/n`;
+    await until(() => existsSync(file), "the first run");
+    const before = readFileSync(file, "latin1");
+    rmSync(file);
+    await killMonitor(c);
+    vitrine(["ps"]);
+    await until(() => existsSync(file), "the second run");
+    expect(readFileSync(file, "latin1")).toBe(before);
+    c.gone();
+  });
+  test("no, on-failure:N that has had them, --rm, one that a user stops or removes: never", async () => {
+    const c = run("no", "sleep 1000");
+    const few = run("on-failure:1", "sleep 1000");
+    const stopping = run("always", "trap '' TERM; sleep 1000");
+    const removed = run("always", "sleep 1000");
+    for (const one of [c, few, removed]) await killMonitor(one);
+    vitrine(["ps"]);
+    await until(() => status(few) === "running" && few.begun() === 2, "its one restart");
+    await killMonitor(few);
+    const ending = vitrineAsync(["stop", "-t", "30", stopping.name]);
+    await until(() => record(stopping)?.stopped === true, "the stop to be noted");
+    await killMonitor(stopping);
+    await ending;
+    removed.gone();
+    vitrine(["ps"]);
+    await Bun.sleep(700);
+    expect([status(c), status(few), status(stopping)]).toEqual(["exited", "exited", "exited"]);
+    expect(record(c)).toMatchObject({ exitCode: 137, stopped: false });
+    expect([c.begun(), few.begun(), stopping.begun()]).toEqual([1, 2, 1]);
+    expect(vitrine(["ps", "-a", "--format", "{{.Names}}"]).stdout).not.toContain(removed.name);
+    for (const one of [c, few, stopping]) one.gone();
   });
 });
 

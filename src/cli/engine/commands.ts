@@ -77,6 +77,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   "registry gc": { load: () => import("./registrygc.ts") },
   "network resolve": { internal: true, load: () => import("./networkresolve.ts") },
   health: { internal: true, load: () => import("./health.ts") },
+  again: { internal: true, load: () => import("./again.ts") },
   ended: { internal: true, load: () => import("./ended.ts") },
   failed: { internal: true, load: () => import("./failed.ts") },
 };
