@@ -6,7 +6,7 @@ import { listNetworks } from "../network/store.ts";
 import { lookForTable } from "../plan/endpoint.ts";
 import type { Engine } from "./context.ts";
 import { tableOf } from "./networking.ts";
-import { reviveResolver } from "./resolver.ts";
+import { reviveResolver } from "./resolverstart.ts";
 
 export async function careForNetworks(engine: Engine): Promise<void> {
   const { paths } = engine;

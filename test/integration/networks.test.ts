@@ -1,6 +1,6 @@
 /** Networks as objects: made, listed, looked at, taken away. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { processSuffix } from "../../src/container/identity.ts";
 import { startTime } from "../../src/container/process.ts";
@@ -288,6 +288,22 @@ describe("taken away", () => {
     expect({ stdout, stderr }).toEqual({ stdout: "0\n", stderr: "" });
     expect(readdirSync(`${ROOT}/networks`).filter((found) => /^\.(gone|new)/.test(found))).toEqual([]);
     ok(["network", "rm", other]);
+  });
+
+  test("killed at any moment, nothing is half there, and the next command goes on", async () => {
+    for (let i = 0; i < 30; i++) {
+      const name = `k${i % 3}`;
+      const words = i % 2 === 0 ? ["network", "create", name] : ["network", "rm", name];
+      const child = spawn(BINARY, words, { env: { VITRINE_ROOT: ROOT, VITRINE_STATE: STATE }, stdio: "ignore" });
+      await Bun.sleep(4 + ((i * 7) % 40));
+      child.kill("SIGKILL");
+    }
+    for (const name of names("-f", "type=custom")) expect(inspect(name).Name).toBe(name);
+    const other = newName();
+    create(other);
+    ok(["network", "prune", "--force"]);
+    expect(readdirSync(`${ROOT}/networks`).sort()).toEqual([".turn", "bridge"]);
+    ok(["gc"]);
   });
 
   test("the default network is made again when it is asked for", () => {
