@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { VitrineError } from "../errors.ts";
+import { removingFile } from "../plan/removal.ts";
 import type { Config } from "../spec/config.ts";
 import { isContainerId } from "./identity.ts";
 import {
@@ -137,6 +138,7 @@ export function noteStopped(paths: Paths, id: string): void {
 
 export function forgetStopped(paths: Paths, id: string): void {
   rmSync(stoppedFile(paths, id), { force: true });
+  rmSync(removingFile(containerDirectory(paths, id)), { force: true });
 }
 
 /** Of a run that did not get so far. */

@@ -26,7 +26,7 @@ export async function removeContainer(
       throw new VitrineError("CONFLICT", `container ${container.name} is running`, {
         hint: "vitrine rm -f ends it first",
       });
-    await stopForGood(engine, container.id);
+    await stopForGood(engine, container.id, true);
     await collectOf(engine, container.id); // its parent may not have reaped it yet
   }
   const marker = withSpare(engine.paths.state, () =>

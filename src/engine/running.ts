@@ -5,6 +5,7 @@ import type { ContainerRecord, RunRecord } from "../container/record.ts";
 import { holderOf, isAlive, type Run } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
 import { planSignal } from "../plan/client.ts";
+import type { Op } from "../plan/plan.ts";
 import type { Engine } from "./context.ts";
 import { findListed } from "./find.ts";
 import { collectOf } from "./gc.ts";
@@ -48,11 +49,19 @@ export async function needRunning(engine: Engine, nameOrId: string): Promise<Run
   return found;
 }
 
-/** To the container's first process; by whoever holds the container, so that no stranger is hit. */
-export function signal(engine: Engine, { run, record }: Pick<Running, "run" | "record">, number: number): void {
+/**
+ * To the container's first process; by whoever holds the container, so that no stranger is hit.
+ * @param then what is to be done besides, once it is sent
+ */
+export function signal(
+  engine: Engine,
+  { run, record }: Pick<Running, "run" | "record">,
+  number: number,
+  then: readonly Op[] = [],
+): void {
   if (record.input.monitor && holderOf(run) !== run) {
     try {
-      carryOut(engine.stage.path, engine.paths, planSignal(run.directory, number));
+      carryOut(engine.stage.path, engine.paths, [...planSignal(run.directory, number), ...then]);
     } catch (error) {
       if (!waitUntilOver(run, ENDING_MS)) throw error; // else it was about to end
     }
@@ -61,11 +70,14 @@ export function signal(engine: Engine, { run, record }: Pick<Running, "run" | "r
 
 /** Until all of it is taken away. @param milliseconds Infinity: as long as it takes. Returns whether it is over */
 export function waitUntilOver(run: Run, milliseconds: number): boolean {
-  const end = performance.now() + milliseconds;
+  const began = performance.now();
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  for (let nap = 1; isAlive(run); nap = Math.min(2 * nap, 50)) {
-    if (performance.now() >= end) return false;
-    Atomics.wait(pause, 0, 0, nap);
+  for (let waited = 0; isAlive(run); waited = performance.now() - began) {
+    if (waited >= milliseconds) return false;
+    Atomics.wait(pause, 0, 0, napAfter(waited));
   }
   return true;
 }
+
+/** Milliseconds; no end is seen by more than a tenth too late, and one that is long in coming costs no time of a CPU. */
+export const napAfter = (waited: number) => Math.min(50, Math.max(1, waited / 10));

@@ -5,7 +5,8 @@ import { noteStopped, readRecord } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import { signalNumber } from "../linux/signals.ts";
 import { planWait, planWaitProcess } from "../plan/client.ts";
-import { LOST } from "../plan/plan.ts";
+import { LOST, type Op } from "../plan/plan.ts";
+import { noteRemoval } from "../plan/removal.ts";
 import { stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
 import { containerEvent } from "./events.ts";
@@ -16,6 +17,7 @@ import {
   findRunning,
   isRunning,
   isWaiting,
+  napAfter,
   needRunning,
   type Running,
   runningById,
@@ -60,10 +62,10 @@ async function endInTime(
 
 /** The same, while this process does other things too. */
 async function waitMeanwhile(run: Run, milliseconds: number): Promise<boolean> {
-  const end = performance.now() + milliseconds;
-  for (let nap = 1; isAlive(run); nap = Math.min(2 * nap, 50)) {
-    if (performance.now() >= end) return false;
-    await new Promise((resolve) => setTimeout(resolve, nap));
+  const began = performance.now();
+  for (let waited = 0; isAlive(run); waited = performance.now() - began) {
+    if (waited >= milliseconds) return false;
+    await new Promise((resolve) => setTimeout(resolve, napAfter(waited)));
   }
   return true;
 }
@@ -76,9 +78,9 @@ export async function endForNow(engine: Engine, id: string, seconds: number | un
   await collectOf(engine, id);
 }
 
-/** Ends it at once. @throws NOT_FOUND */
-export async function stopForGood(engine: Engine, nameOrId: string): Promise<void> {
-  await eachRun(engine, nameOrId, (found) => end(engine, found));
+/** Ends it at once. @param removed it is removed then: nobody asks how it ended @throws NOT_FOUND */
+export async function stopForGood(engine: Engine, nameOrId: string, removed = false): Promise<void> {
+  await eachRun(engine, nameOrId, (found) => end(engine, found, removed));
 }
 
 /** What runs, and what its restart policy has started meanwhile. */
@@ -101,14 +103,14 @@ async function endWaiting({ run }: Running): Promise<void> {
 }
 
 /** Processes that are held get it when they go on. */
-async function tell(engine: Engine, found: Running, number: number): Promise<void> {
-  send(engine, found, number);
+async function tell(engine: Engine, found: Running, number: number, then?: readonly Op[]): Promise<void> {
+  send(engine, found, number, then);
   const { thaw } = await import("./pause.ts");
   thaw(engine, found);
 }
 
-function send(engine: Engine, found: Running, number: number): void {
-  signal(engine, found, number);
+function send(engine: Engine, found: Running, number: number, then?: readonly Op[]): void {
+  signal(engine, found, number, then);
   containerEvent(engine, "kill", found.container, { signal: String(number) });
 }
 
@@ -144,8 +146,9 @@ export async function killContainer(engine: Engine, nameOrId: string, number: nu
 }
 
 /** SIGKILL, and if that is of no use the same for whoever holds it. */
-export async function end(engine: Engine, running: Running): Promise<void> {
-  await tell(engine, running, SIGKILL);
+export async function end(engine: Engine, running: Running, removed = false): Promise<void> {
+  const keeps = removed && running.record.keep;
+  await tell(engine, running, SIGKILL, keeps ? [noteRemoval(running.record.input.directory)] : []);
   if (await waitMeanwhile(running.run, KILL_WAIT_MS)) return;
   if (isAlive(running.run)) process.kill(holderOf(running.run).pid, "SIGKILL");
   await waitMeanwhile(running.run, KILL_WAIT_MS);

@@ -156,6 +156,10 @@ export function serve(
 export interface Ending {
   /** Tell of the end by the program even if nothing is wrong. */
   readonly tell: boolean;
+  /** But not if this file is there: the container is being removed, and nobody asks how it ended. */
+  readonly unless?: string;
+  /** Descriptors that are let go before the run is seen to be over: locks of what others take away then. */
+  readonly locks?: readonly number[];
 }
 
 /**
@@ -163,7 +167,8 @@ export interface Ending {
  * @param files others than the plan in the run's directory
  */
 export function end(place: RunPlace, status: Instruction, ending: Ending, files: readonly string[] = []): Op[] {
-  const tell = become(place, "ended");
+  const program = become(place, "ended");
+  const tell = ending.unless === undefined ? program : [alt([sys("faccessat", [AT_FDCWD, ending.unless, 0])], program)];
   const violent = {
     call: "execve",
     object: `vitrine ended, if the status is 128 or more`,
@@ -187,6 +192,7 @@ export function end(place: RunPlace, status: Instruction, ending: Ending, files:
     onHost(violent, told),
     onHost(clean, [
       alt([undo, expect(undo, 0xffffffffn, 0n, "EBUSY")], become(place, "ended")),
+      ...(ending.locks ?? []).map((fd) => sys("close", [fd])),
       ...removePlan(place, files),
     ]),
     onHost(last, [sys("exit_group", [status])]),

@@ -4,6 +4,20 @@ import { lockOf } from "./life.ts";
 import { onHost, quote } from "./op.ts";
 import type { Op } from "./plan.ts";
 
+/** There from the moment on in which a container that runs is ended to be removed. */
+export const removingFile = (directory: string) => `${directory}/removing`;
+
+/** By a link to its lock, which takes neither space nor an inode. */
+export function noteRemoval(directory: string): Op {
+  const told = {
+    call: "linkat",
+    object: removingFile(directory),
+    why: "Whoever holds the container takes it away without asking how it ended.",
+  };
+  const link = [AT_FDCWD, `${directory}/lock`, AT_FDCWD, removingFile(directory), 0] as const;
+  return onHost(told, [sys("linkat", link, { ok: ["EEXIST", "ENOENT"] })]);
+}
+
 /**
  * Takes a container's directory away, and then its name: whoever takes the name next finds nothing of the old one.
  * @param lock fail with EAGAIN while a run of it goes on

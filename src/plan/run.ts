@@ -10,7 +10,18 @@ import { writeFiles } from "./etcfiles.ts";
 import { type Told, tellEvents } from "./events.ts";
 import { cloneChecker } from "./health.ts";
 import { awaits, sys } from "./instructions.ts";
-import { afterFailure, end, letGo, lockPlan, quietStart, type RunPlace, recovery, sealStage, serve } from "./life.ts";
+import {
+  afterFailure,
+  end,
+  KEPT_MORE,
+  letGo,
+  lockPlan,
+  quietStart,
+  type RunPlace,
+  recovery,
+  sealStage,
+  serve,
+} from "./life.ts";
 import { raiseSoftFiles } from "./limits.ts";
 import {
   beginMonitor,
@@ -31,6 +42,7 @@ import { ownPidfd, ownProcfs } from "./namespaces.ts";
 import { byCaller } from "./op.ts";
 import { type Owner, tellOwner } from "./owner.ts";
 import type { Instruction, Op, Plan, Section } from "./plan.ts";
+import { removingFile } from "./removal.ts";
 import { letClientsGo, waitForRestart } from "./restarted.ts";
 import { claimName, lockContainer, makeScratch, noteStart } from "./rootfs.ts";
 import { openPipe, programRuns } from "./started.ts";
@@ -268,11 +280,8 @@ function heldByMonitor(
   );
   const { limits, namespaces, outside, child, terminal, detached } = planned;
   const holdings = { start: start.reads, connection: from.pair?.monitors, pipes, log: log?.log };
-  const kept = letGo(from.lock, child, detached, terminal, [
-    ...holdingsKept(holdings),
-    ...claimed.held,
-    ...planned.held,
-  ]);
+  const held = holdingsKept(holdings);
+  const kept = letGo(from.lock, child, detached, terminal, [...held, ...claimed.held, ...planned.held]);
   const { ops, status, alone } = serveMonitor(place.directory, kept, monitor, holdings, timeoutMs);
   const sections: Section[] = [
     {
@@ -295,7 +304,9 @@ function heldByMonitor(
     { phase: "Root file system", ops: outside },
     { phase: "Life and end", ops: [...enterGroups(facts, place.directory), endWithCommand(from.command)] },
   ];
-  const last = [...leaveGroups(facts), ...withGone(input, end(place, status, { tell: input.tell }, MONITOR_FILES))];
+  const locks = claimed.held.map((_, i) => KEPT_MORE + held.length + i);
+  const ending = { tell: input.tell, locks, ...(input.keep ? { unless: removingFile(input.directory) } : {}) };
+  const last = [...leaveGroups(facts), ...withGone(input, end(place, status, ending, MONITOR_FILES))];
   return {
     kept,
     ops: [
