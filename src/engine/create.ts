@@ -32,9 +32,13 @@ export async function createContainer(
   await collect(engine);
   const name = options.name === undefined ? undefined : await freeName(engine, options.name);
   const found = await sourceOfRun(engine, options, false, fetch);
+  const required =
+    options.requires === undefined
+      ? {}
+      : { requires: await (await import("./requires.ts")).resolveRequired(engine, options.requires) };
   const asked = await resolveRequest(
     engine,
-    { ...options, attach: undefined, detach: true },
+    { ...options, ...required, attach: undefined, detach: true },
     false,
     false,
     undefined,

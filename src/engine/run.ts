@@ -28,7 +28,7 @@ import type { Fetch } from "./source.ts";
  */
 export async function runForeground(
   engine: Engine,
-  options: RunOptions,
+  asked: RunOptions,
   timeline: boolean,
   began: bigint,
   warn: (text: string) => void,
@@ -36,7 +36,11 @@ export async function runForeground(
 ): Promise<never> {
   const { paths } = engine;
   await collect(engine); // first: it may free the name
-  const name = options.name === undefined ? undefined : await freeName(engine, options.name);
+  const name = asked.name === undefined ? undefined : await freeName(engine, asked.name);
+  const options =
+    asked.requires === undefined
+      ? asked
+      : { ...asked, requires: await (await import("./requires.ts")).startRequired(engine, asked.requires) };
   const request = await resolveRequest(engine, options, timeline, false, fetch);
   for (const warning of request.warnings) warn(warning);
   const key = keyOf(engine, request);

@@ -69,6 +69,14 @@ async function prepareStart(
   manner: Partial<RunOptions>,
   client?: Request["client"],
 ): Promise<string> {
+  for (const id of record.options?.requires ?? [])
+    try {
+      await startContainer(engine, id);
+    } catch (error) {
+      if (!(error instanceof VitrineError)) throw error;
+      const { code, message, hint } = error;
+      throw new VitrineError(code, `container ${record.name} requires ${id.slice(0, 12)}: ${message}`, { hint });
+    }
   const request = { ...(await requestAgain(engine, record, manner)), ...(client ? { client } : {}) };
   const identity: Identity = { ...newIdentity(record.name), id: record.id };
   const directory = claimRun(engine.paths, identity);

@@ -98,6 +98,8 @@ export interface RunOptions {
   interactive: boolean;
   /** It ends with the process that started the command. */
   owned?: boolean;
+  /** Containers that have to run first; of one that is there, by id. */
+  requires?: string[] | undefined;
   /** Streams that the command has: "stdin", "stdout", "stderr"; undefined or none: all. */
   attach?: string[] | undefined;
   /** It goes on without the command. */

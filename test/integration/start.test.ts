@@ -295,6 +295,44 @@ describe("a power cut, or a kill in the middle of a write", () => {
   });
 });
 
+describe("--requires", () => {
+  const status = (name: string) => vitrine(["inspect", "-f", "{{.State.Status}}", name]).stdout.trim();
+  test("what is required runs first: by run, by start, and what that requires in turn", () => {
+    const first = create([], "sleep 1000");
+    const second = create(["--requires", first.name], "sleep 1000");
+    expect([status(first.name), status(second.name)]).toEqual(["created", "created"]);
+    const name = newName();
+    const flags = ["-d", "--name", name, "--requires", `${second.id.slice(0, 12)},${first.name}`];
+    expect(vitrine(["run", ...flags, "--rootfs", busybox(), "sleep", "1000"])).toMatchObject({ status: 0, stderr: "" });
+    expect([first.name, second.name, name].map(status)).toEqual(["running", "running", "running"]);
+    vitrine(["stop", "-t", "0", name, second.name, first.name]);
+    vitrine(["rename", first.name, `${first.name}new`]);
+    expect(vitrine(["start", second.name])).toMatchObject({ status: 0 });
+    expect([`${first.name}new`, second.name, name].map(status)).toEqual(["running", "running", "exited"]);
+    remove(`${first.name}new`);
+    vitrine(["stop", "-t", "0", second.name]);
+    const told = `container ${second.name} requires ${first.id.slice(0, 12)}: no container`;
+    expect(vitrine(["start", second.name]).stderr).toContain(told);
+    expect(status(second.name)).toBe("exited");
+    remove(second.name, name);
+  });
+  test("what is not there, and what does not start, is told; nothing is left", () => {
+    const bad = create([], "true");
+    vitrine(["rm", bad.name]);
+    const broken = newName();
+    vitrine(["create", "--name", broken, "--rootfs", busybox(), "/nothing"]);
+    for (const [name, words] of [
+      [bad.name, `--requires "${bad.name}": no container`],
+      [broken, "nothing"],
+    ] as const) {
+      const made = vitrine(["run", "--rm", "--requires", name, "--rootfs", busybox(), "true"]);
+      expect(made).toMatchObject({ status: 125, stdout: "", stderr: expect.stringContaining(words) });
+    }
+    remove(broken);
+    expect(vitrine(["ps", "-aq"]).stdout).toBe("");
+  });
+});
+
 describe("container prune", () => {
   test("takes what does not run, by age and label", () => {
     const a = create(["-l", "keep=1"], "true");

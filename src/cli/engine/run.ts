@@ -105,6 +105,7 @@ export const command: Command = {
     { name: "attach", short: "a", kind: "list", value: "STREAM", help: "have only stdin, stdout or stderr of it" },
     { name: "detach", short: "d", kind: "bool", help: "print its id when it runs, and let it go on alone" },
     { name: "detach-keys", kind: "string", value: "KEYS", help: "with -it: keys that leave it (ctrl-p,ctrl-q)" },
+    { name: "requires", kind: "list", value: "CONTAINER,…", help: "start these first, whenever it is started" },
     { name: "sig-proxy", kind: "bool", help: "hand signals on; true if not given" },
     {
       name: "log-driver",
@@ -258,6 +259,7 @@ export function runOptions(i: Invocation): RunOptions {
     tty: truth(i, "tty"),
     interactive: truth(i, "interactive"),
     attach: list(i, "attach"),
+    ...(i.flags.has("requires") ? { requires: list(i, "requires") } : {}),
     detach: truth(i, "detach"),
     detachKeys: text(i, "detach-keys"),
     sigProxy: i.flags.get("sig-proxy") !== false,

@@ -36,7 +36,6 @@ const BY_NUMBER = "--user UID:GID needs no entry there, -v FILE:/etc/passwd:ro b
 
 export const REFUSED: readonly RefusedFlag[] = [
   refused("pidfile", "is a file that goes stale", "vitrine inspect -f '{{.State.Pid}}' NAME tells the process id"),
-  refused("requires", "containers are not tied to each other", "start the others first"),
   ...["cmd", "interval", "retries", "success", "timeout"].map((name) =>
     refused(
       `health-startup-${name}`,
