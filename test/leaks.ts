@@ -45,7 +45,10 @@ export function snapshot(): Snapshot {
     ["control group", groups()],
     ["process", stages()],
     ["descriptor", new Set(descriptors())],
-    ["file", new Set([...files(`${ROOT}/containers`), ...files(`${ROOT}/names`), ...files(`${STATE}/runs`)])],
+    [
+      "file",
+      new Set([...files(`${ROOT}/containers`), ...files(`${ROOT}/names`), ...files(`${STATE}/runs`), ...leases()]),
+    ],
   ]);
 }
 
@@ -80,10 +83,22 @@ function stages(): Set<string> {
   return found;
 }
 
+/** Addresses that containers have. */
+const leases = () => files(`${STATE}/networks`).flatMap((network) => files(`${network}/leases`));
+
+function entriesOf(directory: string) {
+  try {
+    return readdirSync(directory, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // it went meanwhile
+    throw error;
+  }
+}
+
 function groups(): Set<string> {
   const found = new Set<string>();
   const take = (directory: string, depth: number) => {
-    for (const entry of readdirSync(directory, { withFileTypes: true }))
+    for (const entry of entriesOf(directory))
       if (entry.isDirectory()) {
         if (/^vitrine-[0-9a-f]{64}(\.\d+\.\d+)?$/.test(entry.name)) found.add(`${directory}/${entry.name}`);
         if (depth < 2) take(`${directory}/${entry.name}`, depth + 1);

@@ -1,12 +1,15 @@
 /** Docker's filters of containers. Of values of one name one has to fit, of labels all; every name has to. */
+
 import { readConfig } from "../container/store.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import { lookUpImage } from "../image/images.ts";
+import { readNetwork } from "../network/store.ts";
 import { labelsOf, mountsOf, STATES, stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
 import { pick } from "./find.ts";
 import { healthOf } from "./healthnotes.ts";
 import { hasLabel } from "./imagefilters.ts";
+import { exposedOf, networkNames, publishedOf } from "./networksettings.ts";
 import type { Listed } from "./ps.ts";
 
 export interface ContainerFilters {
@@ -87,11 +90,15 @@ function testOf(engine: Engine, name: Name, value: string, everything: readonly 
         return mounts.some((mount) => mount.name === value || mount.source === value || mount.destination === value);
       };
     case "network":
-      return ({ container }) => (container.options?.network ?? "none") === value;
+      return (listed) =>
+        networkNames(listed).includes(value) ||
+        listed.record?.input.networks?.endpoints.some(({ network }) =>
+          readNetwork(engine.paths, network)?.id.startsWith(value),
+        ) === true;
     case "publish":
     case "expose":
       if (!/^\d+(-\d+)?(\/(tcp|udp|sctp))?$/.test(value)) throw wrong("is no port", "80, 80/udp, 8000-8080");
-      return () => false; // no port is published: there are no networks for it
+      return portFilter(name, value);
     case "health":
       if (!["starting", "healthy", "unhealthy", "none"].includes(value)) throw wrong("is no state of health");
       return ({ container }) => (healthOf(engine, container)?.status ?? "none") === value;
@@ -99,6 +106,17 @@ function testOf(engine: Engine, name: Name, value: string, everything: readonly 
       if (!/^(true|false|1|0)$/i.test(value)) throw wrong("neither true nor false");
       return () => /^(false|0)$/i.test(value); // there is no swarm
   }
+}
+
+/** "80", "80/udp", "8000-8080": by the container's side, or the host's. */
+function portFilter(name: "publish" | "expose", value: string): Test {
+  const [, first = "", last = first, protocol = "tcp"] = /^(\d+)(?:-(\d+))?(?:\/(.*))?$/.exec(value) ?? [];
+  const within = (port: number) => port >= Number(first) && port <= Number(last);
+  return (listed) => {
+    const published = publishedOf(listed).filter((port) => port.protocol === protocol);
+    if (published.some(({ port, hostPort }) => within(port) || within(hostPort))) return true;
+    return name === "expose" && exposedOf(listed).some((one) => one.protocol === protocol && within(one.port));
+  };
 }
 
 /** Anywhere in it, as a regular expression; what is none is taken by the letter. */

@@ -34,6 +34,7 @@ export function mountsOf(
 ): MountPoint[] {
   const devices = new Set(options?.devices.map((text) => text.split(":")[1] ?? text.split(":")[0]));
   return (config?.mounts ?? [])
+    .filter((mount) => !isEtcFile(mount))
     .filter(
       ({ type, destination }) =>
         (type === "bind" && !devices.has(destination)) || (type === "tmpfs" && !OURS.has(destination)),
@@ -45,6 +46,18 @@ export function mountsOf(
       destination,
       options: words,
     }));
+}
+
+/** One that the engine makes for each start: see src/engine/etcfiles.ts. */
+export function isEtcFile({
+  source = "",
+  destination,
+}: {
+  readonly source?: string;
+  readonly destination: string;
+}): boolean {
+  const [, name] = /\/containers\/[0-9a-f]{64}\/(hosts|hostname|resolv\.conf)$/.exec(source) ?? [];
+  return name !== undefined && destination === `/etc/${name}`;
 }
 
 const named = (name: string | undefined) => (name === undefined ? {} : { name });

@@ -1,11 +1,14 @@
 /** `diff`: what a container has added, changed and removed. */
 import { converse } from "../container/plans.ts";
+import { readConfig } from "../container/store.ts";
 import { tellFile } from "../image/layer/pack.ts";
 import { OPAQUE_ATTRIBUTE } from "../image/layer/whiteouts.ts";
 import { S_IFCHR, S_IFMT } from "../linux/constants.ts";
 import { planList } from "../plan/layer.ts";
 import { readRecords } from "../stage/records.ts";
+import { isEtcFile } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
+import { lookUp } from "./lookup.ts";
 import { Lower } from "./lower.ts";
 import { writtenBy } from "./written.ts";
 
@@ -45,9 +48,20 @@ export async function changesOf(engine: Engine, nameOrId: string): Promise<Chang
     hidden.add(path);
     for (const name of lower.names(path)) if (!there.has(`${path}/${name}`)) changes.set(`${path}/${name}`, "D");
   }
+  dropPlaces(engine, nameOrId, changes);
   return [...changes]
     .map(([path, kind]) => ({ kind, path: `/${path}` }))
     .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+/** Where the engine's own files are mounted something had to be there: empty files, and not of the container's doing. */
+function dropPlaces(engine: Engine, nameOrId: string, changes: Map<string, Change["kind"]>): void {
+  const mounts = readConfig(engine.paths, lookUp(engine, nameOrId).id)?.mounts ?? [];
+  const places = mounts.filter(isEtcFile).map(({ destination }) => destination.slice(1));
+  const made = places.filter((path) => changes.get(path) === "A");
+  for (const path of made) changes.delete(path);
+  const others = [...changes.keys()].some((path) => path.startsWith("etc/"));
+  if (made.length > 0 && !others) changes.delete("etc");
 }
 
 async function entriesIn(engine: Engine, upper: string): Promise<Entry[]> {

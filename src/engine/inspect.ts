@@ -7,13 +7,14 @@ import { readConfig } from "../container/store.ts";
 import { readImage } from "../image/images.ts";
 import { attachedTo, endsWithClient } from "../spec/attached.ts";
 import type { Config } from "../spec/config.ts";
-import { labelsOf, mountsOf, stateOf } from "./containerstate.ts";
+import { isEtcFile, labelsOf, mountsOf, stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
 import { writtenBy } from "./diskusage.ts";
 import { findListed } from "./find.ts";
 import { healthOf } from "./healthnotes.ts";
 import { hostConfig } from "./hostconfig.ts";
 import { pidOf } from "./live.ts";
+import { networkSettings, portBindings } from "./networksettings.ts";
 import type { Listed } from "./ps.ts";
 
 const NEVER = "0001-01-01T00:00:00Z";
@@ -39,9 +40,9 @@ export async function inspectContainer(
     Args: args,
     State: state(engine, listed),
     Image: imageId === undefined ? image : `sha256:${imageId}`,
-    ResolvConfPath: "",
-    HostnamePath: "",
-    HostsPath: "",
+    ResolvConfPath: etcFile(config, "resolv.conf"),
+    HostnamePath: etcFile(config, "hostname"),
+    HostsPath: etcFile(config, "hosts"),
     LogPath: logPath(engine, id),
     Name: `/${container.name}`,
     RestartCount: record?.restarts ?? container.restartCount ?? 0,
@@ -51,7 +52,7 @@ export async function inspectContainer(
     ProcessLabel: "",
     AppArmorProfile: "",
     ExecIDs: null,
-    HostConfig: hostConfig(container, config),
+    HostConfig: { ...hostConfig(container, config), PortBindings: portBindings(listed) },
     GraphDriver: graphDriver(engine, container),
     ...(size ? sizes(engine, container) : {}),
     Mounts: mountsOf(config, container.options).map(({ type, name, source, destination, options }) => ({
@@ -64,9 +65,12 @@ export async function inspectContainer(
       Propagation: options.findLast((o) => /^r?(private|slave|shared)$/.test(o)) ?? (type === "bind" ? "rprivate" : ""),
     })),
     Config: configOf(container, config),
-    NetworkSettings: networkSettings(container),
+    NetworkSettings: networkSettings(engine, listed),
   };
 }
+
+const etcFile = (config: Config | undefined, name: string) =>
+  config?.mounts.find((mount) => isEtcFile(mount) && mount.destination === `/etc/${name}`)?.source ?? "";
 
 function state(engine: Engine, listed: Listed) {
   const { container, run, record } = listed;
@@ -157,24 +161,5 @@ function configOf(container: ContainerRecord, config: Config | undefined) {
     Labels: labelsOf(container),
     StopSignal: annotations["org.opencontainers.image.stopSignal"] ?? "SIGTERM",
     StopTimeout: Number(annotations["dev.vitrine.stopTimeout"] ?? 10),
-  };
-}
-
-function networkSettings({ options }: ContainerRecord) {
-  const name = options?.network ?? "none";
-  return {
-    Bridge: "",
-    SandboxID: "",
-    SandboxKey: "",
-    Ports: {},
-    EndpointID: "",
-    Gateway: "",
-    GlobalIPv6Address: "",
-    GlobalIPv6PrefixLen: 0,
-    IPAddress: "",
-    IPPrefixLen: 0,
-    IPv6Gateway: "",
-    MacAddress: "",
-    Networks: /^(none|host)$/.test(name) ? { [name]: { IPAddress: "", Gateway: "", MacAddress: "" } } : {},
   };
 }

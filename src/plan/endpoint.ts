@@ -116,6 +116,7 @@ export function findBridge(
       alt(
         [...looked.asked, isLink(looked.answer), isUp, ...table_.asked, isAnswer(table_.answer, NEW_TABLE)],
         [up, expect(up, 0xffffffffffffffffn, 0n, "ENETDOWN")],
+        ["EIO", "ENETDOWN"],
       ),
       ...again.asked,
       isLink(again.answer),

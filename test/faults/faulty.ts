@@ -6,8 +6,9 @@ import { startTime } from "../../src/container/process.ts";
 import { claimRun, planFile } from "../../src/container/runs.ts";
 import { stamp, type Template } from "../../src/container/template.ts";
 import { type Engine, openEngine } from "../../src/engine/context.ts";
+import { withAddresses } from "../../src/engine/placing.ts";
 import { planAnew } from "../../src/engine/planning.ts";
-import { keyOf, resolveRequest } from "../../src/engine/request.ts";
+import { keyOf, type Request, resolveRequest } from "../../src/engine/request.ts";
 import type { HostFacts } from "../../src/linux/facts.ts";
 import { planRun } from "../../src/plan/run.ts";
 import { DEFAULT_RUN, type RunOptions } from "../../src/spec/options.ts";
@@ -23,6 +24,7 @@ export interface Subject {
   readonly engine: Engine;
   readonly template: Template;
   readonly layout: Layout;
+  readonly request: Request;
 }
 
 const DEFAULTS: RunOptions = {
@@ -45,7 +47,7 @@ export async function subject(
   const request = await resolveRequest(engine, { ...DEFAULTS, rootfs: busybox(), ...options }, false, false);
   const template = planAnew(engine, request, keyOf(engine, request));
   const { input } = JSON.parse(template.record);
-  return { engine, template, layout: encode(planRun(input, engine.facts), engine.facts.arch).layout };
+  return { engine, request, template, layout: encode(planRun(input, engine.facts), engine.facts.arch).layout };
 }
 
 export interface Outcome {
@@ -63,13 +65,15 @@ export interface Running {
 /** Changes ops, OP_SIZE bytes each. */
 export type Tamper = (ops: DataView) => void;
 
-export async function launch({ engine, template }: Subject, tamper: Tamper): Promise<Running> {
+export async function launch({ engine, request, template }: Subject, tamper: Tamper): Promise<Running> {
   return launchPlan(
     engine.stage.path,
-    async (identity) => ({
-      directory: claimRun(engine.paths, identity),
-      file: stamp({ ...template, plan: Buffer.from(template.plan) }, identity, { created: Date.now(), prepared: 0 }),
-    }),
+    async (identity) => {
+      const directory = claimRun(engine.paths, identity);
+      const placed = await withAddresses(engine, request, identity);
+      const own = { ...template, plan: Buffer.from(template.plan) };
+      return { directory, file: stamp(own, placed, { created: Date.now(), prepared: 0 }) };
+    },
     tamper,
   );
 }

@@ -32,6 +32,8 @@ const NETWORK = `${directory("namespaces")}/net`;
 writeFileSync(NETWORK, "");
 beforeAll(() => expect(spawnSync("unshare", [`--net=${NETWORK}`, "true"]).status).toBe(0));
 afterAll(() => expect(spawnSync("umount", [NETWORK]).status).toBe(0));
+beforeAll(() => expect(vitrine(["network", "up", "bridge"]).stderr).toBe(""));
+afterAll(() => expect(vitrine(["network", "down", "bridge"]).stderr).toBe(""));
 
 /** As before Linux 6.13. The rest of this plan is the first variant's: only what is done for the layers is looked at. */
 const BY_NAME: Parameters<typeof subject> = [{}, { overlayByFd: false }];
@@ -39,13 +41,23 @@ const BY_NAME: Parameters<typeof subject> = [{}, { overlayByFd: false }];
 /** The same of one that belongs to the process that started it. */
 const OWNED: Parameters<typeof subject> = [{ owned: true }, {}];
 
+/** Of one on a network only what that is about: its address, ports that the kernel chooses, its devices, its files. */
+const ON_NETWORK: Parameters<typeof subject> = [
+  { networks: ["bridge"], network: "bridge", publish: ["80", "[::]::81", "0.0.0.0::53/udp"] },
+  {},
+];
+
 function places({ layout }: Subject, facts: Parameters<typeof subject>[1]): number[] {
   const all = layout.instructions.slice(0, layout.runCount).map((_, at) => at);
   if (!facts) return all;
+  if (layout.instructions.some(({ op }) => op.object.includes("network bridge")))
+    return all.filter((at) => ABOUT_NETWORKS.test(layout.instructions[at]?.op.object ?? ""));
   const about = ({ op }: Layout["instructions"][number]) =>
     op.where === "mounter" || /mounts the layers|SIGSTKFLT|owner|pipe/.test(op.object);
   return all.filter((at) => layout.instructions.slice(at, at + 1).some(about));
 }
+
+const ABOUT_NETWORKS = /network bridge|RTM_|NFT_|port|socket|\/(hosts|hostname|resolv\.conf)$/;
 
 const VARIANTS: readonly [string, ...Parameters<typeof subject>][] = [
   ["private user namespace, limits", { memory: "64m", cpus: "1", cpuShares: "512" }],
@@ -59,6 +71,7 @@ const VARIANTS: readonly [string, ...Parameters<typeof subject>][] = [
   ["a joined network namespace", { network: `ns:${NETWORK}` }],
   ["host user namespace, host network", { userns: "host", network: "host", tmpfs: ["/t"], volumes: ["/usr:/u:ro"] }],
   ["layers by name", ...BY_NAME],
+  ["on a network", ...ON_NETWORK],
   ["owned by who started it", ...OWNED],
 ];
 

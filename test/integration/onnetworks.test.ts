@@ -14,6 +14,7 @@ beforeAll(async () => {
   h = new NetHost();
   expect(h.vitrine("network", "create", "--subnet", "10.92.7.0/24", "front").stderr).toBe("");
   h.vitrine("network", "create", "--subnet", "10.92.8.0/24", "back");
+  h.vitrine("network", "create", "--subnet", "10.92.11.0/24", "named");
   h.vitrine("network", "create", "--internal", "--subnet", "10.92.9.0/29", "cellar");
   await h.serve(`${NEIGHBOUR}:7000`);
   await h.serve(`[${NEIGHBOUR6}]:7000`);
@@ -213,7 +214,7 @@ describe("what comes in", () => {
       "-p",
       "80",
       "-p",
-      "0.0.0.0:53:53/udp",
+      "0.0.0.0:5353:53/udp",
     );
     expect(h.ask(`${HOST_OUTSIDE}:9000`, "out")).toBe(NEIGHBOUR);
     expect(h.ask("127.0.0.1:9000")).toBe("");
@@ -222,9 +223,42 @@ describe("what comes in", () => {
         .join("\n")
         .match(/127\.0\.0\.1 \. tcp \. (\d+)/)?.[1] ?? "";
     expect(h.ask(`127.0.0.1:${chosen}`)).toBe("10.92.7.1");
-    expect(published().join("\n")).toContain("udp . 53 : 10.92.7.2 . 53");
+    expect(published().join("\n")).toContain("udp . 5353 : 10.92.7.2 . 53");
     stop("web");
     expect(published()).toEqual([]);
+  });
+});
+
+describe("told", () => {
+  test("by ps, port, inspect and diff", () => {
+    const flags = ["-p", "8080-8082:80-82", "-p", "0.0.0.0:5353:53/udp", "-p", "[::]:99:99", "--expose", "7000"];
+    h.server("web", "--network", "front:alias=www", "--network", "back", ...flags);
+    const told = h.vitrine("ps", "--format", "{{.Ports}}|{{.Networks}}|{{.Mounts}}").stdout.trim().split("|");
+    expect(told[1]).toBe("front,back");
+    expect(told[0]?.split(", ").sort()).toEqual(
+      ["0.0.0.0:5353->53/udp", "127.0.0.1:8080-8082->80-82/tcp", "7000/tcp", "[::]:99->99/tcp"].sort(),
+    );
+    expect(h.vitrine("port", "web", "81").stdout).toBe("127.0.0.1:8081\n");
+    expect(h.vitrine("port", "web").stdout.split("\n")[0]).toBe("53/udp -> 0.0.0.0:5353");
+    expect(h.vitrine("port", "web", "83").status).toBe(1);
+    const { NetworkSettings, HostConfig, HostsPath } = JSON.parse(h.vitrine("inspect", "web").stdout)[0];
+    expect(NetworkSettings.Networks.front).toMatchObject({
+      IPAddress: "10.92.7.2",
+      IPPrefixLen: 24,
+      Gateway: "10.92.7.1",
+      Aliases: ["www"],
+    });
+    expect(NetworkSettings.Networks.back.IPAddress).toBe("10.92.8.2");
+    expect(NetworkSettings.Ports["81/tcp"]).toEqual([{ HostIp: "127.0.0.1", HostPort: "8081" }]);
+    expect(NetworkSettings.Ports["7000/tcp"]).toBeNull();
+    expect(HostConfig.NetworkMode).toBe("front");
+    expect(HostsPath).toEndWith("/hosts");
+    expect(h.vitrine("diff", "web").stdout).not.toContain("/etc");
+    expect(h.vitrine("ps", "-q", "-f", "publish=8081", "-f", "network=back").stdout).not.toBe("");
+    expect(h.vitrine("ps", "-q", "-f", "publish=8083").stdout).toBe("");
+    const Containers = JSON.parse(h.vitrine("network", "inspect", "front").stdout)[0].Containers;
+    expect(Object.values(Containers)).toEqual([expect.objectContaining({ Name: "web", IPv4Address: "10.92.7.2/24" })]);
+    stop("web");
   });
 });
 
@@ -279,6 +313,29 @@ describe("refused, and nothing is half made", () => {
     expect(taken.stderr).toContain("10.92.9.3 of network cellar is taken");
     stop("c2", "c3", "c4", "c5", "c6");
     await nothingLeft("cellar");
+  });
+});
+
+describe("names", () => {
+  test("containers of a network find each other, by name, alias and short id; a killed resolver comes back", async () => {
+    const id = h
+      .vitrine(
+        ...["run", "-d", "--name", "db", "--network", "named:alias=store", "--rootfs", busybox(), "sleep", "100"],
+      )
+      .stdout.trim();
+    const asks = (name: string) => h.shell(`nslookup ${name} 2>&1`, "--network", "named").stdout;
+    for (const name of ["db", "store", id.slice(0, 12)]) expect(asks(name)).toContain("10.92.11.2");
+    expect(asks("nobody")).not.toContain("10.92.11.2");
+    const found = h
+      .exec(["pgrep", "-f", `${STATE} network resolve`])
+      .stdout.trim()
+      .split("\n")
+      .map(Number);
+    expect(found.length).toBe(1);
+    process.kill(found[0] ?? 0, "SIGKILL");
+    h.vitrine("ps");
+    expect(asks("db")).toContain("10.92.11.2");
+    stop("db");
   });
 });
 
@@ -341,39 +398,32 @@ describe("what is left", () => {
 
   test("forty at once have forty addresses", async () => {
     const all = Array.from({ length: 40 }, () => {
-      const command = [
-        BINARY,
-        "run",
-        "--rm",
-        "--network",
-        "back",
-        "--rootfs",
-        busybox(),
-        "sh",
-        "-c",
-        "ip -4 -o addr show eth0; sleep 8",
-      ];
+      const command = [BINARY, "run", "-d", "--rm", "--network", "back", "--rootfs", busybox(), "sleep", "1000"];
       const child = spawn("nsenter", [`--net=/run/netns/${h.host}`, ...command], {
         env: { PATH: process.env.PATH ?? "", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE },
       });
       let out = "";
-      child.stdout.on("data", (d) => {
-        out += d;
-      });
-      child.stderr.on("data", (d) => {
-        out += d;
-      });
-      return new Promise<string>((resolve) => child.on("close", () => resolve(out)));
+      for (const stream of [child.stdout, child.stderr])
+        stream.on("data", (d) => {
+          out += d;
+        });
+      return new Promise<string>((resolve) => child.on("close", () => resolve(out.trim())));
     });
-    const addresses = (await Promise.all(all)).map((text) => /inet (\S+)/.exec(text)?.[1] ?? text);
-    expect(new Set(addresses).size).toBe(40);
-    expect(addresses.every((a) => /^10\.92\.8\.\d+\/24$/.test(a))).toBe(true);
+    const ids = await Promise.all(all);
+    expect(ids.filter((id) => !/^[0-9a-f]{64}$/.test(id))).toEqual([]);
+    const told = h
+      .vitrine("inspect", "-f", "{{.NetworkSettings.Networks.back.IPAddress}}", ...ids)
+      .stdout.trim()
+      .split("\n");
+    expect(new Set(told).size).toBe(40);
+    expect(leases("back").sort()).toEqual(told.sort());
+    stop(...ids);
     await nothingLeft("back");
   });
 
   test("networks go with their bridges and their rules", () => {
     expect(h.vitrine("network", "down", "front").stderr).toBe("");
-    expect(h.vitrine("network", "rm", "front", "back", "cellar").stderr).toBe("");
+    expect(h.vitrine("network", "rm", "front", "back", "cellar", "named").stderr).toBe("");
     expect(h.exec(["nft", "list", "ruleset"]).stdout).toBe("");
     expect(h.exec(["ip", "-br", "link"]).stdout).not.toContain("vt-");
   });

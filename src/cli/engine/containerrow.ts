@@ -5,6 +5,7 @@ import { labelsOf, mountsOf, stateOf } from "../../engine/containerstate.ts";
 import type { Engine } from "../../engine/context.ts";
 import { writtenBy } from "../../engine/diskusage.ts";
 import { healthOf } from "../../engine/healthnotes.ts";
+import { networkNames, portsText } from "../../engine/networksettings.ts";
 import type { Listed } from "../../engine/ps.ts";
 import { readImage } from "../../image/images.ts";
 import type { Health } from "../../spec/health.ts";
@@ -52,8 +53,8 @@ export function rowOf(engine: Engine, listed: Listed, { whole, size, now }: Mann
     LocalVolumes: String(mounts.filter(({ type }) => type === "volume").length),
     Mounts: places.map((place) => (whole || place.length <= 15 ? place : `${place.slice(0, 14)}…`)).join(","),
     Names: container.name,
-    Networks: container.options?.network ?? "none",
-    Ports: "",
+    Networks: networkNames(listed).join(","),
+    Ports: portsText(listed),
     RunningFor: `${ago(now - container.created)} ago`,
     Size: size ? sizeOf(engine, container) : "0B",
     State: stateOf(listed) as string,
