@@ -73,7 +73,9 @@ export function resolvText(
   const given = dns.length > 0 ? dns : host.servers.filter((server) => !isLocalServer(server));
   const servers = resolver.length > 0 ? resolver : given;
   const search = dnsSearch.length > 0 ? dnsSearch.filter((domain) => domain !== ".") : host.search;
-  const options = dnsOptions.length > 0 ? dnsOptions : host.options;
+  // Names of containers have no dot, and are asked for as they are, not with the host's domains first: as docker has it.
+  const own = resolver.length > 0 ? ["ndots:0", ...host.options.filter((o) => !o.startsWith("ndots:"))] : host.options;
+  const options = dnsOptions.length > 0 ? dnsOptions : own;
   return [
     ...servers.map((server) => `nameserver ${server}\n`),
     ...(search.length > 0 ? [`search ${search.join(" ")}\n`] : []),

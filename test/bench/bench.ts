@@ -4,7 +4,7 @@
  *
  * BENCH_ROUNDS=N    rounds that count (30)
  * BENCH_ONLY=A,B    only these: runc, runc-no-userns, crun, crun-no-userns, bwrap, unshare, nspawn, podman, docker,
- *                   and the parts bootstrap, images, registry, oci, live, inside, start-up, phases, row
+ *                   and the parts bootstrap, images, registry, oci, live, inside, networks, start-up, phases, row
  */
 import { spawnSync } from "node:child_process";
 import { constants, copyFileSync, writeFileSync } from "node:fs";
@@ -14,6 +14,7 @@ import { bootstrapRace } from "./bootstrap.ts";
 import { closeEngines, liveRaces, openEngines, printLive } from "./containers.ts";
 import { imageRaces } from "./images.ts";
 import { insideRaces } from "./inside.ts";
+import { openNetworks, printMany } from "./networks.ts";
 import { ociRaces } from "./oci.ts";
 import { peers } from "./peers.ts";
 import { printPhases } from "./phases.ts";
@@ -82,6 +83,16 @@ async function bench(place: Place): Promise<void> {
       console.log(`\nIn a container that runs: ${title}`);
       printResults(await race(entrants, rounds));
     }
+  if (wanted("networks")) {
+    const networks = await openNetworks(place, rootfs, program);
+    console.log("\nRun `true` in a fresh container, on a bridge network");
+    if ("reason" in networks) console.log(`not measured: ${networks.reason}`);
+    else {
+      printResults(await race(networks.entrants, rounds));
+      console.log("\nStarts of containers that stay on one network");
+      printMany(networks);
+    }
+  }
   if (wanted("live")) await benchLive(place, rootfs, program);
   if (wanted("start-up")) {
     console.log("\nStart-up alone");

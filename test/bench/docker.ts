@@ -14,7 +14,8 @@ export interface Docker {
   readonly env: NodeJS.ProcessEnv;
 }
 
-export async function openDocker(place: Place): Promise<Docker | Absent> {
+/** @param network "bridge": with its own, in a network namespace that is its own too */
+export async function openDocker(place: Place, network: "none" | "bridge" = "none"): Promise<Docker | Absent> {
   const name = "docker";
   if (!Bun.which("docker") || !Bun.which("dockerd")) return { name, reason: "not installed" };
   const directory = mkdtempSync(join(place.directory, "docker-"));
@@ -22,10 +23,13 @@ export async function openDocker(place: Place): Promise<Docker | Absent> {
   const log = join(directory, "log");
   const options = [
     ...["-H", host, "--data-root", `${directory}/data`, "--exec-root", `${directory}/exec`, "-p", `${directory}/pid`],
-    ...["--iptables=false", "--ip6tables=false", "--bridge", "none", "--cgroup-parent", place.cgroup],
+    ...(network === "none" ? ["--iptables=false", "--ip6tables=false", "--bridge", "none"] : []),
+    ...["--cgroup-parent", place.cgroup],
   ];
   const output = openSync(log, "w");
-  const daemon = spawn("unshare", ["-m", "sh", "-c", `${HIDE} && exec dockerd "$@"`, "sh", ...options], {
+  const apart = network === "none" ? ["-m"] : ["-m", "-n"];
+  const lo = network === "none" ? "" : " && ip link set lo up";
+  const daemon = spawn("unshare", [...apart, "sh", "-c", `${HIDE}${lo} && exec dockerd "$@"`, "sh", ...options], {
     stdio: ["ignore", output, output],
     detached: true,
   });
