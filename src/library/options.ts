@@ -41,8 +41,18 @@ export interface ContainerOptions {
   readonly securityOpt?: readonly string[];
   readonly privileged?: boolean;
   readonly groupAdd?: readonly string[];
-  /** "none" (if not given), "host", "container:NAME", "ns:FILE" */
-  readonly network?: string;
+  /** "none" (if not given), "host", "container:NAME", "ns:FILE", or networks: "NAME", "NAME:alias=web" */
+  readonly network?: string | readonly string[];
+  /** Ports of the host: "127.0.0.1:8080:80", "8080:80" (also at 127.0.0.1), "80" (one that is free) */
+  readonly publish?: readonly string[];
+  /** Its address, and the MAC of its device, on the network. */
+  readonly ip?: string;
+  readonly macAddress?: string;
+  readonly networkAliases?: readonly string[];
+  /** "NAME:ADDRESS" */
+  readonly addHosts?: readonly string[];
+  /** Addresses of name servers. */
+  readonly dns?: readonly string[];
   readonly pid?: string;
   readonly ipc?: string;
   readonly uts?: string;
@@ -74,6 +84,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   sysctls: "sysctl",
   labels: "label",
   annotations: "annotation",
+  networkAliases: "network-alias",
+  addHosts: "add-host",
 };
 
 const NOT_FLAGS = ["image", "command", "flags"];
@@ -100,5 +112,6 @@ const KNOWN: ReadonlySet<string> = new Set<keyof ContainerOptions>([
   ...(["devices", "readOnly", "memory", "memorySwap", "memoryReservation", "cpus", "cpuShares", "cpusetCpus"] as const),
   ...(["pidsLimit", "shmSize", "ulimits", "sysctls", "capAdd", "capDrop", "securityOpt", "privileged"] as const),
   ...(["groupAdd", "network", "pid", "ipc", "uts", "userns", "labels", "annotations", "tty", "init"] as const),
+  ...(["publish", "ip", "macAddress", "networkAliases", "addHosts", "dns"] as const),
   ...(["stopSignal", "stopTimeout", "timeout", "pull", "platform"] as const),
 ]);
