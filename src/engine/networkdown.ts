@@ -6,6 +6,7 @@ import type { NetworkRecord } from "../network/record.ts";
 import { findNetwork, listNetworks } from "../network/store.ts";
 import { planBridgeDown } from "../plan/bridge.ts";
 import type { Engine } from "./context.ts";
+import { passOthersNoMore } from "./foreignrules.ts";
 import { collectThoroughly } from "./gc.ts";
 import { bridgeHost, guarded, networkLock } from "./networkup.ts";
 
@@ -16,7 +17,8 @@ export async function networkDown({ paths, stage }: Engine, network: NetworkReco
   if (!isUp(network)) return;
   const last = !listNetworks(paths).some((other) => other.name !== network.name && isUp(other));
   const host = bridgeHost(paths);
-  carryOut(stage.path, paths, planBridgeDown(guarded(network), host, networkLock(paths), last));
+  const ops = planBridgeDown(guarded(network), host, networkLock(paths), last);
+  carryOut(stage.path, paths, [...ops, ...passOthersNoMore(host, network.device)]);
 }
 
 /** The same for one that stays. @throws CONFLICT if containers are on it */

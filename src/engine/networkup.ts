@@ -10,21 +10,25 @@ import { type BridgeHost, type BridgeNetwork, planBridge } from "../plan/bridge.
 import type { Op } from "../plan/plan.ts";
 import { publishAgain } from "../plan/ports.ts";
 import type { Engine } from "./context.ts";
+import { passOthers } from "./foreignrules.ts";
 import { actualPorts, liveNetworked } from "./networked.ts";
 import { type RequestedNetworks, tableOf } from "./networking.ts";
 
-/** Sets it up, or finds that all of it is there. */
-export function networkUp(engine: Engine, network: NetworkRecord): void {
+/** Sets it up, or finds that all of it is there. @returns warnings of what others' firewalls do to it */
+export function networkUp(engine: Engine, network: NetworkRecord): string[] {
   const { paths, stage } = engine;
   mkdirSync(networksState(paths), { recursive: true, mode: 0o700 });
   const host = bridgeHost(paths);
   if (host.onlyOurs) writeFileSync(forwardingFile(paths), "", { mode: 0o600 });
-  carryOut(stage.path, paths, planUp(paths, network, host));
+  const others = passOthers(host, network.device);
+  carryOut(stage.path, paths, [...planUp(paths, network, host), ...others.ops]);
+  return others.warnings;
 }
 
 /** How that is done. */
 export function explainUp({ paths }: Engine, network: Bridge): Op[] {
-  return planUp(paths, network, bridgeHost(paths));
+  const host = bridgeHost(paths);
+  return [...planUp(paths, network, host), ...passOthers(host, network.device).ops];
 }
 
 /** What a run sees to before it starts. */

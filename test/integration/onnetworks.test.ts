@@ -339,6 +339,42 @@ describe("names", () => {
   });
 });
 
+describe("beside the firewalls of others", () => {
+  const asks = asking(`${NEIGHBOUR}:7000`);
+  const rules = (...lines: string[]) => expect(h.exec(["nft", "-f", "-"], "host", lines.join("\n")).stderr).toBe("");
+  const FORWARD = "add chain ip filter FORWARD { type filter hook forward priority filter; policy drop; }";
+
+  test("docker's: the bridge goes through its chain for users, and goes from there with the network", () => {
+    h.vitrine("network", "down", "front");
+    rules(
+      "add table ip filter",
+      FORWARD,
+      "add chain ip filter DOCKER-USER",
+      "add rule ip filter FORWARD jump DOCKER-USER",
+    );
+    const { stdout, stderr } = h.shell(asks, "--network", "front");
+    expect(stderr).toBe("");
+    expect(stdout.trim()).toBe(HOST_OUTSIDE);
+    const chain = () => h.exec(["nft", "list", "chain", "ip", "filter", "DOCKER-USER"]).stdout;
+    expect(chain().match(/accept/g)?.length).toBe(2);
+    h.vitrine("network", "up", "front"); // again: not twice
+    expect(chain().match(/accept/g)?.length).toBe(2);
+    expect(h.shell(asking("10.92.7.2"), "--network", "back").stdout).toBe(""); // and no wider
+    expect(h.vitrine("network", "down", "front", "back").stderr).toBe("");
+    expect(chain()).not.toContain("accept");
+    rules("delete table ip filter");
+  });
+
+  test("one that drops, and leaves no place: it is named", () => {
+    rules("add table ip filter", FORWARD);
+    const { stdout, stderr } = h.shell(asks, "--network", "front");
+    expect(stdout).toBe("");
+    expect(stderr).toContain("warning: the firewall's table ip filter may drop");
+    rules("delete table ip filter");
+    expect(h.shell(asks, "--network", "front").stdout.trim()).toBe(HOST_OUTSIDE);
+  });
+});
+
 describe("what is left", () => {
   test("after kill -9 of the monitor, and one command: no lease, no rule, no device", async () => {
     h.server("web", "--network", "front", "-p", "8080:80", "-p", "80", "-p", "[::]:8080:80");

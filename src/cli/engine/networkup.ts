@@ -7,6 +7,7 @@ import { DEFAULT_NETWORK } from "../../network/record.ts";
 import { findNetwork } from "../../network/store.ts";
 import type { Command } from "../command.ts";
 import { EXPLAIN_FLAG, explainForm, printPlan } from "../explain.ts";
+import { warn } from "../owner.ts";
 
 export const command: Command = {
   usage: "vitrine network up [--explain] NETWORK…",
@@ -21,7 +22,7 @@ export const command: Command = {
       const network = name === DEFAULT_NETWORK ? await defaultNetwork(engine, dry) : findNetwork(engine.paths, name);
       if (network.driver !== "bridge") continue; // its device is the host's own
       if (form === undefined) {
-        networkUp(engine, network);
+        for (const warning of networkUp(engine, network)) warn(warning);
         await ensureResolver(engine, network);
       } else {
         const run = [{ phase: "Namespaces", ops: explainUp(engine, network) } as const];
