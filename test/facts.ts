@@ -77,6 +77,7 @@ export const NETWORKED: { networks: RequestedNetworks; identity: Identity; optio
         record: {
           id: "fedcba98".repeat(8),
           name: "bridge",
+          driver: "bridge",
           device: "vitrine0",
           v4: { subnet: "10.91.0.0/16", gateway: "10.91.0.1" },
           v6: { subnet: "fd12:3456:789a:1::/64", gateway: "fd12:3456:789a:1::1" },
@@ -90,6 +91,7 @@ export const NETWORKED: { networks: RequestedNetworks; identity: Identity; optio
         record: {
           id: "76543210".repeat(8),
           name: "back",
+          driver: "bridge",
           device: "vt-765432107654",
           v4: { subnet: "10.92.7.0/24", gateway: "10.92.7.1" },
           internal: true,

@@ -27,7 +27,7 @@ export interface RequestedNetworks {
 
 type Described = Pick<
   NetworkRecord,
-  "id" | "name" | "device" | "v4" | "v6" | "internal" | "masquerade" | "names" | "mtu"
+  "id" | "name" | "driver" | "mode" | "device" | "v4" | "v6" | "internal" | "masquerade" | "names" | "mtu"
 >;
 
 /** Where a port is published if it is not said. */
@@ -58,17 +58,17 @@ export async function resolveNetworks(
   for (const choice of choices) {
     const { name } = choice;
     const record = name === DEFAULT_NETWORK ? await defaultNetwork(engine, dry) : findNetwork(engine.paths, name);
-    if (record.driver !== "bridge")
-      throw new VitrineError(
-        "UNSUPPORTED",
-        `network ${name}: containers on ${record.driver} networks are not there yet`,
-      );
     networks.push({ record: described(record), choice: checkChoice(record, choice) });
   }
   const [first] = networks;
   for (const { host } of ports) {
     if (host.includes(":") && !first?.record.v6)
       throw invalid(`--publish [${host}]: network ${first?.record.name} has no IPv6`);
+    if (first?.record.driver === "macvlan")
+      throw invalid(
+        `--publish: on ${first.record.name}, a macvlan network, the container has an address of its own, and all ports of it`,
+        "leave it out, or name a bridge network first",
+      );
     if (first?.record.internal)
       throw invalid(
         `--publish: network ${first.record.name} is internal, and nothing comes in`,
@@ -78,10 +78,24 @@ export async function resolveNetworks(
   return { networks, ports, resolving: hostResolving() };
 }
 
-function described({ id, name, device, v4, v6, internal, masquerade, names, mtu }: NetworkRecord): Described {
+function described({
+  id,
+  name,
+  driver,
+  mode,
+  device,
+  v4,
+  v6,
+  internal,
+  masquerade,
+  names,
+  mtu,
+}: NetworkRecord): Described {
   return {
     id,
     name,
+    driver,
+    ...(mode === undefined ? {} : { mode }),
     device,
     v4,
     ...(v6 ? { v6 } : {}),
@@ -191,11 +205,12 @@ export function planInput(
   const out = networks.findIndex(({ record }) => !record.internal);
   const endpoints = networks.map(({ record, choice }, i): Endpoint => {
     const address = identity.addresses?.[i] ?? "";
-    const { v4, v6, device, name, mtu } = record;
+    const { v4, v6, device, name, mtu, driver, mode = "bridge" } = record;
     const way = i === out;
     return {
       network: name,
       bridge: device,
+      ...(driver === "macvlan" ? { mode } : {}),
       port: `veth${identity.link}${i === 0 ? "" : i}`,
       name: choice.device ?? `eth${i}`,
       v4: placed(address, v4, way),

@@ -33,7 +33,9 @@ export function explainUp({ paths }: Engine, network: Bridge): Op[] {
 
 /** What a run sees to before it starts. */
 export function explainWhatIsDown(engine: Engine, { networks }: RequestedNetworks): Op[] {
-  return networks.flatMap(({ record }) => (hasDevice(record.device) ? [] : explainUp(engine, record)));
+  return networks.flatMap(({ record }) =>
+    record.driver === "macvlan" || hasDevice(record.device) ? [] : explainUp(engine, record),
+  );
 }
 
 function planUp(paths: Paths, network: Bridge, host: BridgeHost): Op[] {

@@ -1,8 +1,8 @@
-/** Where a container is on a bridge network: an address, and a pair of devices, one in its network namespace, one a port of the bridge. */
+/** Where a container is on a network: an address, and a device in its network namespace; the other end is a port of a bridge, or it lies on a device of the host. */
 import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../linux/constants.ts";
 import { broadcastIn, ipBytes, macBytes, subnetParts } from "../linux/ip.ts";
-import { newVeth, setUp } from "../linux/links.ts";
-import { getLink, IFF_UP } from "../linux/netlink.ts";
+import { type MacvlanMode, newMacvlan, newVeth, setUp } from "../linux/links.ts";
+import { getLink, IFF_UP, RTM_NEWLINK } from "../linux/netlink.ts";
 import { together } from "../linux/netlinkmessage.ts";
 import { getTable, NEW_TABLE } from "../linux/nftables.ts";
 import { addAddress, defaultRoute } from "../linux/routes.ts";
@@ -33,8 +33,10 @@ export interface EndpointAddress {
 export interface Endpoint {
   /** Name of the network. */
   readonly network: string;
-  /** Its bridge. */
+  /** Its bridge; of a macvlan network the parent. */
   readonly bridge: string;
+  /** Of a macvlan network. */
+  readonly mode?: MacvlanMode | undefined;
   /** Names of the devices: on the host, and inside. */
   readonly port: string;
   readonly name: string;
@@ -126,6 +128,41 @@ export function findBridge(
     ]),
     index,
   };
+}
+
+/** The device of the host that a macvlan network lies on. */
+export function findParent({ bridge, network }: Pick<Endpoint, "bridge" | "network">): { op: Op; index: Instruction } {
+  const socket = routeSocket();
+  const { asked, answer } = ask(socket, getLink(bridge));
+  const index = indexIn(answer);
+  const told = {
+    call: "sendto",
+    object: `RTM_GETLINK ${bridge}, parent of network ${network}`,
+    why: "The device that leads to the network has to be there.",
+    sh: `ip link show dev ${bridge}`,
+  };
+  return {
+    op: onHost(told, [socket, ...asked, isAnswer(answer, RTM_NEWLINK, "ENODEV"), index, sys("close", [socket])]),
+    index,
+  };
+}
+
+export function makeMacvlan(endpoint: Endpoint, mode: MacvlanMode, parent: Instruction, child: Child): Op {
+  const { name, mtu, bridge } = endpoint;
+  const mac = macOf(endpoint);
+  const socket = routeSocket();
+  const message = newMacvlan({ name, mac }, mode, mtu);
+  const told = {
+    call: "sendto",
+    object: `RTM_NEWLINK ${name} in the container, a macvlan of ${bridge} (${mode})`,
+    why: "A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.",
+    sh: `ip link add link ${bridge} name ${name} address ${macText(mac)}${mtu === undefined ? "" : ` mtu ${mtu}`} netns $PID type macvlan mode ${mode}`,
+  };
+  return onHost(told, [
+    socket,
+    ...acknowledged(socket, filled(message, { parent, pid: child.pid }), [...REFUSALS, "EBUSY"]),
+    sys("close", [socket]),
+  ]);
 }
 
 /** Whether the firewall's table is there: `found` is done then. */

@@ -1,6 +1,15 @@
 /** A container on networks of the engine: what is claimed first, made outside, and set up inside. */
 import type { PublishedPort } from "../spec/ports.ts";
-import { type Endpoint, findBridge, holdAddress, makeVeth, type NetworkProgram, setUpEndpoint } from "./endpoint.ts";
+import {
+  type Endpoint,
+  findBridge,
+  findParent,
+  holdAddress,
+  makeMacvlan,
+  makeVeth,
+  type NetworkProgram,
+  setUpEndpoint,
+} from "./endpoint.ts";
 import type { Child } from "./namespaces.ts";
 import type { Instruction, Op } from "./plan.ts";
 import { publishPorts, reservePorts } from "./ports.ts";
@@ -32,16 +41,17 @@ export function planNetworks(
   const { program, endpoints, ports } = networks;
   const reserved = ports.length > 0 ? reservePorts(ports) : undefined;
   const made = endpoints.map((endpoint) => {
-    const { op, index } = findBridge(endpoint, program);
-    const veth = makeVeth(endpoint, index, child);
-    const set = setUpEndpoint(endpoint, veth.does.at(-1) as Instruction, stage, procfs);
-    return { op, veth, set };
+    const { mode } = endpoint;
+    const { op, index } = mode ? findParent(endpoint) : findBridge(endpoint, program);
+    const device = mode ? makeMacvlan(endpoint, mode, index, child) : makeVeth(endpoint, index, child);
+    const set = setUpEndpoint(endpoint, device.does.at(-1) as Instruction, stage, procfs);
+    return { op, device, set };
   });
   return {
     holds: endpoints.map(holdAddress),
     claims: [...(reserved?.ops ?? []), ...made.map(({ op }) => op)],
     outside: [
-      ...made.map(({ veth }) => veth),
+      ...made.map(({ device }) => device),
       ...(reserved ? [publishPorts(ports, first, program.table, reserved.chosen)] : []),
     ],
     inside: made.map(({ set }) => set),

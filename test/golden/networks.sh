@@ -307,7 +307,7 @@ printf %s $'web.example.org\n' > /var/lib/vitrine/containers/0123456789abcdef012
 # 10. write /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
 # Will be /etc/resolv.conf: of this container alone, and the image's stays as it is.
 step 10 'write /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
-printf %s $'nameserver 10.92.7.1\nsearch example.org\noptions ndots:1\n' > /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
+printf %s $'nameserver 10.92.7.1\nsearch example.org\noptions ndots:0\n' > /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
 
 # step 11: fsmount a private procfs: no on-board tool does this
 # The id maps are written through a procfs that nobody else can reach or cover.
