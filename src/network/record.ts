@@ -1,5 +1,5 @@
 /** A network, as ROOT/networks/NAME/network.json tells it. */
-import type { MacvlanMode } from "../spec/network.ts";
+import type { MacvlanMode } from "../linux/links.ts";
 
 export interface Subnet {
   /** "10.92.0.0/24", "fd12:3456:789a:1::/64" */
@@ -33,5 +33,4 @@ export interface NetworkRecord {
   readonly options: Readonly<Record<string, string>>;
 }
 
-/** The network of containers that are given none by name. */
-export const DEFAULT_NETWORK = "bridge";
+export { DEFAULT_NETWORK } from "../spec/networkchoice.ts";

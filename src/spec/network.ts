@@ -1,5 +1,6 @@
 /** What `network create` is asked for, read and checked as far as that needs no host. */
 import { invalid, VitrineError } from "../errors.ts";
+import type { MacvlanMode } from "../linux/links.ts";
 import {
   addressAt,
   addressBytes,
@@ -28,8 +29,6 @@ export interface NetworkAsked {
   readonly labels: readonly string[];
   readonly options: readonly string[];
 }
-
-export type MacvlanMode = "bridge" | "private" | "vepa" | "passthru";
 
 /** Addresses as the user chose them. */
 export interface AskedSubnet {

@@ -15,6 +15,7 @@ export interface NetworkChoice {
   readonly device?: string | undefined;
 }
 
+/** Of containers that are given one without a name of its own. */
 export const DEFAULT_NETWORK = "bridge";
 
 /** Not networks, but whose network namespace it is in. */
