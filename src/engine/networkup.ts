@@ -1,12 +1,13 @@
 /** A network's bridge and its part of the firewall, as they are while the host runs: set up, put right, or taken down. */
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { networksState, type Paths } from "../container/paths.ts";
 import { carryOut } from "../container/plans.ts";
 import { VitrineError } from "../errors.ts";
-import { hasDevice } from "../network/hostroutes.ts";
+import { deviceNames, hasDevice } from "../network/hostroutes.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import { listNetworks } from "../network/store.ts";
 import { type BridgeHost, type BridgeNetwork, planBridge } from "../plan/bridge.ts";
+import type { Closed } from "../plan/firewall.ts";
 import type { Op } from "../plan/plan.ts";
 import { publishAgain } from "../plan/ports.ts";
 import type { Engine } from "./context.ts";
@@ -19,7 +20,8 @@ export function networkUp(engine: Engine, network: NetworkRecord): string[] {
   const { paths, stage } = engine;
   mkdirSync(networksState(paths), { recursive: true, mode: 0o700 });
   const host = bridgeHost(paths);
-  if (host.onlyOurs) writeFileSync(forwardingFile(paths), "", { mode: 0o600 });
+  if (host.closed.v4.length + host.closed.v6.length > 0)
+    writeFileSync(forwardingFile(paths), JSON.stringify(host.closed), { mode: 0o600 });
   const others = passOthers(host, network.device);
   carryOut(stage.path, paths, [...planUp(paths, network, host), ...others.ops]);
   return others.warnings;
@@ -60,18 +62,28 @@ export function guarded({ name, id, device, v4, v6, internal, masquerade, mtu }:
 export const networkLock = ({ state }: Paths) => `${state}/networks.lock`;
 
 export function bridgeHost(paths: Paths): BridgeHost {
-  const routed = read("/proc/sys/net/ipv4/ip_forward") === "1";
   return {
     table: tableOf(paths),
     nft: findNft(),
-    onlyOurs: !routed || existsSync(forwardingFile(paths)),
+    closed: closedBetween(paths),
     ipv6: read("/proc/sys/net/ipv6/conf/all/disable_ipv6") === "0",
     advertised: advertised(),
   };
 }
 
-/** Is there once the host forwards for containers only. */
-const forwardingFile = (paths: Paths) => `${networksState(paths)}/forwarding`;
+/** Is there once the host forwards for containers. */
+const forwardingFile = (paths: Paths) => `${networksState(paths)}/.forwarding.${statSync("/proc/self/ns/net").ino}`; // of this network namespace
+
+/** Devices that the host does not forward between by itself: known from before it began to for containers. */
+function closedBetween(paths: Paths): Closed {
+  const noted = read(forwardingFile(paths));
+  if (noted !== "") return JSON.parse(noted);
+  const others = deviceNames().filter(
+    (name) => name !== "lo" && !listNetworks(paths).some(({ device }) => device === name),
+  );
+  const unlessOn = (file: string) => (read(`/proc/sys/net/${file}`) === "0" ? others : []);
+  return { v4: unlessOn("ipv4/ip_forward"), v6: unlessOn("ipv6/conf/all/forwarding") };
+}
 
 /** They heed routers as long as the host is none. */
 function advertised(): string[] {

@@ -16,10 +16,13 @@ export function hasIpv6(): boolean {
   return read("/proc/sys/net/ipv6/conf/all/disable_ipv6").trim() === "0";
 }
 
-export function hasDevice(name: string): boolean {
+export const hasDevice = (name: string): boolean => deviceNames().includes(name);
+
+/** All network devices here. */
+export function deviceNames(): string[] {
   return read("/proc/self/net/dev")
     .split("\n")
-    .some((line) => line.slice(0, line.lastIndexOf(":")).trim() === name);
+    .flatMap((line) => (line.includes(":") ? [line.slice(0, line.lastIndexOf(":")).trim()] : []));
 }
 
 /** Numbers as they lie in memory: little endian. */

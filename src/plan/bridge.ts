@@ -5,7 +5,7 @@ import { newBridge, setUp } from "../linux/links.ts";
 import { getLink } from "../linux/netlink.ts";
 import { addAddress } from "../linux/routes.ts";
 import { macText } from "./endpoint.ts";
-import { type Guarded, networkScript, tableScript } from "./firewall.ts";
+import { type Closed, type Guarded, networkScript, tableScript } from "./firewall.ts";
 import { expect, sys, text } from "./instructions.ts";
 import { lockOf } from "./life.ts";
 import { removeLink } from "./linkremoval.ts";
@@ -27,7 +27,7 @@ export interface BridgeHost {
   /** Path of nft(8). */
   readonly nft: string;
   /** See tableScript. */
-  readonly onlyOurs: boolean;
+  readonly closed: Closed;
   /** Devices of the host that take its routes from router advertisements, which the kernel heeds no more when it forwards. */
   readonly advertised: readonly string[];
   readonly ipv6: boolean;
@@ -85,13 +85,13 @@ function addGateway(socket: Instruction, index: Instruction, gateway: string, su
   return onHost(told, acknowledged(socket, message, ["EACCES", "EINVAL"], ["EEXIST"]));
 }
 
-function setUpFirewall(networks: readonly Guarded[], { table, nft, onlyOurs }: BridgeHost, lock: string): Op[] {
+function setUpFirewall(networks: readonly Guarded[], { table, nft, closed }: BridgeHost, lock: string): Op[] {
   const told = {
     call: "execve",
     object: `nft: table inet ${table}, with ${networks.map(({ device }) => device).join(", ")}`,
     why: "What leaves gets the host's address; nothing comes in but what is published; networks do not reach each other.",
   };
-  const script = tableScript(table, onlyOurs) + networks.map((one) => networkScript(table, one, "add")).join("");
+  const script = tableScript(table, closed) + networks.map((one) => networkScript(table, one, "add")).join("");
   return [alone(lock), runNft(nft, script, told)];
 }
 
@@ -147,7 +147,7 @@ function write(name: string, value: string, why: string): Op {
 /** @param last no other network needs the firewall's table */
 export function planBridgeDown(
   network: Guarded,
-  { table, nft, onlyOurs }: Pick<BridgeHost, "table" | "nft" | "onlyOurs">,
+  { table, nft, closed }: Pick<BridgeHost, "table" | "nft" | "closed">,
   lock: string,
   last: boolean,
 ): Op[] {
@@ -158,7 +158,7 @@ export function planBridgeDown(
   };
   const script = last
     ? `add table inet ${table}\ndelete table inet ${table}\n`
-    : tableScript(table, onlyOurs) + networkScript(table, network, "delete");
+    : tableScript(table, closed) + networkScript(table, network, "delete");
   return [
     alone(lock),
     removeLink(network.device, "First the bridge: without it nobody takes the network for whole."),

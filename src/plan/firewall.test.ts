@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { networkScript, tableScript } from "./firewall.ts";
 
+const OPEN = { v4: [], v6: [] };
+
 const NETWORK = {
   device: "vitrine0",
   v4: { subnet: "10.91.0.0/16" },
@@ -11,7 +13,7 @@ const NETWORK = {
 
 describe("the table", () => {
   test("chains are flushed before rules come, and each is added first", () => {
-    const lines = tableScript("vitrine", false).trim().split("\n");
+    const lines = tableScript("vitrine", OPEN).trim().split("\n");
     const at = (start: string) => lines.findIndex((line) => line.startsWith(start));
     for (const chain of ["first", "publish", "prerouting", "output", "postrouting", "forward"]) {
       const places = ["add chain", "flush chain", "add rule"].map((verb) => at(`${verb} inet vitrine ${chain}`));
@@ -21,10 +23,13 @@ describe("the table", () => {
     expect(lines.some((line) => /flush (table|ruleset|map|set)/.test(line))).toBe(false); // elements stay
   });
 
-  test("a host that did not forward forwards for containers only", () => {
-    const rule = "forward iifname != @bridges oifname != @bridges";
-    expect(tableScript("t", true)).toContain(`${rule} drop`);
-    expect(tableScript("t", false)).toContain(`${rule} accept`);
+  test("a host that did not forward still does not, between the devices that it had", () => {
+    const script = tableScript("t", { v4: ["eth0", "eth1"], v6: [] });
+    const drop = 'meta nfproto ipv4 iifname { "eth0", "eth1" } oifname { "eth0", "eth1" } drop';
+    expect(script).toContain(drop);
+    expect(script.indexOf(drop)).toBeLessThan(script.indexOf("forward iifname != @bridges oifname != @bridges accept"));
+    expect(script).not.toContain("nfproto ipv6 iifname");
+    expect(tableScript("t", OPEN)).not.toContain("nfproto ipv4 iifname");
   });
 });
 

@@ -14,9 +14,9 @@ export interface Guarded {
 
 /**
  * Everything that is the same for all networks; carried out again, it is as it was, and elements of maps stay.
- * @param onlyOurs the host forwarded nothing before, and still forwards nothing but what comes from containers or goes to them
+ * @param closed devices between which the host forwarded nothing before it did so for containers: it still does not
  */
-export function tableScript(table: string, onlyOurs: boolean): string {
+export function tableScript(table: string, closed: Closed): string {
   const t = `inet ${table}`;
   const sets = [
     "set bridges { type ifname; }",
@@ -70,7 +70,8 @@ export function tableScript(table: string, onlyOurs: boolean): string {
       "forward",
       "type filter hook forward priority filter; policy accept;",
       [
-        `iifname != @bridges oifname != @bridges ${onlyOurs ? "drop" : "accept"}`,
+        ...[...shut("ipv4", closed.v4), ...shut("ipv6", closed.v6)],
+        "iifname != @bridges oifname != @bridges accept",
         "ct state established,related accept",
         "iifname . oifname @within accept",
         "iifname @internal drop",
@@ -87,6 +88,18 @@ export function tableScript(table: string, onlyOurs: boolean): string {
     ...chains.flatMap(([name, , rules]) => rules.map((rule) => `add rule ${t} ${name} ${rule}`)),
     "",
   ].join("\n");
+}
+
+/** Devices of the host by name, as they were when it began to forward. Those that others make later are theirs to guard. */
+export interface Closed {
+  readonly v4: readonly string[];
+  readonly v6: readonly string[];
+}
+
+function shut(family: "ipv4" | "ipv6", devices: readonly string[]): string[] {
+  if (devices.length === 0) return [];
+  const names = `{ ${devices.map((name) => `"${name}"`).join(", ")} }`;
+  return [`meta nfproto ${family} iifname ${names} oifname ${names} drop`];
 }
 
 /** What a network has in it. Adding what is there, and deleting what was just added, is no error: so this can be said again. */

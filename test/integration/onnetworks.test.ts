@@ -375,6 +375,69 @@ describe("beside the firewalls of others", () => {
   });
 });
 
+describe("a host that forwarded nothing", () => {
+  test("does so for containers, and still not between its own devices; others' later ones are let be", () => {
+    const sides = [
+      ["left", "198.51.100.1/25", "198.51.100.2/25"],
+      ["right", "198.51.100.129/25", "198.51.100.130/25"],
+    ] as const;
+    const other = new NetHost();
+    try {
+      for (const [name, near, far] of sides) {
+        expect(other.exec(["ip", "netns", "add", `${other.host}-${name}`]).status).toBe(0);
+        other.ip("link", "add", name, "type", "veth", "peer", "name", "e", "netns", `${other.host}-${name}`);
+        other.ip("addr", "add", near, "dev", name);
+        other.ip("link", "set", name, "up");
+        for (const words of [
+          ["addr", "add", far, "dev", "e"],
+          ["link", "set", "e", "up"],
+          ["route", "add", "default", "via", near.split("/")[0] ?? ""],
+        ])
+          other.exec(["ip", "-n", `${other.host}-${name}`, ...words]);
+      }
+      const ping = () =>
+        other.exec([
+          "ip",
+          "netns",
+          "exec",
+          `${other.host}-left`,
+          "/bin/busybox",
+          "ping",
+          "-c",
+          "1",
+          "-W",
+          "1",
+          "198.51.100.130",
+        ]).status;
+      expect(ping()).not.toBe(0); // it is no router
+      expect(other.vitrine("network", "create", "--subnet", "10.92.21.0/24", "routed").stderr).toBe("");
+      expect(other.vitrine("network", "up", "routed").stderr).toBe("");
+      expect(other.exec(["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout).toBe("1\n");
+      expect(ping()).not.toBe(0);
+      expect(
+        other.exec([
+          "nft",
+          "delete",
+          "table",
+          "inet",
+          other.exec(["nft", "list", "tables"]).stdout.trim().split(" ").at(-1) ?? "",
+        ]).status,
+      ).toBe(0);
+      expect(ping()).toBe(0); // it is the rule that held
+      expect(other.vitrine("network", "up", "routed").stderr).toBe("");
+      expect(ping()).not.toBe(0);
+      other.ip("link", "set", "right", "down");
+      other.ip("link", "set", "right", "name", "docker9"); // as if it had come later
+      other.ip("link", "set", "docker9", "up");
+      expect(ping()).toBe(0);
+    } finally {
+      other.vitrine("network", "rm", "routed");
+      for (const [name] of sides) other.exec(["ip", "netns", "del", `${other.host}-${name}`]);
+      other.close();
+    }
+  });
+});
+
 describe("macvlan", () => {
   const asks = asking(`${NEIGHBOUR}:7000`);
   const create = (name: string, ...flags: string[]) =>
