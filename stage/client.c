@@ -195,7 +195,7 @@ static void show(struct command *c)
 		c->down.at += (u32)n;
 	else if (n != -E_AGAIN && n != -E_INTR) { // nobody reads any more: what is left is lost
 		c->down.at = c->down.end;
-		if (c->flags & CLIENT_END)
+		if (c->flags & CLIENT_STARTER)
 			c->shut |= c->head[0] == FRAME_OUTPUT ? 2 : 4;
 	}
 }

@@ -65,7 +65,8 @@ enum client_flag {
 	CLIENT_ONCE = 64,    // also if it is told by nobody: the client is killed
 	CLIENT_NO_OUTPUT = 128, // the container's standard output is not shown
 	CLIENT_NO_ERROR = 256,	// nor is its standard error
-	CLIENT_FLAGS = 511,
+	CLIENT_STARTER = 512,	// it has started the container: a stream of its own that nobody reads any more is told
+	CLIENT_FLAGS = 1023,
 };
 
 // What a monitor holds besides: descriptors, -1 for none, and how it keeps what the container writes.

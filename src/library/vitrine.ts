@@ -56,7 +56,9 @@ export class Vitrine {
   /** Makes a container that stays until it is removed; it does not run yet. */
   async create({ restart, signal, onWarning, ...options }: CreateOptions): Promise<Container> {
     const flags = restart === undefined ? [] : [`--restart=${restart}`];
-    const args = ["create", "--quiet", ...flags, ...argumentsOf(options)];
+    // Its standard input is nobody's in particular: who attaches and leaves does not end it (StdinOnce).
+    const apart = ["--attach=stdout", "--attach=stderr"];
+    const args = ["create", "--quiet", ...apart, ...flags, ...argumentsOf(options)];
     return new Container(this.#commander, (await this.#commander.call(args, { signal, onWarning })).trim());
   }
 

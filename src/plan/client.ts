@@ -47,6 +47,7 @@ export function serveClient(
     CLIENT.output |
     (signals ? CLIENT.signals : 0) |
     (once ? CLIENT.end : 0) |
+    (monitor ? CLIENT.starter : 0) |
     (once && streams.input && !terminal ? CLIENT.once : 0) |
     (unseen.includes("output") ? CLIENT.noOutput : 0) |
     (unseen.includes("error") ? CLIENT.noError : 0) |

@@ -247,6 +247,7 @@ export const CLIENT = {
   once: 64,
   noOutput: 128,
   noError: 256,
+  starter: 512,
 } as const;
 /** Results of a client's service that are no exit statuses: the keys were typed; the monitor was killed; it has told why not. */
 export const LEFT = 256;

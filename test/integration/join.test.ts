@@ -172,7 +172,7 @@ describe("joined by file", () => {
     ["ns:/nothing/here", "no such file"],
     ["ns:", "names nothing"],
     ["ns:relative", "no such file"],
-    ["other:x", "neither container:NAME nor ns:FILE"],
+    ["other:x", '"x" has no value'],
     ["ns:/proc/self/ns/uts", "EINVAL (expect)\n  hint: that file is a namespace of another type"],
   ])("--network %s is refused: %s", (word, message) => {
     const { status, stderr } = run(["--network", word], ["true"]);
