@@ -184,6 +184,7 @@ export async function waitForContainer(
     status = await endOf(engine, running);
     if (condition === "next-exit" && !isWaiting(running)) break;
   }
+  status ??= readRecord(engine.paths, id)?.exitCode; // it has ended between two looks
   if (isRunning(found) && status === undefined)
     throw new VitrineError(
       "UNSUPPORTED",
