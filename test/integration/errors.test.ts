@@ -9,7 +9,7 @@ watchLeaks();
 const BAD: readonly [string, string[], RegExp][] = [
   ["an unknown flag", ["run", "--memroy", "1g", "host:ls"], /unknown flag --memroy\n {2}hint: did you mean --memory\?/],
   ["a flag without its value", ["run", "--memory"], /--memory needs a value/],
-  ["one stream of several", ["run", "-a", "stdin", "host:bash"], /--attach: chooses streams/],
+  ["a stream that there is not", ["run", "-a", "nosuch", "host:bash"], /--attach "nosuch": there is no such stream/],
   ["an unknown command", ["rnu"], /"rnu" is not a vitrine command/],
   ["no image", ["run"], /no image/],
   [
