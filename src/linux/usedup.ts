@@ -4,7 +4,7 @@ const HINTS: Readonly<Record<string, string>> = {
     "no space or no inodes are left on this file system: df and df -i tell; vitrine rm and system prune need none",
   EDQUOT: "the quota of this file system is used up: vitrine rm and system prune free some of it",
   EMFILE:
-    "this process may not open so many files: raise its limit (ulimit -n); 1024 are enough for some hundred mounts",
+    "this process may not open so many files: raise its limit (ulimit -n, up to ulimit -Hn); 1024 are enough for some hundred mounts",
   ENFILE: "the host has no more open files to give: /proc/sys/fs/file-max",
   ENOMEM: "the kernel has no memory left for this, or the control group of the caller has not",
 };

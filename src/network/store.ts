@@ -1,5 +1,5 @@
 /** Networks in the store: ROOT/networks/NAME with network.json. A directory comes to be, and goes, by rename: whole or not at all. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { networkDirectory, networksDirectory, type Paths } from "../container/paths.ts";
 import { VitrineError } from "../errors.ts";
 import type { NetworkRecord } from "./record.ts";
@@ -86,11 +86,13 @@ export function listHidden(paths: Paths): NetworkRecord[] {
     });
 }
 
-/** Of commands that were killed while they made one; whose turn it is alone can tell. */
+/** Of commands that were killed while they made one, or while they deleted what was hidden; whose turn it is alone can tell. */
 export function dropHalves(paths: Paths): void {
   const directory = networksDirectory(paths);
-  for (const name of entriesOf(directory))
-    if (name.startsWith(".new.")) rmSync(`${directory}/${name}`, { recursive: true, force: true });
+  const half = (name: string) =>
+    name.startsWith(".new.") || (name.startsWith(".gone.") && !existsSync(`${directory}/${name}/network.json`));
+  for (const name of entriesOf(directory).filter(half))
+    rmSync(`${directory}/${name}`, { recursive: true, force: true });
 }
 
 function entriesOf(directory: string): string[] {

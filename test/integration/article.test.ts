@@ -210,13 +210,27 @@ describe("A12: limits", () => {
     expect(performance.now() - began).toBeLessThan(10_000);
   });
   test("a quota slows down", () => {
-    const work = "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done";
-    const time = (...flags: string[]) => {
-      const began = performance.now();
-      expect(shell(work, ...flags).status).toBe(0);
-      return performance.now() - began;
+    const stat = PURE_V2 ? "/sys/fs/cgroup/cpu.stat" : "/sys/fs/cgroup/cpu/cpu.stat";
+    // Wall time in hundredths of seconds, then what the shell's own work took of it, then how often the quota held it up.
+    const work = `read began _ </proc/uptime; i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; read ended _ </proc/uptime
+      echo $began $ended; times; grep nr_throttled ${stat}`;
+    const measured = (...flags: string[]) => {
+      const { stdout, status, stderr } = shell(work, ...flags);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+      const [wall = "", own = ""] = stdout.split("\n");
+      const [began = 0, ended = 0] = wall.split(" ").map(Number);
+      const [user = 0, system = 0] = own.split(" ").map((text) => Number(/^0m([\d.]+)s$/.exec(text)?.[1]));
+      return {
+        wall: ended - began,
+        busy: user + system,
+        heldUp: Number(/nr_throttled (\d+)/.exec(stdout)?.[1] ?? 0),
+      };
     };
-    expect(time("--cpus", "0.1")).toBeGreaterThan(3 * time());
+    const slow = measured("--cpus", "0.1");
+    expect(slow.busy).toBeGreaterThan(0);
+    expect(slow.wall).toBeGreaterThan(3 * slow.busy);
+    expect(slow.heldUp).toBeGreaterThan(0);
+    expect(measured().heldUp).toBe(0);
   });
 });
 

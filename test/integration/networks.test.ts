@@ -280,6 +280,7 @@ describe("taken away", () => {
     const id = create("--interface-name", "vt-test-br", name);
     renameSync(`${ROOT}/networks/${name}`, `${ROOT}/networks/.gone.${id}`); // killed before it took the bridge down
     cpSync(`${ROOT}/networks/.gone.${id}`, `${ROOT}/networks/.new.1234`, { recursive: true });
+    mkdirSync(`${ROOT}/networks/.gone.${"0".repeat(64)}`); // killed between its record and its directory
     const other = newName();
     const { stdout, stderr } = elsewhere(`
       ip link add vt-test-br type bridge
