@@ -57,7 +57,9 @@ for (const suite of process.argv[2] === "check" ? CHECK : ALL) {
     continue;
   }
   console.log(`== ${suite.name}`);
+  const began = performance.now();
   const first = runSuite(suite);
+  console.log(`   ${first.passed} passed, ${Math.round((performance.now() - began) / 1000)} s`);
   if (first.failed === 0)
     for (const line of first.output.split("\n"))
       if (/^\(skip\)|^in the virtual machine|^figure: |warning/.test(line)) console.log(line);
