@@ -10,9 +10,9 @@ import type { Request } from "./request.ts";
 export function etcFiles({ options, networks }: Request, identity: Identity): Partial<Record<EtcFile, string>> {
   if (!networks) return {};
   const hostname = options.hostname ?? identity.id.slice(0, SHORT_ID_LENGTH);
-  const addresses = networks.networks.flatMap(({ record }, i) => {
+  const addresses = networks.networks.flatMap(({ record, choice }, i) => {
     const address = (identity.addresses?.[i] ?? "").padEnd(ADDRESS_WIDTH); // a column: see container/template.ts
-    return [address, ...(record.v6 ? [sixOf(record.v6.subnet, address)] : [])];
+    return [address, ...(record.v6 ? [choice.ip6 ?? sixOf(record.v6.subnet, address)] : [])];
   });
   const gateway = networks.networks.find(({ record }) => !record.internal)?.record.v4.gateway;
   const resolvers = networks.networks.filter(({ record }) => record.names).map(({ record }) => record.v4.gateway);

@@ -32,13 +32,13 @@ const configOf = ({ subnet, gateway, range }: Subnet) => ({
   Gateway: gateway,
 });
 
-function endpointDocument({ id, v4, v6 }: NetworkRecord, { run, names, mac, address }: Endpoint) {
+function endpointDocument({ id, v4, v6 }: NetworkRecord, { run, names, mac, address, v6: chosen }: Endpoint) {
   return {
     Name: names[0] ?? "",
     EndpointID: new Bun.CryptoHasher("sha256").update(`${id} ${run}`).digest("hex"),
     MacAddress: mac,
     IPv4Address: `${address}/${bitsOf(v4)}`,
-    IPv6Address: v6 ? `${addressWithin(v6.subnet, address)}/${bitsOf(v6)}` : "",
+    IPv6Address: v6 ? `${chosen ?? addressWithin(v6.subnet, address)}/${bitsOf(v6)}` : "",
   };
 }
 

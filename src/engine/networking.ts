@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { type Identity, MOST_NETWORKS, runDirectory } from "../container/identity.ts";
 import { DEFAULT_ROOT, DEFAULT_STATE, leasesDirectory, type Paths } from "../container/paths.ts";
 import { hex, randomBytes } from "../container/random.ts";
-import { invalid, VitrineError } from "../errors.ts";
+import { invalid } from "../errors.ts";
 import { defaultNetwork } from "../network/default.ts";
 import { dropLeases, nextAddress, takeAddress } from "../network/leases.ts";
 import type { NetworkRecord } from "../network/record.ts";
@@ -58,7 +58,7 @@ export async function resolveNetworks(
   for (const choice of choices) {
     const { name } = choice;
     const record = name === DEFAULT_NETWORK ? await defaultNetwork(engine, dry) : findNetwork(engine.paths, name);
-    networks.push({ record: described(record), choice: checkChoice(record, choice) });
+    networks.push({ record: described(record), choice: await withAskedAddress(record, choice) });
   }
   const [first] = networks;
   for (const { host } of ports) {
@@ -106,16 +106,11 @@ function described({
   };
 }
 
-function checkChoice({ name, v6 }: NetworkRecord, choice: NetworkChoice): NetworkChoice {
+/** Its addresses in the form in which they are taken. */
+export async function withAskedAddress(network: NetworkRecord, choice: NetworkChoice): Promise<NetworkChoice> {
   if (choice.ip6 === undefined) return choice;
-  if (!v6) throw invalid(`--ip6 ${choice.ip6}: network ${name} has no IPv6`);
-  throw new VitrineError(
-    "UNSUPPORTED",
-    `--ip6 ${choice.ip6}: an IPv6 address ends with the four bytes of the IPv4 address`,
-    {
-      hint: `--ip chooses both; network ${name} has ${v6.subnet}`,
-    },
-  );
+  const { askedAddress } = await import("../network/askedaddress.ts"); // a library for it
+  return { ...choice, ip6: undefined, ...askedAddress(network, choice) };
 }
 
 function portsOf(options: RunOptions, exposed: readonly string[]): PublishedPort[] {
@@ -155,7 +150,7 @@ export async function takeAddresses(engine: Engine, asked: RequestedNetworks, id
   try {
     for (const { record, choice } of asked.networks) {
       const names = [identity.name, ...choice.aliases, identity.id.slice(0, 12)];
-      addresses.push(await takeAddress(paths, record, { run, names, mac: choice.mac }, choice.ip));
+      addresses.push(await takeAddress(paths, record, { run, names, mac: choice.mac }, choice));
       if (record.names) await ensureResolver(engine, record);
     }
     return { ...identity, addresses, link: hex(randomBytes(4)) };
@@ -185,7 +180,7 @@ export function foreseeAddresses(
   return {
     ...identity,
     link,
-    addresses: asked.networks.map(({ record, choice }) => nextAddress(paths, record, choice.ip)),
+    addresses: asked.networks.map(({ record, choice }) => nextAddress(paths, record, choice)),
   };
 }
 
@@ -214,7 +209,7 @@ export function planInput(
       port: `veth${identity.link}${i === 0 ? "" : i}`,
       name: choice.device ?? `eth${i}`,
       v4: placed(address, v4, way),
-      ...(v6 ? { v6: placed(sixOf(v6.subnet, address), v6, way) } : {}),
+      ...(v6 ? { v6: placed(choice.ip6 ?? sixOf(v6.subnet, address), v6, way) } : {}),
       ...(choice.mac === undefined ? {} : { mac: choice.mac }),
       ...(mtu === undefined ? {} : { mtu }),
       lease: `${leasesDirectory(paths, name)}/${address}`,

@@ -8,6 +8,8 @@ import { readNetwork } from "./store.ts";
 
 export interface Endpoint {
   readonly address: string;
+  /** If it was chosen; else it is made of the IPv4 address. */
+  readonly v6?: string;
   /** The container's run: ID.PID.STARTTIME */
   readonly run: string;
   /** What the container is called on this network; the first one is its own name. */
@@ -31,8 +33,8 @@ export function leasedAddresses(paths: Paths, network: string): string[] {
 /** Undefined if nobody has the address. */
 export function readEndpoint(paths: Paths, network: string, address: string): Endpoint | undefined {
   try {
-    const { run, names = [], mac = "" } = JSON.parse(readlinkSync(`${leasesDirectory(paths, network)}/${address}`));
-    return typeof run === "string" ? { address, run, names, mac } : undefined;
+    const { run, names = [], mac = "", v6 } = JSON.parse(readlinkSync(`${leasesDirectory(paths, network)}/${address}`));
+    return typeof run === "string" ? { address, ...(v6 === undefined ? {} : { v6 }), run, names, mac } : undefined;
   } catch {
     return undefined;
   }

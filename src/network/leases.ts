@@ -7,11 +7,17 @@ import { basename, dirname } from "node:path";
 import { leasesDirectory, networksState, type Paths, runsDirectory } from "../container/paths.ts";
 import { VitrineError } from "../errors.ts";
 import { ipBytes, subnetParts } from "../linux/ip.ts";
-import { openLeases } from "./endpoints.ts";
+import { listEndpoints, openLeases } from "./endpoints.ts";
 import type { NetworkRecord } from "./record.ts";
 import { inTurn } from "./turn.ts";
 
-type Network = Pick<NetworkRecord, "name" | "id" | "v4">;
+export type Network = Pick<NetworkRecord, "name" | "id" | "v4" | "v6">;
+
+/** What is asked for, as askedAddress has it; the rest is chosen. */
+export interface AskedAddress {
+  readonly ip?: string | undefined;
+  readonly ip6?: string | undefined;
+}
 
 export interface Lease {
   /** Name of the run's directory. */
@@ -22,19 +28,37 @@ export interface Lease {
 }
 
 /** @param asked this one and no other @throws CONFLICT if it is taken, or all are */
-export async function takeAddress(
+export async function takeAddress(paths: Paths, network: Network, lease: Lease, asked: AskedAddress): Promise<string> {
+  const { ip, ip6 } = asked;
+  if (ip !== undefined) checkFour(network, ip);
+  if (ip6 === undefined) return takeFour(paths, network, lease, ip);
+  await sweepLeases(paths);
+  return choosing(paths, async () => {
+    checkFree6(paths, network, ip6);
+    return takeFour(paths, network, { ...lease, v6: ip6 }, ip);
+  });
+}
+
+/** One command at a time chooses by more than the name of a link can hold. */
+export const choosing = <T>(paths: Paths, act: () => Promise<T>): Promise<T> =>
+  inTurn(`${networksState(paths)}/.choosing`, "connecting a container", act);
+
+/** @throws CONFLICT */
+function checkFree6(paths: Paths, { name }: Network, ip6: string): void {
+  const other = listEndpoints(paths, name).find(({ v6 }) => v6 === ip6);
+  if (other) throw addressTaken(name, ip6);
+}
+
+async function takeFour(
   paths: Paths,
   network: Network,
-  lease: Lease,
+  lease: Lease & { readonly v6?: string },
   asked: string | undefined,
 ): Promise<string> {
   const directory = openLeases(paths, network);
-  const take = (address: string) => {
-    const mac = lease.mac ?? macFor(address);
-    return makeLink(JSON.stringify({ run: lease.run, names: lease.names, mac }), directory, address);
-  };
+  const take = (address: string) => makeLink(leaseText(lease, address), directory, address);
   const once = () => {
-    if (asked !== undefined) return take(checkAsked(network, asked)) ? asked : undefined;
+    if (asked !== undefined) return take(asked) ? asked : undefined;
     for (const address of freeAddresses(paths, network)) if (take(address)) return address;
     return undefined;
   };
@@ -47,14 +71,24 @@ export async function takeAddress(
     throw new VitrineError("CONFLICT", `network ${network.name}: all addresses of ${rangeText(network)} are taken`, {
       hint: "stop a container, or make a network with a larger --subnet",
     });
-  throw new VitrineError("CONFLICT", `the address ${asked} of network ${network.name} is taken`, {
-    hint: `vitrine network inspect ${network.name} tells by whom`,
-  });
+  throw addressTaken(network.name, asked);
 }
 
+/** The target of its link. */
+export function leaseText({ mac, ...lease }: Lease & object, address: string): string {
+  return JSON.stringify({ ...lease, mac: mac ?? macFor(address) });
+}
+
+const addressTaken = (network: string, address: string) =>
+  new VitrineError("CONFLICT", `the address ${address} of network ${network} is taken`, {
+    hint: `vitrine network inspect ${network} tells by whom`,
+  });
+
 /** Which one it would be; nothing is changed. */
-export function nextAddress(paths: Paths, network: Network, asked: string | undefined): string {
-  if (asked !== undefined) return checkAsked(network, asked);
+export function nextAddress(paths: Paths, network: Network, asked: AskedAddress): string {
+  const { ip } = asked;
+  if (ip !== undefined) checkFour(network, ip);
+  if (ip !== undefined) return ip;
   for (const address of freeAddresses(paths, network)) return address;
   throw new VitrineError("CONFLICT", `network ${network.name}: all addresses of ${rangeText(network)} are taken`);
 }
@@ -134,14 +168,14 @@ function span(subnet: string): { first: number; last: number } {
   return { first, last: first + 2 ** (32 - prefix) - 1 };
 }
 
-function checkAsked(network: Network, asked: string): string {
+/** @throws INVALID */
+export function checkFour(network: Network, asked: string): void {
   const { first, last } = span(network.v4.subnet);
   const value = numberOf(ipBytes(asked));
   const wrong = (why: string) =>
     new VitrineError("INVALID", `--ip ${asked}: ${why}`, { hint: `network ${network.name} has ${network.v4.subnet}` });
   if (value <= first || value >= last) throw wrong("no address of a container in this network");
   if (asked === network.v4.gateway) throw wrong("that is the gateway");
-  return asked;
 }
 
 const rangeText = ({ v4 }: Network) => v4.range ?? v4.subnet;

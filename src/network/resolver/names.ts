@@ -1,7 +1,7 @@
 /** Who is called what on a network, as its leases tell. */
 import { statSync } from "node:fs";
 import { leasesDirectory, type Paths } from "../../container/paths.ts";
-import { addressBytes, addressWithin, type Cidr, contains, parseCidr } from "../../spec/subnet.ts";
+import { addressBytes, addressWithin, type Cidr, contains, formatAddress, parseCidr } from "../../spec/subnet.ts";
 import { containerOf, type Endpoint, listEndpoints } from "../endpoints.ts";
 import type { NetworkRecord } from "../record.ts";
 import { small } from "./query.ts";
@@ -18,6 +18,8 @@ export class NetworkNames {
   #seen: bigint | undefined;
   #names = new Map<string, string[]>();
   #addresses = new Map<string, Endpoint>();
+  /** By IPv6 addresses that were asked for. */
+  #chosen = new Map<string, Endpoint>();
   #runs = new Set<string>();
 
   constructor(paths: Paths, network: NetworkRecord) {
@@ -52,7 +54,12 @@ export class NetworkNames {
   /** @param address of this network, of either family */
   at(address: readonly number[]): Endpoint | undefined {
     this.#refresh();
-    return this.#addresses.get(address.slice(-4).join("."));
+    if (address.length === 16) {
+      const chosen = this.#chosen.get(formatAddress(address));
+      if (chosen) return chosen;
+    }
+    const found = this.#addresses.get(address.slice(-4).join("."));
+    return address.length === 16 && found?.v6 !== undefined ? undefined : found;
   }
 
   has(run: string): boolean {
@@ -61,7 +68,7 @@ export class NetworkNames {
   }
 
   v6Of(address: string): string | undefined {
-    return this.network.v6 && addressWithin(this.network.v6.subnet, address);
+    return this.network.v6 && (this.#addresses.get(address)?.v6 ?? addressWithin(this.network.v6.subnet, address));
   }
 
   #refresh(): void {
@@ -74,6 +81,7 @@ export class NetworkNames {
     this.#seen = changed !== undefined && Date.now() - Number(changed / 1_000_000n) < GRAIN_MS ? undefined : changed;
     this.#names = new Map();
     this.#addresses = new Map();
+    this.#chosen = new Map();
     this.#runs = new Set();
     for (const endpoint of listEndpoints(this.#paths, this.network.name)) this.#add(endpoint);
   }
@@ -82,6 +90,7 @@ export class NetworkNames {
     const { address, names, run } = endpoint;
     if (!this.covers(addressBytes(address))) return;
     this.#addresses.set(address, endpoint);
+    if (endpoint.v6 !== undefined) this.#chosen.set(endpoint.v6, endpoint);
     this.#runs.add(run);
     const id = containerOf(endpoint); // all of it is longer than a label
     for (const name of new Set([...names.map(small), id.slice(0, SHORT_ID)])) {
