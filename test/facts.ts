@@ -118,6 +118,30 @@ export const NETWORKED: { networks: RequestedNetworks; identity: Identity; optio
   },
 };
 
+/** The same with devices besides. */
+export const LINKED: typeof NETWORKED = {
+  networks: {
+    ...NETWORKED.networks,
+    networks: NETWORKED.networks.networks.slice(1),
+    ports: [],
+    links: [
+      {
+        name: "macvlan:eth0",
+        kind: "macvlan",
+        host: "eth0",
+        mode: "private",
+        dhcp: false,
+        v4: { address: "192.0.2.7", subnet: "192.0.2.0/24", gateway: "192.0.2.1" },
+        v6: { address: "2001:db8::7", subnet: "2001:db8:0:0:0:0:0:0/64" },
+        device: "lan0",
+      },
+      { name: "macvlan:eth1", kind: "macvlan", host: "eth1", mode: "bridge", dhcp: false },
+    ],
+  },
+  identity: { ...NETWORKED.identity, addresses: ["10.92.7.101", "241.2.3.4", "242.3.4.5"] },
+  options: { networks: ["back:alias=db", "macvlan:eth0", "macvlan:eth1"], network: "back" },
+};
+
 /** What the engine plans a run from, for a host of these facts. */
 export function shapeFor(
   asked: Partial<RunOptions>,

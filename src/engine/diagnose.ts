@@ -49,6 +49,7 @@ function hintFor(step: FailedStep, { input }: Made): string | undefined {
     return "the container it belonged to has ended meanwhile: start that one, and try again";
   if (call === "expect" && errno === ERRNO.EINVAL && op.object.includes(" namespace "))
     return "that file is a namespace of another type";
+  if (op.object.startsWith("RTM_NEWLINK")) return linkHint(op.object, errno);
   if (op.object.endsWith(" to oom_score_adj") || op.call === "setpriority")
     return "lowering a score or a nice value takes CAP_SYS_RESOURCE or CAP_SYS_NICE over the host, which the caller lacks";
   if (op.call === "sched_setattr" && errno === ERRNO.EPERM)
@@ -72,6 +73,16 @@ function hintFor(step: FailedStep, { input }: Made): string | undefined {
     return "the caller lacks a capability for this: CapEff in /proc/self/status tells which it has";
   if (call === "dup3" && errno === ERRNO.EBADF) return whatIsUsedUp("EMFILE", call); // it is above the limit
   if (errno === ERRNO.ENOSYS) return "this kernel does not have the call: Linux 5.19 or later is needed";
+  return undefined;
+}
+
+function linkHint(object: string, errno: number): string | undefined {
+  const macvlan = object.includes(", a macvlan of ");
+  if (errno === ERRNO.EEXIST) return "there is a device of this name already: ip link lists the host's";
+  if (macvlan && (errno === ERRNO.EINVAL || errno === ERRNO.EBUSY))
+    return object.endsWith("(passthru)")
+      ? "passthru takes the parent for itself: no other macvlan may be on it"
+      : "this device cannot carry another one now: it may be a port of a bridge, or have a macvlan in mode passthru";
   return undefined;
 }
 

@@ -14,10 +14,11 @@ export function etcFiles({ options, networks }: Request, identity: Identity): Pa
     const address = (identity.addresses?.[i] ?? "").padEnd(ADDRESS_WIDTH); // a column: see container/template.ts
     return [address, ...(record.v6 ? [choice.ip6 ?? sixOf(record.v6.subnet, address)] : [])];
   });
+  const others = (networks.links ?? []).flatMap(({ v4, v6 }) => [v4, v6].flatMap((one) => (one ? [one.address] : [])));
   const gateway = networks.networks.find(({ record }) => !record.internal)?.record.v4.gateway;
   const resolvers = networks.networks.filter(({ record }) => record.names).map(({ record }) => record.v4.gateway);
   return {
-    ...(options.noHosts ? {} : { hosts: hostsText(options, hostname, addresses, gateway) }),
+    ...(options.noHosts ? {} : { hosts: hostsText(options, hostname, [...addresses, ...others], gateway) }),
     ...(options.noHostname ? {} : { hostname: `${hostname}\n` }),
     ...(options.dns?.includes("none") ? {} : { "resolv.conf": resolvText(options, resolvers, networks.resolving) }),
   };

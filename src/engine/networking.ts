@@ -11,15 +11,19 @@ import { findNetwork } from "../network/store.ts";
 import type { Endpoint, EndpointAddress } from "../plan/endpoint.ts";
 import type { Networks } from "../plan/networks.ts";
 import { type Resolving, readResolvConf } from "../spec/hostsfiles.ts";
-import { DEFAULT_NETWORK, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
+import type { LinkChoice } from "../spec/linkchoice.ts";
+import { DEFAULT_NETWORK, linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { type PublishedPort, parseExposed, parsePublish } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
+import { addressStandsFor, linkEndpoint } from "./linkendpoints.ts";
 import { ensureResolver } from "./resolver.ts";
 
 /** What a plan depends on. */
 export interface RequestedNetworks {
   readonly networks: readonly { readonly record: Described; readonly choice: NetworkChoice }[];
+  /** Devices besides; behind the networks. */
+  readonly links?: readonly LinkChoice[];
   readonly ports: readonly PublishedPort[];
   /** Of the host. */
   readonly resolving: Resolving;
@@ -41,8 +45,9 @@ export async function resolveNetworks(
   dry: boolean,
 ): Promise<RequestedNetworks | undefined> {
   const choices = networkChoices(options);
+  const links = await linksOf(engine, options);
   const ports = portsOf(options, exposed);
-  if (choices.length === 0) {
+  if (choices.length === 0 && (links.length === 0 || ports.length > 0)) {
     if (ports.length > 0)
       throw invalid(
         `--publish ${options.publish[0] ?? ""}: with --network ${options.network} the container has no ports of its own`,
@@ -52,8 +57,9 @@ export async function resolveNetworks(
       );
     return undefined;
   }
-  if (choices.length > MOST_NETWORKS)
-    throw invalid(`--network: ${choices.length} networks, and ${MOST_NETWORKS} at most`);
+  const count = choices.length + links.length;
+  if (count > MOST_NETWORKS) throw invalid(`--network: ${count} networks, and ${MOST_NETWORKS} at most`);
+  checkDevices([...choices, ...links]);
   const networks: RequestedNetworks["networks"][number][] = [];
   for (const choice of choices) {
     const { name } = choice;
@@ -75,7 +81,27 @@ export async function resolveNetworks(
         "another network as the first",
       );
   }
-  return { networks, ports, resolving: hostResolving() };
+  return { networks, ...(links.length > 0 ? { links } : {}), ports, resolving: hostResolving() };
+}
+
+async function linksOf(engine: Engine, options: RunOptions): Promise<LinkChoice[]> {
+  if (linksIn(options).length === 0) return [];
+  const [{ linkChoices }, { checkLinks }] = await Promise.all([
+    import("../spec/linkchoice.ts"),
+    import("./linking.ts"),
+  ]);
+  return checkLinks(engine, linkChoices(options));
+}
+
+/** Two devices of one name cannot be in a container. */
+function checkDevices(choices: readonly { readonly name: string; readonly device?: string | undefined }[]): void {
+  const seen = new Map<string, string>();
+  for (const [i, { name, device = `eth${i}` }] of choices.entries()) {
+    const other = seen.get(device);
+    if (other !== undefined)
+      throw invalid(`--network ${name}: its device is to be called ${device} inside, and so is that of ${other}`);
+    seen.set(device, name);
+  }
 }
 
 function described({
@@ -153,11 +179,16 @@ export async function takeAddresses(engine: Engine, asked: RequestedNetworks, id
       addresses.push(await takeAddress(paths, record, { run, names, mac: choice.mac }, choice));
       if (record.names) await ensureResolver(engine, record);
     }
-    return { ...identity, addresses, link: hex(randomBytes(4)) };
+    return { ...identity, addresses: [...addresses, ...standIns(asked, identity)], link: hex(randomBytes(4)) };
   } catch (error) {
     dropAddresses(engine, asked, identity);
     throw error;
   }
+}
+
+/** Of devices besides networks. */
+function standIns({ links = [], networks }: RequestedNetworks, identity: Identity): string[] {
+  return links.map((_, i) => addressStandsFor(identity, networks.length + i));
 }
 
 export function dropAddresses({ paths }: Engine, asked: RequestedNetworks | undefined, identity: Identity): void {
@@ -180,7 +211,10 @@ export function foreseeAddresses(
   return {
     ...identity,
     link,
-    addresses: asked.networks.map(({ record, choice }) => nextAddress(paths, record, choice)),
+    addresses: [
+      ...asked.networks.map(({ record, choice }) => nextAddress(paths, record, choice)),
+      ...standIns(asked, identity),
+    ],
   };
 }
 
@@ -192,12 +226,13 @@ function runName(paths: Paths, identity: Identity): string {
 /** Of a run with this identity. */
 export function planInput(
   engine: Engine,
-  { networks, ports }: RequestedNetworks,
+  { networks, links = [], ports }: RequestedNetworks,
   identity: Identity,
   env: readonly string[],
 ): Networks {
   const { paths, program } = engine;
-  const out = networks.findIndex(({ record }) => !record.internal);
+  const ownWay = links.some(({ v4, v6 }) => v4?.gateway !== undefined || v6?.gateway !== undefined);
+  const out = ownWay ? -1 : networks.findIndex(({ record }) => !record.internal);
   const endpoints = networks.map(({ record, choice }, i): Endpoint => {
     const address = identity.addresses?.[i] ?? "";
     const { v4, v6, device, name, mtu, driver, mode = "bridge" } = record;
@@ -216,8 +251,16 @@ export function planInput(
       id: identity.id,
     };
   });
+  const others = links.map((link, j) => {
+    const i = networks.length + j;
+    return linkEndpoint(link, identity.addresses?.[i] ?? "", i, identity);
+  });
   const arguments_ = ["--root", paths.root, "--state", paths.state];
-  return { program: { program, arguments: arguments_, env, table: tableOf(paths) }, endpoints, ports };
+  return {
+    program: { program, arguments: arguments_, env, table: tableOf(paths) },
+    endpoints: [...endpoints, ...others],
+    ports,
+  };
 }
 
 const placed = (address: string, { subnet, gateway }: NetworkRecord["v4"], way: boolean): EndpointAddress => ({

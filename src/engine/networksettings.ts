@@ -3,7 +3,8 @@
 import { subnetParts } from "../linux/ip.ts";
 import { readNetwork } from "../network/store.ts";
 import { type Endpoint, macOf, macText } from "../plan/endpoint.ts";
-import { type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
+import { linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
+import { linkName } from "../spec/networkwords.ts";
 import { hostText, type Protocol, type PublishedPort, parseExposed } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
 import { actualPorts } from "./networked.ts";
@@ -32,7 +33,8 @@ export function networksOf({ container }: Listed): NetworkChoice[] {
 
 /** Of `ps`: networks, or what its network is instead. */
 export function networkNames(listed: Listed): string[] {
-  const names = networksOf(listed).map(({ name }) => name);
+  const links = linksIn(listed.container.options ?? { networks: [] }).map(linkName);
+  const names = [...networksOf(listed).map(({ name }) => name), ...links];
   return names.length > 0 ? names : [listed.container.options?.network ?? "none"];
 }
 
@@ -76,11 +78,13 @@ export function networkSettings(engine: Engine, listed: Listed) {
   const choices = networksOf(listed);
   const mode = listed.container.options?.network ?? "none";
   const [first] = endpoints;
+  const links = linksIn(listed.container.options ?? { networks: [] });
   const networks =
-    choices.length > 0
-      ? Object.fromEntries(
-          choices.map((choice, i) => [choice.name, endpointDocument(engine, listed, choice, endpoints[i])]),
-        )
+    choices.length + links.length > 0
+      ? Object.fromEntries([
+          ...choices.map((choice, i) => [choice.name, endpointDocument(engine, listed, choice, endpoints[i])]),
+          ...links.map((link, i) => [linkName(link), linkDocument(endpoints[choices.length + i])]),
+        ])
       : /^(none|host)$/.test(mode)
         ? { [mode]: { IPAddress: "", Gateway: "", MacAddress: "" } }
         : {};
@@ -126,8 +130,15 @@ function endpointDocument(
   };
 }
 
+/** Of a device that it has besides networks. */
+function linkDocument(endpoint: Endpoint | undefined) {
+  const nothing = { IPAMConfig: null, Links: null, Aliases: null, DriverOpts: null, NetworkID: "", EndpointID: "" };
+  return { ...nothing, ...addressesOf(endpoint), DNSNames: null };
+}
+
 function addressesOf(endpoint: Endpoint | undefined) {
   const { v4, v6 } = endpoint ?? {};
+  const mac = endpoint && macOf(endpoint);
   return {
     Gateway: v4?.gateway ?? "",
     GlobalIPv6Address: v6?.address ?? "",
@@ -135,7 +146,7 @@ function addressesOf(endpoint: Endpoint | undefined) {
     IPAddress: v4?.address ?? "",
     IPPrefixLen: v4 ? subnetParts(v4.subnet).prefix : 0,
     IPv6Gateway: v6?.gateway ?? "",
-    MacAddress: endpoint ? macText(macOf(endpoint)) : "",
+    MacAddress: mac ? macText(mac) : "",
   };
 }
 

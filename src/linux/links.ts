@@ -39,8 +39,9 @@ export interface VethEnd {
 /**
  * A pair: one end is a port of the bridge "bridge" and up, the other one is in the network namespace of the process "pid", down.
  * @param mtu bytes, of both; undefined: the kernel's
+ * @param bridged false: a port of no bridge
  */
-export function newVeth(port: VethEnd, peer: VethEnd, mtu: number | undefined): Message {
+export function newVeth(port: VethEnd, peer: VethEnd, mtu: number | undefined, bridged = true): Message {
   const size = mtu === undefined ? [] : [[IFLA_MTU, u32(mtu)] satisfies Attribute];
   const within = message(0, 0, linkHead(0, false), [
     [IFLA_IFNAME, zeroEnded(peer.name)],
@@ -51,7 +52,12 @@ export function newVeth(port: VethEnd, peer: VethEnd, mtu: number | undefined): 
   // VETH_INFO_PEER holds an ifinfomsg with attributes behind it: a message without its header.
   const body = { bytes: within.bytes.subarray(16), holes: within.holes.map(({ name, at }) => ({ name, at: at - 16 })) };
   return withEnd(
-    [[IFLA_IFNAME, zeroEnded(port.name)], ...address(port.mac), ...size, [IFLA_MASTER, hole("bridge")]],
+    [
+      [IFLA_IFNAME, zeroEnded(port.name)],
+      ...address(port.mac),
+      ...size,
+      ...(bridged ? [[IFLA_MASTER, hole("bridge")] as const] : []),
+    ],
     "veth",
     VETH_INFO_PEER,
     body,

@@ -111,7 +111,7 @@ const whole = (cidr: Cidr): Subnet => ({ subnet: formatCidr(cidr), gateway: form
 /** 15 bytes. */
 const deviceOf = (id: string) => `vt-${id.slice(0, 12)}`;
 
-const vlanHint = (parent: string) => {
+export const vlanHint = (parent: string) => {
   const [, device, id] = /^(.+)\.(\d+)$/.exec(parent) ?? [];
   return id === undefined ? undefined : `ip link add link ${device} name ${parent} type vlan id ${id} makes it`;
 };

@@ -6,7 +6,8 @@ import { getLink, IFF_UP, RTM_NEWLINK } from "../linux/netlink.ts";
 import { together } from "../linux/netlinkmessage.ts";
 import { getTable, NEW_TABLE } from "../linux/nftables.ts";
 import { addAddress, defaultRoute } from "../linux/routes.ts";
-import { alt, awaits, expect, out, sys, text, unless } from "./instructions.ts";
+import type { LinkKind } from "../spec/linkchoice.ts";
+import { alt, awaits, expect, out, struct, sys, text, u64, unless } from "./instructions.ts";
 import type { Child } from "./namespaces.ts";
 import {
   acknowledged,
@@ -31,22 +32,26 @@ export interface EndpointAddress {
 }
 
 export interface Endpoint {
-  /** Name of the network. */
+  /** Name of the network, or what there is instead of one: "macvlan:eth0". */
   readonly network: string;
-  /** Its bridge; of a macvlan network the parent. */
+  /** What there is instead of a network of the engine. */
+  readonly kind?: LinkKind | undefined;
+  /** Its bridge; of a macvlan the parent; of an interface of the host that itself. */
   readonly bridge: string;
-  /** Of a macvlan network. */
+  /** Of a macvlan. */
   readonly mode?: MacvlanMode | undefined;
   /** Names of the devices: on the host, and inside. */
   readonly port: string;
   readonly name: string;
-  readonly v4: EndpointAddress;
+  readonly v4?: EndpointAddress | undefined;
   readonly v6?: EndpointAddress | undefined;
   /** By the address, if not said: whoever has it next has the same. */
   readonly mac?: string | undefined;
+  /** By what else, if there is no address yet; written like one. */
+  readonly macFrom?: string | undefined;
   readonly mtu?: number | undefined;
-  /** The link by which the address is taken: its text is JSON and begins with LEASE_BEGIN and the run's name. */
-  readonly lease: string;
+  /** The link by which the address is taken: its text is JSON and begins with LEASE_BEGIN and the run's name. Networks only. */
+  readonly lease?: string | undefined;
   readonly id: string;
 }
 
@@ -62,11 +67,19 @@ export interface NetworkProgram {
 /** Eight bytes; so much of the id is compared, too. */
 export const LEASE_BEGIN = '{"run":"';
 
-export const macOf = ({ v4, mac }: Pick<Endpoint, "v4" | "mac">): Uint8Array =>
-  mac === undefined ? Uint8Array.of(2, 0x42, ...ipBytes(v4.address)) : macBytes(mac);
+/** Undefined: that of the host's device. */
+export function macOf({ v4, mac, macFrom, kind, mode }: Hardware): Uint8Array | undefined {
+  if (mac !== undefined) return macBytes(mac);
+  const from = macFrom ?? v4?.address;
+  return from === undefined || kind === "interface" || mode === "passthru"
+    ? undefined
+    : Uint8Array.of(2, 0x42, ...ipBytes(from));
+}
+
+type Hardware = Pick<Endpoint, "v4" | "mac" | "macFrom" | "kind" | "mode">;
 
 /** The address was taken before; it is free again at the end. */
-export function holdAddress({ lease, id, v4, network }: Endpoint): Op {
+export function holdAddress({ id, macFrom, v4, network }: Endpoint, lease: string): Op {
   const owner = out(256);
   const prefix = new DataView(new TextEncoder().encode(id).buffer).getBigUint64(0, true);
   const read = () => sys("readlinkat", [AT_FDCWD, lease, owner, owner.size]);
@@ -76,7 +89,8 @@ export function holdAddress({ lease, id, v4, network }: Endpoint): Op {
   return onHost(
     {
       call: "readlinkat",
-      object: `the address ${v4.address} of network ${network}`,
+      object:
+        macFrom === undefined ? `the address ${v4?.address} of network ${network}` : `a place on network ${network}`,
       why: "A link, made whole or not at all, and only by one: the address is taken, and by us.",
       sh: `mkdir -p ${quote(directory)} && ln -s ${id} ${quote(lease)}`,
       undo: {
@@ -130,15 +144,21 @@ export function findBridge(
   };
 }
 
-/** The device of the host that a macvlan network lies on. */
-export function findParent({ bridge, network }: Pick<Endpoint, "bridge" | "network">): { op: Op; index: Instruction } {
+/** The device of the host that a macvlan lies on, or that is asked for itself. */
+export function findParent({ bridge, network, kind }: Pick<Endpoint, "bridge" | "network" | "kind">): {
+  op: Op;
+  index: Instruction;
+} {
   const socket = routeSocket();
   const { asked, answer } = ask(socket, getLink(bridge));
   const index = indexIn(answer);
   const told = {
     call: "sendto",
-    object: `RTM_GETLINK ${bridge}, parent of network ${network}`,
-    why: "The device that leads to the network has to be there.",
+    object: `RTM_GETLINK ${bridge}${kind === undefined ? `, parent of network ${network}` : ""}`,
+    why:
+      kind === undefined
+        ? "The device that leads to the network has to be there."
+        : "The host's device has to be there.",
     sh: `ip link show dev ${bridge}`,
   };
   return {
@@ -156,14 +176,19 @@ export function makeMacvlan(endpoint: Endpoint, mode: MacvlanMode, parent: Instr
     call: "sendto",
     object: `RTM_NEWLINK ${name} in the container, a macvlan of ${bridge} (${mode})`,
     why: "A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.",
-    sh: `ip link add link ${bridge} name ${name} address ${macText(mac)}${mtu === undefined ? "" : ` mtu ${mtu}`} netns $PID type macvlan mode ${mode}`,
+    sh: `ip link add link ${bridge} name ${name}${mac ? ` address ${macText(mac)}` : ""}${mtu === undefined ? "" : ` mtu ${mtu}`} netns $PID type macvlan mode ${mode}`,
   };
-  return onHost(told, [
-    socket,
-    ...acknowledged(socket, filled(message, { parent, pid: child.pid }), [...REFUSALS, "EBUSY"]),
-    sys("close", [socket]),
-  ]);
+  const filledIn = filled(message, { parent, pid: child.pid });
+  const make = () => acknowledged(socket, filledIn, [...REFUSALS, "EBUSY"]);
+  // One in mode passthru that has just ended is there for some time yet.
+  let patient = make();
+  for (const ms of PAUSES_MS) patient = [alt(make(), [pause(ms), ...patient], ["EINVAL", "EBUSY"])];
+  return onHost(told, [socket, ...patient, sys("close", [socket])]);
 }
+
+/** The last one comes first. */
+const PAUSES_MS = [500, 300, 150, 80, 40, 20];
+const pause = (ms: number) => sys("ppoll", [0, 0, struct([u64(0), u64(ms * 1_000_000)]), 0, 8]);
 
 /** Whether the firewall's table is there: `found` is done then. */
 export function lookForTable(table: string): { op: Op; found: Instruction } {
@@ -179,27 +204,28 @@ export function lookForTable(table: string): { op: Op; found: Instruction } {
   return { op: onHost(told, [socket, ...asked, unless(["EIO"], [found]), sys("close", [socket])]), found };
 }
 
-export function makeVeth(endpoint: Endpoint, bridge: Instruction, child: Child): Op {
+/** @param bridge undefined: the end on the host is a port of none */
+export function makeVeth(endpoint: Endpoint, bridge: Instruction | undefined, child: Child): Op {
   const { port, name, mtu, bridge: device } = endpoint;
   const mac = macOf(endpoint);
   const socket = routeSocket();
-  const message = newVeth({ name: port }, { name, mac }, mtu);
+  const message = newVeth({ name: port }, { name, mac }, mtu, bridge !== undefined);
   const size = mtu === undefined ? "" : ` mtu ${mtu}`;
   const told = {
     call: "sendto",
-    object: `RTM_NEWLINK ${port}, port of ${device}, and ${name} in the container`,
+    object: `RTM_NEWLINK ${port}${bridge ? `, port of ${device},` : ""} and ${name} in the container`,
     why: "Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.",
-    sh: `ip link add ${port}${size} master ${device} up type veth peer name ${name} address ${macText(mac)}${size} netns $PID`,
+    sh: `ip link add ${port}${size}${bridge ? ` master ${device}` : ""} up type veth peer name ${name}${mac ? ` address ${macText(mac)}` : ""}${size} netns $PID`,
   };
   return onHost(told, [
     socket,
-    ...acknowledged(socket, filled(message, { bridge, pid: child.pid }), REFUSALS),
+    ...acknowledged(socket, filled(message, { ...(bridge ? { bridge } : {}), pid: child.pid }), REFUSALS),
     sys("close", [socket]),
   ]);
 }
 
 /** EXFULL: a bridge has 1,023 ports. */
-const REFUSALS = ["EEXIST", "EXFULL", "ENODEV", "EINVAL", "EPERM", "ENOMEM"] as const;
+export const REFUSALS = ["EEXIST", "EXFULL", "ENODEV", "EINVAL", "EPERM", "ENOMEM"] as const;
 
 /** Addresses and routes, by the container's process; then its devices are up. */
 export function setUpEndpoint(endpoint: Endpoint, made: Instruction, stage: Instruction, procfs: Instruction): Op {
@@ -207,7 +233,7 @@ export function setUpEndpoint(endpoint: Endpoint, made: Instruction, stage: Inst
   const socket = routeSocket();
   const found = ask(socket, getLink(name));
   const index = indexIn(found.answer);
-  const addresses = [v4, ...(v6 ? [v6] : [])];
+  const addresses = [...(v4 ? [v4] : []), ...(v6 ? [v6] : [])];
   const whole = ({ address, subnet }: EndpointAddress) => `${address}/${subnetParts(subnet).prefix}`;
   const gateways = addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [gateway]));
   const messages = [
@@ -219,8 +245,9 @@ export function setUpEndpoint(endpoint: Endpoint, made: Instruction, stage: Inst
   ];
   const told = {
     call: "sendto",
-    object: `RTM_NEWADDR ${addresses.map(whole).join(", ")}, ${name} up`,
-    why: `The container's own address${v6 ? "es" : ""}${gateways.length > 0 ? "; what is for others goes by the bridge" : ""}.`,
+    object:
+      addresses.length > 0 ? `RTM_NEWADDR ${addresses.map(whole).join(", ")}, ${name} up` : `RTM_NEWLINK ${name} up`,
+    why: whyAddresses(endpoint),
     sh: [
       ...addresses.map(
         (one) => `ip addr add ${whole(one)}${one.address.includes(":") ? " nodad" : " brd +"} dev ${name}`,
@@ -240,6 +267,12 @@ export function setUpEndpoint(endpoint: Endpoint, made: Instruction, stage: Inst
     ...messages.slice(1).flatMap(() => acknowledgement(socket, REFUSED_INSIDE)),
     sys("close", [socket]),
   ]);
+}
+
+function whyAddresses({ v4, v6, kind }: Endpoint): string {
+  if (!v4 && !v6) return "It has no address yet.";
+  const way = v4?.gateway !== undefined || v6?.gateway !== undefined;
+  return `The container's own address${v4 && v6 ? "es" : ""}${way ? `; what is for others goes by ${kind ? "the gateway" : "the bridge"}` : ""}.`;
 }
 
 const REFUSED_INSIDE = ["EINVAL", "EACCES", "ENETUNREACH", "EEXIST", "EPERM"] as const;

@@ -41,15 +41,14 @@ export function planNetworks(
   const { program, endpoints, ports } = networks;
   const reserved = ports.length > 0 ? reservePorts(ports) : undefined;
   const made = endpoints.map((endpoint) => {
-    const { mode } = endpoint;
-    const { op, index } = mode ? findParent(endpoint) : findBridge(endpoint, program);
-    const device = mode ? makeMacvlan(endpoint, mode, index, child) : makeVeth(endpoint, index, child);
+    const { op, index } = findHostDevice(endpoint, program);
+    const device = makeDevice(endpoint, index, child);
     const set = setUpEndpoint(endpoint, device.does.at(-1) as Instruction, stage, procfs);
-    return { op, device, set };
+    return { find: op ? [op] : [], device, set };
   });
   return {
-    holds: endpoints.map(holdAddress),
-    claims: [...(reserved?.ops ?? []), ...made.map(({ op }) => op)],
+    holds: endpoints.flatMap((one) => (one.lease === undefined ? [] : [holdAddress(one, one.lease)])),
+    claims: [...(reserved?.ops ?? []), ...made.flatMap(({ find }) => find)],
     outside: [
       ...made.map(({ device }) => device),
       ...(reserved ? [publishPorts(ports, first, program.table, reserved.chosen)] : []),
@@ -57,4 +56,14 @@ export function planNetworks(
     inside: made.map(({ set }) => set),
     held: reserved ? [reserved.held] : [],
   };
+}
+
+function findHostDevice(endpoint: Endpoint, program: NetworkProgram): { op?: Op; index?: Instruction } {
+  if (endpoint.kind === "veth") return {};
+  return endpoint.mode || endpoint.kind ? findParent(endpoint) : findBridge(endpoint, program);
+}
+
+function makeDevice(endpoint: Endpoint, index: Instruction | undefined, child: Child): Op {
+  const { mode } = endpoint;
+  return mode && index ? makeMacvlan(endpoint, mode, index, child) : makeVeth(endpoint, index, child);
 }

@@ -136,8 +136,8 @@ export function portElements(ports: readonly PublishedPort[], to: Pick<Endpoint,
   return ports.map(({ protocol, host, hostPort, port }, i) => {
     const ip = ipBytes(host);
     const four = ip.length === 4;
-    const target = four ? to.v4.address : to.v6?.address;
-    if (target === undefined) throw new Error(`${host}: the network has no IPv6`);
+    const target = four ? to.v4?.address : to.v6?.address;
+    if (target === undefined) throw new Error(`${host}: the network has no address of that family`);
     const anywhere = ip.every((byte) => byte === 0);
     const where: Part[] = anywhere ? [] : [ip];
     return {
@@ -154,7 +154,7 @@ function elementText(
   { protocol, host, hostPort, port }: PublishedPort,
   { v4, v6 }: Endpoint,
 ) {
-  const address = host.includes(":") ? (v6?.address ?? "") : v4.address;
+  const address = (host.includes(":") ? v6 : v4)?.address ?? "";
   const from = `${hostText(host, hostPort)}/${protocol}`;
   const key = `${/^[0.:]+$/.test(host) ? "" : `${host} . `}${protocol} . ${hostPort === 0 ? "$PORT" : hostPort}`;
   return {

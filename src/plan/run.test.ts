@@ -1,7 +1,7 @@
 /** Golden plans, and what has to hold of every plan. */
 import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { HYBRID, NETWORKED, NO_GROUPS, OLDER, shapeFor, V1_ONLY, V2_ONLY } from "../../test/facts.ts";
+import { HYBRID, LINKED, NETWORKED, NO_GROUPS, OLDER, shapeFor, V1_ONLY, V2_ONLY } from "../../test/facts.ts";
 import { compareGolden } from "../../test/golden.ts";
 import { LIBRARY } from "../explain/bash.ts";
 import { explainJson } from "../explain/json.ts";
@@ -24,8 +24,8 @@ interface Case {
   readonly facts: HostFacts;
   readonly user?: ResolvedUser;
   readonly joins?: Joins;
-  /** On NETWORKED's networks. */
-  readonly networked?: boolean;
+  /** On these networks. */
+  readonly networked?: typeof NETWORKED;
 }
 
 function joinsOf(...files: [NamespaceType, string][]): Joins {
@@ -69,7 +69,8 @@ const CASES: readonly Case[] = [
     },
     facts: HYBRID,
   },
-  { file: "networks", options: NETWORKED.options, facts: HYBRID, networked: true },
+  { file: "networks", options: NETWORKED.options, facts: HYBRID, networked: NETWORKED },
+  { file: "links", options: LINKED.options, facts: HYBRID, networked: LINKED },
 ];
 
 /** Not worth a file each; the same has to hold of them. */
@@ -113,14 +114,14 @@ const MORE: readonly Case[] = [
     file: "networks, detached, host ids",
     options: { ...NETWORKED.options, detach: true, userns: "host", rm: false },
     facts: V2_ONLY,
-    networked: true,
+    networked: NETWORKED,
     monitored: true,
   },
   { file: "arm64", options: { volumes: ["/a:/b"] }, facts: { ...HYBRID, arch: "arm64" } },
 ];
 
 function planOf({ options, facts, user, joins, networked }: Case): Plan {
-  const [identity, networks] = networked ? [NETWORKED.identity, NETWORKED.networks] : [];
+  const [identity, networks] = networked ? [networked.identity, networked.networks] : [];
   return planRun(shapeFor(options, facts, identity, user, joins, networks).input, facts);
 }
 

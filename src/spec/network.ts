@@ -57,7 +57,21 @@ export interface NetworkRequest {
 }
 
 /** Names that `run --network` has another meaning for. */
-const TAKEN = ["none", "host", "container", "ns", "default", "private", "slirp4netns", "pasta", "macvlan", "dhcp"];
+const TAKEN = [
+  "none",
+  "host",
+  "container",
+  "ns",
+  "default",
+  "private",
+  "slirp4netns",
+  "pasta",
+  "macvlan",
+  "dhcp",
+  "veth",
+  "port",
+  "interface",
+];
 
 /** @throws INVALID, UNSUPPORTED */
 export function readNetworkAsked(asked: NetworkAsked): NetworkRequest {

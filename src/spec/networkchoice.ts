@@ -1,6 +1,7 @@
 /** On which networks a container is: `--network` and what belongs to it, in docker's and podman's words. */
 import { invalid, VitrineError } from "../errors.ts";
 import { ipBytes } from "../linux/ip.ts";
+import { checkDevice, checkHostName, checkMac, isLink, kindOfLink } from "./networkwords.ts";
 import type { RunOptions } from "./options.ts";
 
 export interface NetworkChoice {
@@ -8,6 +9,8 @@ export interface NetworkChoice {
   /** Further names that others on this network find it by. */
   readonly aliases: readonly string[];
   readonly ip?: string | undefined;
+  /** The address comes by DHCP. */
+  readonly dhcp?: boolean | undefined;
   readonly ip6?: string | undefined;
   /** "02:42:0a:5b:00:02" */
   readonly mac?: string | undefined;
@@ -35,14 +38,23 @@ export function splitNetworks(asked: readonly string[]): { network: string; netw
   return { network: first, networks: [] };
 }
 
+/** Devices besides networks, as they were asked for: see linkchoice.ts. */
+export const linksIn = ({ networks = [] }: Pick<RunOptions, "networks">) => networks.filter(isLink);
+
 /** @throws INVALID for what is not understood; whether the networks are there is not looked up */
 export function networkChoices(options: RunOptions): NetworkChoice[] {
-  const { networks = [], networkAliases = [], ip, ip6, macAddress, network } = options;
+  const { networkAliases = [], ip, ip6, macAddress, network } = options;
+  const all = options.networks ?? [];
+  const networks = all.filter((text) => !isLink(text));
   const flags = { "--ip": ip, "--ip6": ip6, "--mac-address": macAddress, "--network-alias": networkAliases[0] };
   const [said] = Object.entries(flags).find(([, value]) => value !== undefined) ?? [];
   if (networks.length === 0) {
-    if (said !== undefined)
-      throw invalid(`${said}: with --network ${network} the container is on no network`, "--network NAME");
+    const oneLink = all.length === 1 && said !== "--network-alias";
+    if (said !== undefined && !oneLink)
+      throw invalid(
+        `${said}: with --network ${network} the container is on no network${all.length > 1 ? ", and has several devices" : ""}`,
+        "--network NAME",
+      );
     return [];
   }
   const choices = networks.map(readChoice);
@@ -51,9 +63,9 @@ export function networkChoices(options: RunOptions): NetworkChoice[] {
     if (seen.has(name)) throw invalid(`--network ${name} is given twice`);
     seen.add(name);
   }
-  const [first, ...others] = choices;
+  const [first] = choices;
   if (!first) return [];
-  if (others.length > 0 && said !== undefined && said !== "--network-alias")
+  if (all.length > 1 && said !== undefined && said !== "--network-alias")
     throw invalid(
       `${said}: there are several networks`,
       `--network NAME:${said === "--mac-address" ? "mac" : said.slice(2)}=… says it of one`,
@@ -68,7 +80,7 @@ export function networkChoices(options: RunOptions): NetworkChoice[] {
   }));
 }
 
-const nameIn = (text: string) => readChoice(text).name;
+const nameIn = (text: string) => kindOfLink(text) ?? readChoice(text).name;
 
 /** "NAME", "NAME:ip=10.92.0.7,alias=web" (podman), "name=NAME,ip=10.92.0.7,alias=web" (docker) */
 function readChoice(text: string): NetworkChoice {
@@ -98,18 +110,13 @@ function readChoice(text: string): NetworkChoice {
   return choice;
 }
 
-function checked({ ip, ip6, mac }: Pick<NetworkChoice, "ip" | "ip6" | "mac">) {
+type Checked = Pick<NetworkChoice, "ip" | "ip6" | "mac" | "dhcp">;
+
+function checked({ ip, ip6, mac }: Checked): Checked {
+  if (ip === "dhcp") return { ...checked({ ip6, mac }), dhcp: true };
   if (ip !== undefined && sizeOf(ip) !== 4) throw invalid(`--ip "${ip}": not an IPv4 address`, "as 10.92.0.7");
   if (ip6 !== undefined && sizeOf(ip6) !== 16) throw invalid(`--ip6 "${ip6}": not an IPv6 address`);
-  const text = mac?.toLowerCase().replaceAll("-", ":");
-  if (text !== undefined && !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(text))
-    throw invalid(`--mac-address "${mac}": not a MAC address`, "six bytes: 02:42:0a:5c:00:07");
-  if (text !== undefined && (Number.parseInt(text.slice(0, 2), 16) & 1 || /^[0:]+$/.test(text)))
-    throw invalid(
-      `--mac-address "${mac}": that is a group's address, or none`,
-      "the first byte is even: 02:42:0a:5c:00:07",
-    );
-  return { ip, ip6, mac: text };
+  return { ip, ip6, mac: checkMac(mac) };
 }
 
 function sizeOf(ip: string): number {
@@ -118,18 +125,6 @@ function sizeOf(ip: string): number {
   } catch {
     return 0;
   }
-}
-
-function checkHostName(text: string, what: string): string {
-  if (!/^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9_])?$/.test(text))
-    throw invalid(`${what}: "${text}" is no host name`, "letters, digits, - _ and ., at most 63");
-  return text;
-}
-
-function checkDevice(text: string, what: string): string {
-  if (!/^[A-Za-z0-9_.-]{1,15}$/.test(text) || text === "lo" || text.startsWith("."))
-    throw invalid(`${what}: "${text}" is no name of a network device`, "letters, digits, _ . -, at most 15");
-  return text;
 }
 
 function splitOnce(text: string, by: string): [string, string] {
