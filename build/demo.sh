@@ -3,7 +3,7 @@
 set -eu
 here=$(dirname "$0")
 "$here/need-root.sh" bash ls ps id mount grep cat hostname
-exec "$here/../dist/vitrine" run --rm --hostname showcase --memory 128m --cpus 0.5 --pids-limit 64 --timeline \
+exec "$here/../dist/vitrine" run --rm --network none --hostname showcase --memory 128m --cpus 0.5 --pids-limit 64 --timeline \
 	host:bash,ls,ps,id,mount,grep,cat,hostname bash -c '
 echo "host name:  $(hostname)"
 echo "user:       $(id)"

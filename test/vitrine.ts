@@ -1,6 +1,6 @@
 /** The built command, with directories of its own, as a test uses it. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 
 export const BINARY = process.env.VITRINE_BINARY ?? `${import.meta.dir}/../dist/vitrine`;
 
@@ -10,6 +10,15 @@ process.umask(0o022);
 const scratch = mkdtempSync("/var/tmp/vitrine-test-");
 export const ROOT = `${scratch}/root`;
 export const STATE = `${scratch}/state`;
+
+/** A store whose containers are on no network if they say none: what tests are not about costs them nothing. */
+export function withoutNetwork(root: string): string {
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  writeFileSync(`${root}/config.json`, '{ "network": "none" }\n');
+  return root;
+}
+withoutNetwork(ROOT);
+
 const environment = { PATH: process.env.PATH ?? "", HOME: "/root", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE };
 
 // Bun's test runner calls no exit handlers, and none would run if it were killed: this shell ends with its standard input.

@@ -60,6 +60,8 @@ function hintFor(step: FailedStep, { input }: Made): string | undefined {
     return `the caller may not give this limit${op.object.includes("nofile") ? ", or it is above /proc/sys/fs/nr_open" : ""}`;
   if (call === "await" && errno === ERRNO.ESRCH)
     return "a process of the run was killed while the container was set up";
+  if (call === "expect" && errno === ERRNO.ENETDOWN)
+    return "its network could not be set up: what is said above tells why; --network none does without one";
   if (isNamespaceLimit(step)) return "the kernel allows no more namespaces: see /proc/sys/user";
   if (call === "expect" && errno === ERRNO.EPERM && op.call === "move_mount")
     return "in this root file system the target leads into /proc or /sys, which must not be covered";

@@ -1,5 +1,5 @@
 /** An exec in which an op failed; the stage has undone it. */
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { describeStep, failedStep, usedUpBy } from "../container/failure.ts";
 import { readExecRecord } from "../container/journal.ts";
 import type { ExecRecord } from "../container/record.ts";
@@ -66,9 +66,11 @@ function errorOf(engine: Engine, record: ExecRecord, layout: Layout, report: Rep
 }
 
 function hasEnded(engine: Engine, { input }: ExecRecord): boolean {
+  const { pid } = input.target;
   try {
-    return liveAmong(lookUp(engine, input.id).runs)?.pid !== input.target.pid;
+    readlinkSync(`/proc/${pid}/ns/mnt`); // a process that ends has left its namespaces before its parent knows
+    return liveAmong(lookUp(engine, input.id).runs)?.pid !== pid;
   } catch {
-    return true; // it was removed
+    return true; // it is gone, or the container was removed
   }
 }

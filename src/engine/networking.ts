@@ -10,6 +10,7 @@ import type { NetworkRecord } from "../network/record.ts";
 import { findNetwork } from "../network/store.ts";
 import type { Endpoint, EndpointAddress } from "../plan/endpoint.ts";
 import type { Networks } from "../plan/networks.ts";
+import { DEFAULT_CONFIGURATION } from "../spec/configuration.ts";
 import { type Resolving, readResolvConf } from "../spec/hostsfiles.ts";
 import type { LinkChoice } from "../spec/linkchoice.ts";
 import { DEFAULT_NETWORK, linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
@@ -33,9 +34,6 @@ type Described = Pick<
   NetworkRecord,
   "id" | "name" | "driver" | "mode" | "device" | "v4" | "v6" | "internal" | "masquerade" | "names" | "mtu"
 >;
-
-/** Where a port is published if it is not said. */
-const PUBLISH_AT = "127.0.0.1";
 
 /** @throws NOT_FOUND, INVALID */
 export async function resolveNetworks(
@@ -140,8 +138,13 @@ export async function withAskedAddress(network: NetworkRecord, choice: NetworkCh
 }
 
 function portsOf(options: RunOptions, exposed: readonly string[]): PublishedPort[] {
-  const { publish = [], publishAll = false, expose = [] } = options;
-  const told = publish.flatMap((text) => parsePublish(text, PUBLISH_AT));
+  const {
+    publish = [],
+    publishAddress = DEFAULT_CONFIGURATION.publishAddress,
+    publishAll = false,
+    expose = [],
+  } = options;
+  const told = publish.flatMap((text) => parsePublish(text, publishAddress));
   const all = [...expose, ...exposed].flatMap(parseExposed);
   if (!publishAll) return told;
   const rest = all.filter((one, i) => {
@@ -149,7 +152,7 @@ function portsOf(options: RunOptions, exposed: readonly string[]): PublishedPort
       other.port === one.port && other.protocol === one.protocol;
     return !told.some(same) && all.findIndex(same) === i;
   });
-  return [...told, ...rest.map((one) => ({ ...one, host: PUBLISH_AT, hostPort: 0 }))];
+  return [...told, ...rest.map((one) => ({ ...one, host: publishAddress, hostPort: 0 }))];
 }
 
 /** systemd-resolved answers the host alone; whom it asks itself, is told in another file. */

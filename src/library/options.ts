@@ -41,7 +41,7 @@ export interface ContainerOptions {
   readonly securityOpt?: readonly string[];
   readonly privileged?: boolean;
   readonly groupAdd?: readonly string[];
-  /** "none" (if not given), "host", "container:NAME", "ns:FILE", or networks: "NAME", "NAME:alias=web" */
+  /** "none", "host", "container:NAME", "ns:FILE", or networks: "NAME", "NAME:alias=web"; if not given, "bridge", or what the configuration says */
   readonly network?: string | readonly string[];
   /** Ports of the host: "127.0.0.1:8080:80", "8080:80" (also at 127.0.0.1), "80" (one that is free) */
   readonly publish?: readonly string[];

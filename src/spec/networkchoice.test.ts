@@ -3,11 +3,11 @@ import { networkChoices, splitNetworks } from "./networkchoice.ts";
 import { DEFAULT_RUN, type RunOptions } from "./options.ts";
 
 const choices = (asked: string[], more: Partial<RunOptions> = {}) =>
-  networkChoices({ ...DEFAULT_RUN, ...splitNetworks(asked), ...more });
+  networkChoices({ ...DEFAULT_RUN, ...splitNetworks(asked, "none"), ...more });
 
 describe("--network", () => {
   test.each<[string[], string, string[]]>([
-    [[], "none", []],
+    [[], "bridge", ["bridge"]],
     [["host"], "host", []],
     [["container:web"], "container:web", []],
     [["default"], "bridge", ["bridge"]],
@@ -16,10 +16,19 @@ describe("--network", () => {
     [["front", "front"], "front", ["front"]],
     [["front:ip=10.92.0.7"], "front", ["front:ip=10.92.0.7"]],
     [["name=front,alias=web"], "front", ["name=front,alias=web"]],
-  ])("%p", (asked, network, networks) => expect(splitNetworks(asked)).toEqual({ network, networks }));
+  ])("%p", (asked, network, networks) => expect(splitNetworks(asked, "bridge")).toEqual({ network, networks }));
 
   test.each([[["host", "front"]], [["front", "none"]], [["none", "host"]]])("%p: not together", (asked) =>
-    expect(() => splitNetworks(asked)).toThrow("both"),
+    expect(() => splitNetworks(asked, "bridge")).toThrow("both"),
+  );
+
+  test.each([
+    ["none", []],
+    ["host", []],
+    ["front", ["front"]],
+    ["default", ["bridge"]],
+  ])("where none is asked for, and %p is said once for all", (otherwise, networks) =>
+    expect(splitNetworks([], otherwise).networks).toEqual(networks),
   );
 
   test("what is said of one, as podman and docker write it", () => {

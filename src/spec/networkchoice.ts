@@ -24,12 +24,17 @@ export const DEFAULT_NETWORK = "bridge";
 /** Not networks, but whose network namespace it is in. */
 const isMode = (text: string) => /^(none|host|container:.*|ns:.*)$/.test(text);
 
-/** @param asked the values of --network @returns the one that tells of them all, and the names of networks with what is said of each */
-export function splitNetworks(asked: readonly string[]): { network: string; networks: string[] } {
-  const words = [...new Set(asked)].map((text) => (/^(default|private)$/.test(text) ? DEFAULT_NETWORK : text));
-  const [first = "none", ...others] = words;
+/**
+ * @param asked the values of --network
+ * @param otherwise where none is asked for
+ * @returns the one that tells of them all, and the names of networks with what is said of each
+ */
+export function splitNetworks(asked: readonly string[], otherwise: string): { network: string; networks: string[] } {
+  const said = asked.length > 0 ? asked : [otherwise];
+  const words = [...new Set(said)].map((text) => (/^(default|private)$/.test(text) ? DEFAULT_NETWORK : text));
+  const [first = otherwise, ...others] = words;
   const mode = words.find(isMode);
-  if (mode === undefined && words.length > 0) return { network: nameIn(first), networks: words };
+  if (mode === undefined) return { network: nameIn(first), networks: words };
   if (others.length > 0)
     throw invalid(
       `--network: both "${first}" and "${others[0]}"`,

@@ -124,6 +124,8 @@ export interface RunOptions {
   macAddress?: string | undefined;
   /** "127.0.0.1:8080:80/tcp" */
   publish: string[];
+  /** An address of the host, for those that name none. */
+  publishAddress: string;
   publishAll: boolean;
   /** "80/tcp" */
   expose: string[];
@@ -175,6 +177,7 @@ export const DEFAULT_RUN: RunOptions = {
   networks: [],
   networkAliases: [],
   publish: [],
+  publishAddress: "127.0.0.1",
   publishAll: false,
   expose: [],
   addHosts: [],

@@ -45,7 +45,7 @@ async function bench(place: Place): Promise<void> {
     VITRINE_ROOT: join(place.directory, "vitrine-root"),
     VITRINE_STATE: join(place.directory, "vitrine-state"),
   };
-  const flags = ["--rm", "--memory", "128m", "--cpus", "1", "--rootfs", rootfs, "/bin/true"];
+  const flags = ["--rm", "--network", "none", "--memory", "128m", "--cpus", "1", "--rootfs", rootfs, "/bin/true"];
   const ours: Entry = { name: "vitrine", argv: [program, "run", ...flags], env, note: "limits, user namespace" };
 
   const others = await peers(place, rootfs, wanted);

@@ -37,7 +37,7 @@ export async function openEngines(
     name: "vitrine",
     argv: [program],
     env,
-    what: ["--rootfs", rootfs],
+    what: ["--network", "none", "--rootfs", rootfs],
     remove: ["rm", "-f"],
     beside: ["vitrine-stage", env.VITRINE_STATE],
   };

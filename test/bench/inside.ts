@@ -61,7 +61,20 @@ function started(argv: readonly string[], env: NodeJS.ProcessEnv): string | unde
 function ours(place: Place, rootfs: string, program: string, env: NodeJS.ProcessEnv): Engine | Absent {
   const name = "vitrine";
   const reason = started(
-    [program, "run", "-d", "--name", CONTAINER, "--rootfs", rootfs, "/bin/busybox", "sleep", "10000"],
+    [
+      program,
+      "run",
+      "-d",
+      "--name",
+      CONTAINER,
+      "--network",
+      "none",
+      "--rootfs",
+      rootfs,
+      "/bin/busybox",
+      "sleep",
+      "10000",
+    ],
     env,
   );
   if (reason !== undefined) return { name, reason };

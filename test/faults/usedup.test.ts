@@ -6,7 +6,7 @@ import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, writeFileSync, writeSync } from "node:fs";
 import { watchLeaks } from "../leaks.ts";
-import { BINARY, busybox, directory, PURE_V2, until } from "../vitrine.ts";
+import { BINARY, busybox, directory, PURE_V2, until, withoutNetwork } from "../vitrine.ts";
 
 setDefaultTimeout(120_000);
 
@@ -44,6 +44,7 @@ function place(): Place {
   mount(`${base}/disk`, "-o", "loop", image);
   mount(`${base}/memory`, "-t", "tmpfs", "-o", "size=8m,nr_inodes=200", "tmpfs");
   const made = { root: `${base}/disk/root`, state: `${base}/memory` };
+  withoutNetwork(made.root);
   places.push(made);
   return made;
 }

@@ -351,8 +351,9 @@ describe.skipIf(debian === undefined)("Debian's own mirror", () => {
     expect(made[0]).toBe(made[1] ?? "");
     const script = `. /etc/os-release; echo $VERSION_CODENAME; dpkg --audit; dpkg -l | grep -vc ^ii; dpkg --verify; apt-get check >/dev/null && echo checked
       perl -e 'print "perl\n"'; getent passwd _apt | cut -d: -f1; stat -c '%a %U:%G' /var/mail /tmp /usr/bin/su; date -d @0 -u +%Y; readlink /bin; cat /etc/apt/sources.list`;
-    const args = ["--root", directory("debian-two"), "run", "--rm", "localhost/debian:bookworm", "bash", "-c", script];
-    const { stdout, stderr } = await vitrine(args);
+    const args = ["--root", directory("debian-two"), "run", "--rm", "--network", "none"];
+    const command = ["localhost/debian:bookworm", "bash", "-c", script];
+    const { stdout, stderr } = await vitrine([...args, ...command]);
     expect(stderr).toBe("");
     expect(stdout.split("\n")).toEqual([
       ...["bookworm", "5", "checked", "perl", "_apt", "2775 root:mail", "1777 root:root", "4755 root:root", "1970"],

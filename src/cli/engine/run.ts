@@ -6,6 +6,7 @@ import { VitrineError } from "../../errors.ts";
 import { splitNetworks } from "../../spec/networkchoice.ts";
 import type { RunOptions } from "../../spec/options.ts";
 import { type Command, type Invocation, list, text, truth } from "../command.ts";
+import { readConfiguration } from "../configuration.ts";
 import { environmentOf, readLines } from "../environment.ts";
 import { printOut } from "../output.ts";
 import { warn } from "../owner.ts";
@@ -57,8 +58,8 @@ export const command: Command = {
     { name: "pids-limit", kind: "string", value: "N", help: "most processes; 2048 if not given, -1 for no limit" },
     { name: "cap-add", kind: "list", value: "CAP", help: "add a capability" },
     { name: "cap-drop", kind: "list", value: "CAP", help: "drop a capability, or ALL" },
-    { name: "network", kind: "list", value: "none|host|…", help: "network, or networks; none if not given" },
-    { name: "net", kind: "list", value: "none|host|…", help: "the same as --network" },
+    { name: "network", kind: "list", value: "NAME|none|host|…", help: "network, or networks; bridge if not given" },
+    { name: "net", kind: "list", value: "NAME|none|host|…", help: "the same as --network" },
     {
       name: "publish",
       short: "p",
@@ -229,6 +230,7 @@ export async function replace(engine: Engine, i: Invocation): Promise<void> {
 }
 
 export function runOptions(i: Invocation): RunOptions {
+  const { network, publishAddress } = readConfiguration(i.paths);
   const rootfs = text(i, "rootfs");
   const [image, ...rest] = i.args;
   return {
@@ -302,12 +304,13 @@ export function runOptions(i: Invocation): RunOptions {
     cpusetMems: text(i, "cpuset-mems"),
     labels: [...list(i, "label-file").flatMap((file) => readLines(file, "--label-file")), ...list(i, "label")],
     annotations: list(i, "annotation"),
-    ...splitNetworks([...list(i, "network"), ...list(i, "net")]),
+    ...splitNetworks([...list(i, "network"), ...list(i, "net")], network),
     networkAliases: [...list(i, "network-alias"), ...list(i, "net-alias")],
     ip: text(i, "ip"),
     ip6: text(i, "ip6"),
     macAddress: text(i, "mac-address"),
     publish: list(i, "publish"),
+    publishAddress,
     publishAll: truth(i, "publish-all"),
     expose: list(i, "expose"),
     addHosts: list(i, "add-host"),
