@@ -72,7 +72,11 @@ function writeFirst(paths: Paths, record: ContainerRecord): void {
 /** What a write, or a start, that was killed has left beside the record: nobody reads it again. */
 export function sweepFiles(paths: Paths, id: string): void {
   const directory = containerDirectory(paths, id);
-  for (const name of existsSync(directory) ? readdirSync(directory) : []) {
+  let names: string[] = [];
+  unlessGone(() => {
+    names = readdirSync(directory);
+  });
+  for (const name of names) {
     const [, written] = /^(?:container|config)\.json\.(\d+)$/.exec(name) ?? [];
     const [, starting, start] = /^start\.(\d+)\.(\d+)$/.exec(name) ?? [];
     const pid = written ?? starting;
