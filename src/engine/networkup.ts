@@ -1,7 +1,8 @@
 /** A network's bridge and its part of the firewall, as they are while the host runs: set up, put right, or taken down. */
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { networksState, type Paths } from "../container/paths.ts";
 import { carryOut } from "../container/plans.ts";
+import { writeWhole } from "../container/wholefile.ts";
 import { VitrineError } from "../errors.ts";
 import { deviceNames, hasDevice } from "../network/hostroutes.ts";
 import type { NetworkRecord } from "../network/record.ts";
@@ -21,7 +22,7 @@ export function networkUp(engine: Engine, network: NetworkRecord): string[] {
   mkdirSync(networksState(paths), { recursive: true, mode: 0o700 });
   const host = bridgeHost(paths);
   if (host.closed.v4.length + host.closed.v6.length > 0)
-    writeFileSync(forwardingFile(paths), JSON.stringify(host.closed), { mode: 0o600 });
+    writeWhole(forwardingFile(paths), JSON.stringify(host.closed));
   const others = passOthers(host, network.device);
   carryOut(stage.path, paths, [...planUp(paths, network, host), ...others.ops]);
   return others.warnings;
