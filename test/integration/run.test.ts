@@ -39,7 +39,8 @@ describe("exit statuses are docker's", () => {
 describe("standard streams", () => {
   test("are passed through in binary", () => {
     const bytes = new Uint8Array(300_000).map((_, i) => (i * 7919) & 255);
-    const child = Bun.spawnSync([BINARY, "run", "--rm", "--rootfs", busybox(), "cat"], { stdin: bytes });
+    const env = { VITRINE_ROOT: ROOT, VITRINE_STATE: STATE };
+    const child = Bun.spawnSync([BINARY, "run", "--rm", "--rootfs", busybox(), "cat"], { stdin: bytes, env });
     expect(child.exitCode).toBe(0);
     expect(Buffer.compare(child.stdout, bytes)).toBe(0);
   });
