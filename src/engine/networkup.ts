@@ -21,8 +21,7 @@ export function networkUp(engine: Engine, network: NetworkRecord): string[] {
   const { paths, stage } = engine;
   mkdirSync(networksState(paths), { recursive: true, mode: 0o700 });
   const host = bridgeHost(paths);
-  if (host.closed.v4.length + host.closed.v6.length > 0)
-    writeWhole(forwardingFile(paths), JSON.stringify(host.closed));
+  if (host.closed.v4.length + host.closed.v6.length > 0) writeWhole(forwardingFile(paths), JSON.stringify(host.closed));
   const others = passOthers(host, network.device);
   carryOut(stage.path, paths, [...planUp(paths, network, host), ...others.ops]);
   return others.warnings;

@@ -42,7 +42,7 @@ test("networks of the host may end anywhere", () => {
 });
 
 test("flags are of the only one; networks and devices are told apart", () => {
-  expect(splitNetworks(["macvlan:eth0:mode=vepa", "front"])).toEqual({
+  expect(splitNetworks(["macvlan:eth0:mode=vepa", "front"], "bridge")).toEqual({
     network: "macvlan",
     networks: ["macvlan:eth0:mode=vepa", "front"],
   });
