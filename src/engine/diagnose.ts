@@ -27,6 +27,8 @@ export interface Diagnosis {
 export function diagnose(engine: Engine, record: Made, step: FailedStep, report: Report, layout: Layout): Diagnosis {
   const usedUp = isNamespaceLimit(step) ? undefined : usedUpBy(step);
   if (usedUp !== undefined) return { code: "USED_UP", hint: usedUp };
+  if (step.op.where === "dhcp" || step.op.object.startsWith("a lease for "))
+    return { code: "UNAVAILABLE", hint: leaseHint(step, record) };
   if (step.call === "execve" || step.op.call === "faccessat") return execFailure(engine, record, step, report, layout);
   if (step.op.call === "bind") return bindFailure(engine, record, step);
   return { code: step.op.object.startsWith("the name ") ? "CONFLICT" : "STEP_FAILED", hint: hintFor(step, record) };
@@ -86,6 +88,16 @@ function linkHint(object: string, errno: number): string | undefined {
       ? "passthru takes the parent for itself: no other macvlan may be on it"
       : "this device cannot carry another one now: it may be a port of a bridge, or have a macvlan in mode passthru";
   return undefined;
+}
+
+function leaseHint({ op, errno }: FailedStep, { input }: Made): string {
+  const endpoint = input.networks?.endpoints.find(
+    ({ dhcp, name }) => dhcp && op.object.startsWith(`a lease for ${name},`),
+  );
+  if (errno === ERRNO.ETIMEDOUT)
+    return `no DHCP server has given it an address: is one on the network of ${endpoint?.bridge || endpoint?.network}, and is that device up?`;
+  if (errno === ERRNO.EPROTO) return "a DHCP server has answered, but what it gave could not be set";
+  return "the host's DHCP client has ended at once";
 }
 
 function bindFailure({ paths }: Engine, { input }: Made, { op, errno }: FailedStep): Diagnosis {

@@ -11,6 +11,7 @@ export function etcFiles({ options, networks }: Request, identity: Identity): Pa
   if (!networks) return {};
   const hostname = options.hostname ?? identity.id.slice(0, SHORT_ID_LENGTH);
   const addresses = networks.networks.flatMap(({ record, choice }, i) => {
+    if (choice.dhcp) return []; // its client's hook adds it
     const address = (identity.addresses?.[i] ?? "").padEnd(ADDRESS_WIDTH); // a column: see container/template.ts
     return [address, ...(record.v6 ? [choice.ip6 ?? sixOf(record.v6.subnet, address)] : [])];
   });

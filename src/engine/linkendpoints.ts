@@ -12,6 +12,9 @@ export function addressStandsFor({ id }: Pick<Identity, "id">, i: number): strin
   return [240 + (first % 15), ...others].join("."); // 240.0.0.0/4 has no hosts
 }
 
+/** Whether it stands for an address, and is none. */
+export const isPlace = (address: string) => Number(address.split(".")[0]) >= 240;
+
 /** @param place what stands for its address @param i its number, networks counted */
 export function linkEndpoint(
   { name, kind, host, mode, v4, v6, mac, device }: LinkChoice,

@@ -2,7 +2,7 @@ import { containerOf, type Endpoint } from "../network/endpoints.ts";
 import type { NetworkRecord, Subnet } from "../network/record.ts";
 import { addressWithin } from "../spec/subnet.ts";
 
-/** All that is known of a network, in docker's words. @param endpoints of containers that run */
+/** All that is known of a network, in docker's words. @param endpoints of containers that run; without addresses where those are not known yet */
 export function networkDocument(network: NetworkRecord, endpoints: readonly Endpoint[]): Record<string, unknown> {
   const { name, id, created, driver, device, v4, v6, internal, labels, options } = network;
   const own = driver === "bridge" ? { "com.docker.network.bridge.name": device } : {};
@@ -37,8 +37,8 @@ function endpointDocument({ id, v4, v6 }: NetworkRecord, { run, names, mac, addr
     Name: names[0] ?? "",
     EndpointID: new Bun.CryptoHasher("sha256").update(`${id} ${run}`).digest("hex"),
     MacAddress: mac,
-    IPv4Address: `${address}/${bitsOf(v4)}`,
-    IPv6Address: v6 ? `${chosen ?? addressWithin(v6.subnet, address)}/${bitsOf(v6)}` : "",
+    IPv4Address: address === "" ? "" : `${address}/${bitsOf(v4)}`,
+    IPv6Address: v6 && chosen !== "" ? `${chosen ?? addressWithin(v6.subnet, address)}/${bitsOf(v6)}` : "",
   };
 }
 

@@ -3,11 +3,13 @@ import { readFileSync } from "node:fs";
 import { type Identity, MOST_NETWORKS, runDirectory } from "../container/identity.ts";
 import { DEFAULT_ROOT, DEFAULT_STATE, leasesDirectory, type Paths } from "../container/paths.ts";
 import { hex, randomBytes } from "../container/random.ts";
+import { SHORT_ID_LENGTH } from "../container/template.ts";
 import { invalid } from "../errors.ts";
 import { defaultNetwork } from "../network/default.ts";
-import { dropLeases, nextAddress, takeAddress } from "../network/leases.ts";
+import { dropLeases, nextAddress, takeAddress, takePlace } from "../network/leases.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import { findNetwork } from "../network/store.ts";
+import type { DhcpClient } from "../plan/dhcp.ts";
 import type { Endpoint, EndpointAddress } from "../plan/endpoint.ts";
 import type { Networks } from "../plan/networks.ts";
 import { DEFAULT_CONFIGURATION } from "../spec/configuration.ts";
@@ -17,6 +19,8 @@ import { DEFAULT_NETWORK, linksIn, type NetworkChoice, networkChoices } from "..
 import type { RunOptions } from "../spec/options.ts";
 import { type PublishedPort, parseExposed, parsePublish } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
+import { dhcpClient } from "./dhcp.ts";
+import type { DhcpProgram } from "./dhcpclient.ts";
 import { addressStandsFor, linkEndpoint } from "./linkendpoints.ts";
 import { ensureResolver } from "./resolver.ts";
 
@@ -25,6 +29,8 @@ export interface RequestedNetworks {
   readonly networks: readonly { readonly record: Described; readonly choice: NetworkChoice }[];
   /** Devices besides; behind the networks. */
   readonly links?: readonly LinkChoice[];
+  /** Where an address comes by DHCP: the client, and what the server is told that the container is called if not its id. */
+  readonly dhcp?: { readonly program: DhcpProgram; readonly hostname?: string };
   readonly ports: readonly PublishedPort[];
   /** Of the host. */
   readonly resolving: Resolving;
@@ -79,7 +85,32 @@ export async function resolveNetworks(
         "another network as the first",
       );
   }
-  return { networks, ...(links.length > 0 ? { links } : {}), ports, resolving: hostResolving() };
+  const dhcp = await dhcpOf(options, networks, links);
+  return {
+    networks,
+    ...(links.length > 0 ? { links } : {}),
+    ...(dhcp ? { dhcp } : {}),
+    ports,
+    resolving: hostResolving(),
+  };
+}
+
+/** @throws INVALID for a network whose addresses are the engine's to give, NOT_FOUND without a client */
+async function dhcpOf(
+  { hostname }: RunOptions,
+  networks: RequestedNetworks["networks"],
+  links: readonly LinkChoice[],
+): Promise<RequestedNetworks["dhcp"]> {
+  const asked = networks.filter(({ choice }) => choice.dhcp);
+  const wrong = asked.find(({ record }) => record.driver !== "macvlan");
+  if (wrong)
+    throw invalid(
+      `--ip dhcp: vitrine gives the addresses of network ${wrong.record.name}`,
+      "leave it out; DHCP is for macvlan networks, and for --network macvlan:DEVICE",
+    );
+  if (asked.length === 0 && !links.some(({ dhcp }) => dhcp)) return undefined;
+  const program = (await import("./dhcpclient.ts")).findDhcpProgram();
+  return { program, ...(hostname === undefined ? {} : { hostname }) };
 }
 
 async function linksOf(engine: Engine, options: RunOptions): Promise<LinkChoice[]> {
@@ -179,7 +210,12 @@ export async function takeAddresses(engine: Engine, asked: RequestedNetworks, id
   try {
     for (const { record, choice } of asked.networks) {
       const names = [identity.name, ...choice.aliases, identity.id.slice(0, 12)];
-      addresses.push(await takeAddress(paths, record, { run, names, mac: choice.mac }, choice));
+      const lease = { run, names, mac: choice.mac };
+      if (choice.dhcp) {
+        const place = addressStandsFor(identity, addresses.length);
+        await takePlace(paths, record, lease, place);
+        addresses.push(place);
+      } else addresses.push(await takeAddress(paths, record, lease, choice));
       if (record.names) await ensureResolver(engine, record);
     }
     return { ...identity, addresses: [...addresses, ...standIns(asked, identity)], link: hex(randomBytes(4)) };
@@ -215,7 +251,9 @@ export function foreseeAddresses(
     ...identity,
     link,
     addresses: [
-      ...asked.networks.map(({ record, choice }) => nextAddress(paths, record, choice)),
+      ...asked.networks.map(({ record, choice }, i) =>
+        choice.dhcp ? addressStandsFor(identity, i) : nextAddress(paths, record, choice),
+      ),
       ...standIns(asked, identity),
     ],
   };
@@ -229,25 +267,40 @@ function runName(paths: Paths, identity: Identity): string {
 /** Of a run with this identity. */
 export function planInput(
   engine: Engine,
-  { networks, links = [], ports }: RequestedNetworks,
+  asked: RequestedNetworks,
   identity: Identity,
   env: readonly string[],
 ): Networks {
   const { paths, program } = engine;
+  const { networks, links = [], ports } = asked;
   const ownWay = links.some(({ v4, v6 }) => v4?.gateway !== undefined || v6?.gateway !== undefined);
-  const out = ownWay ? -1 : networks.findIndex(({ record }) => !record.internal);
+  const out = ownWay ? -1 : networks.findIndex(({ record, choice }) => !record.internal && !choice.dhcp);
+  const arguments_ = ["--root", paths.root, "--state", paths.state];
+  const client = dhcpClients(
+    asked,
+    identity,
+    runDirectory(paths, identity),
+    [program, ...arguments_],
+    ownWay || out >= 0,
+  );
   const endpoints = networks.map(({ record, choice }, i): Endpoint => {
     const address = identity.addresses?.[i] ?? "";
     const { v4, v6, device, name, mtu, driver, mode = "bridge" } = record;
     const way = i === out;
+    const inside = choice.device ?? `eth${i}`;
+    const placing = choice.dhcp
+      ? { macFrom: address, dhcp: client(inside) }
+      : {
+          v4: placed(address, v4, way),
+          ...(v6 ? { v6: placed(choice.ip6 ?? sixOf(v6.subnet, address), v6, way) } : {}),
+        };
     return {
       network: name,
       bridge: device,
       ...(driver === "macvlan" ? { mode } : {}),
       port: `veth${identity.link}${i === 0 ? "" : i}`,
-      name: choice.device ?? `eth${i}`,
-      v4: placed(address, v4, way),
-      ...(v6 ? { v6: placed(choice.ip6 ?? sixOf(v6.subnet, address), v6, way) } : {}),
+      name: inside,
+      ...placing,
       ...(choice.mac === undefined ? {} : { mac: choice.mac }),
       ...(mtu === undefined ? {} : { mtu }),
       lease: `${leasesDirectory(paths, name)}/${address}`,
@@ -256,13 +309,32 @@ export function planInput(
   });
   const others = links.map((link, j) => {
     const i = networks.length + j;
-    return linkEndpoint(link, identity.addresses?.[i] ?? "", i, identity);
+    const endpoint = linkEndpoint(link, identity.addresses?.[i] ?? "", i, identity);
+    return link.dhcp ? { ...endpoint, dhcp: client(endpoint.name) } : endpoint;
   });
-  const arguments_ = ["--root", paths.root, "--state", paths.state];
   return {
     program: { program, arguments: arguments_, env, table: tableOf(paths) },
     endpoints: [...endpoints, ...others],
     ports,
+  };
+}
+
+/** One for each device whose address comes so; the first has the default route, if no other has. */
+function dhcpClients(
+  { networks, dhcp }: RequestedNetworks,
+  { id }: Identity,
+  run: string,
+  command: readonly string[],
+  hasWay: boolean,
+): (device: string) => DhcpClient {
+  let way = !hasWay;
+  return (device) => {
+    if (!dhcp) throw new Error(`no DHCP client for ${device}`);
+    const { program, hostname = id.slice(0, SHORT_ID_LENGTH) } = dhcp;
+    const resolves = !networks.some(({ record }) => record.names);
+    const client = dhcpClient({ program, device, run, command, hostname, way, resolves });
+    way = false;
+    return client;
   };
 }
 

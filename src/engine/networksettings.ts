@@ -7,6 +7,7 @@ import { linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoi
 import { linkName } from "../spec/networkwords.ts";
 import { hostText, type Protocol, type PublishedPort, parseExposed } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
+import { readLease } from "./heldlease.ts";
 import { actualPorts } from "./networked.ts";
 import type { Listed } from "./ps.ts";
 
@@ -137,7 +138,9 @@ function linkDocument(endpoint: Endpoint | undefined) {
 }
 
 function addressesOf(endpoint: Endpoint | undefined) {
-  const { v4, v6 } = endpoint ?? {};
+  const { v6, dhcp } = endpoint ?? {};
+  const lease = dhcp && readLease(dhcp.directory);
+  const v4 = lease ?? endpoint?.v4;
   const mac = endpoint && macOf(endpoint);
   return {
     Gateway: v4?.gateway ?? "",

@@ -11,6 +11,8 @@ const WHERE: Readonly<Record<Where, string>> = {
   holder: "in a process that holds a namespace",
   unpacker: "in a process of its own",
   checker: "in the process that waits for the next health check",
+  keeper: "in the process that keeps the DHCP client",
+  dhcp: "in the process that becomes the DHCP client",
   container: "in the container's process",
 };
 

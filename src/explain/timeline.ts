@@ -35,6 +35,8 @@ export function stepTimes(layout: Layout, report: Report): StepTime[] {
     holder: 0n,
     unpacker: 0n,
     checker: 0n,
+    keeper: 0n,
+    dhcp: 0n,
     container: 0n,
   };
   for (let i = 0; i < layout.runCount; i++) {
@@ -80,6 +82,8 @@ const WHO: Readonly<Record<Where, string>> = {
   holder: "holder ",
   unpacker: "tree   ",
   checker: "checker",
+  keeper: "keeper ",
+  dhcp: "dhcp   ",
   container: "inside ",
 };
 

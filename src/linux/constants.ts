@@ -117,6 +117,7 @@ export const MFD_EXEC = 0x10;
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;
 export const SIG_SETMASK = 2;
 export const SIGKILL = 9;
+export const SIGTERM = 15;
 export const SIGCHLD = 17;
 
 export const STATX_BASIC_STATS = 0x7ff;

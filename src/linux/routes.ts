@@ -3,7 +3,9 @@ import type { Ip } from "./ip.ts";
 import { RTM_NEWADDR } from "./netlink.ts";
 import { hole, type Message, message, NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST } from "./netlinkmessage.ts";
 
+const RTM_DELADDR = 21;
 const RTM_NEWROUTE = 24;
+const NLM_F_REPLACE = 0x100;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const IFA_ADDRESS = 1;
@@ -34,11 +36,18 @@ export function addAddress(ip: Ip, prefix: number, broadcast?: Ip): Message {
   );
 }
 
-/** The default route, by the link "index".  */
-export function defaultRoute(gateway: Ip): Message {
+/** Takes it from the link "index". */
+export function deleteAddress(ip: Ip, prefix: number): Message {
+  const head = Uint8Array.of(family(ip), prefix, 0, 0, 0, 0, 0, 0);
+  return message(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, head, [[IFA_LOCAL, ip]], [{ name: "index", at: 4 }]);
+}
+
+/** The default route, by the link "index". @param replace it may be there */
+export function defaultRoute(gateway: Ip, replace = false): Message {
   // rtmsg: family, lengths of destination and source, tos, table, protocol, scope, type, flags
   const head = Uint8Array.of(family(gateway), 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, 0, RTN_UNICAST, 0, 0, 0, 0);
-  return message(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, head, [
+  const flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | (replace ? NLM_F_REPLACE : 0);
+  return message(RTM_NEWROUTE, flags, head, [
     [RTA_GATEWAY, gateway],
     [RTA_OIF, hole("index")],
   ]);

@@ -84,6 +84,15 @@ const addressTaken = (network: string, address: string) =>
     hint: `vitrine network inspect ${network} tells by whom`,
   });
 
+/** For one whose address is not the engine's to give: it is on the network, by a name that is no address of one. */
+export async function takePlace(paths: Paths, network: Network, lease: Lease, place: string): Promise<void> {
+  if (!makeLink(leaseText(lease, place), openLeases(paths, network), place))
+    throw new VitrineError(
+      "CONFLICT",
+      `network ${network.name}: a container with the same beginning of its id is on it`,
+    );
+}
+
 /** Which one it would be; nothing is changed. */
 export function nextAddress(paths: Paths, network: Network, asked: AskedAddress): string {
   const { ip } = asked;

@@ -82,6 +82,8 @@ export interface ContainerOps {
   readonly claims: readonly Op[];
   /** Descriptors to be held as long as it runs. */
   readonly held: readonly Instruction[];
+  /** What is done when it has ended. @param number of the descriptor that one of `held` is held as */
+  ending(number: (held: Instruction) => number): readonly Op[];
   /** "Limits" and "Namespaces", by the stage, in this order; the child's own ops are in the latter. */
   readonly limits: readonly Op[];
   readonly namespaces: readonly Op[];
@@ -130,7 +132,8 @@ export function planContainer(
     from.kind === "overlay" && !facts.overlayByFd ? overlayByName(from, ids, self) : planRoot(from, facts, ids);
   const mountIds = planMountIds(config.mounts, procfs, self);
   const mounts = planMounts({ config, facts, root: root.mount, ids, mountIds, joined: join.descriptors, bundle });
-  const outside = [...root.ops, ...mountIds.ops, ...mounts.outside];
+  const networks = planNetworks(input.networks, child, self, procfs, facts);
+  const outside = [...root.ops, ...mountIds.ops, ...mounts.outside, ...networks.last];
   const terminal = config.process.terminal ? openTerminal(root.mount, config.process, facts.arch) : undefined;
   const processOps = planProcess({
     config,
@@ -157,7 +160,6 @@ export function planContainer(
   else if (hasNamespace(config, "cgroup")) namespaces.push(cgroupNamespace());
   if (ids) namespaces.push(becomeRoot(maps?.done, self));
   const devices = moveDevices(input.netDevices ?? [], child, self);
-  const networks = planNetworks(input.networks, child, self, procfs);
   const resctrl = input.resctrl && joinResctrl(input.resctrl, child, self);
   const clocks =
     linux.timeOffsets && hasNewNamespace(config, "time")
@@ -199,6 +201,7 @@ export function planContainer(
     holds: networks.holds,
     claims: networks.claims,
     held: networks.held,
+    ending: networks.ending,
     limits: [...(input.scope ? [] : groups.prepare), ...(input.resctrl ? prepareResctrl(input.resctrl) : [])],
     namespaces: [
       ...join.ops,

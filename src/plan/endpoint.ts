@@ -7,6 +7,7 @@ import { together } from "../linux/netlinkmessage.ts";
 import { getTable, NEW_TABLE } from "../linux/nftables.ts";
 import { addAddress, defaultRoute } from "../linux/routes.ts";
 import type { LinkKind } from "../spec/linkchoice.ts";
+import type { DhcpClient } from "./dhcp.ts";
 import { alt, awaits, expect, out, struct, sys, text, u64, unless } from "./instructions.ts";
 import type { Child } from "./namespaces.ts";
 import {
@@ -53,6 +54,8 @@ export interface Endpoint {
   /** The link by which the address is taken: its text is JSON and begins with LEASE_BEGIN and the run's name. Networks only. */
   readonly lease?: string | undefined;
   readonly id: string;
+  /** Its IPv4 address comes by DHCP. */
+  readonly dhcp?: DhcpClient | undefined;
 }
 
 /** The program that sets a network up. */

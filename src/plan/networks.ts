@@ -1,5 +1,7 @@
 /** A container on networks of the engine: what is claimed first, made outside, and set up inside. */
+import type { HostFacts } from "../linux/facts.ts";
 import type { PublishedPort } from "../spec/ports.ts";
+import { planDhcp } from "./dhcp.ts";
 import {
   type Endpoint,
   findBridge,
@@ -27,34 +29,47 @@ export interface NetworkOps {
   readonly claims: readonly Op[];
   readonly outside: readonly Op[];
   readonly inside: readonly Op[];
+  /** By the stage, at the last, before the container's process goes on. */
+  readonly last: readonly Op[];
   readonly held: readonly Instruction[];
+  /** When the container has ended. @param number of the descriptor that one of `held` is held as */
+  ending(number: (held: Instruction) => number): Op[];
 }
+
+const NOTHING: NetworkOps = { holds: [], claims: [], outside: [], inside: [], last: [], held: [], ending: () => [] };
 
 export function planNetworks(
   networks: Networks | undefined,
   child: Child,
   stage: Instruction,
   procfs: Instruction,
+  facts: HostFacts,
 ): NetworkOps {
   const [first] = networks?.endpoints ?? [];
-  if (!networks || !first) return { holds: [], claims: [], outside: [], inside: [], held: [] };
+  if (!networks || !first) return NOTHING;
   const { program, endpoints, ports } = networks;
   const reserved = ports.length > 0 ? reservePorts(ports) : undefined;
   const made = endpoints.map((endpoint) => {
     const { op, index } = findHostDevice(endpoint, program);
     const device = makeDevice(endpoint, index, child);
     const set = setUpEndpoint(endpoint, device.does.at(-1) as Instruction, stage, procfs);
-    return { find: op ? [op] : [], device, set };
+    const up = set.does.at(-1) as Instruction;
+    const dhcp = endpoint.dhcp && planDhcp(endpoint.dhcp, endpoint.name, up, child, procfs, facts);
+    return { find: op ? [op] : [], device, set, dhcp };
   });
+  const clients = made.flatMap(({ dhcp }) => (dhcp ? [dhcp] : []));
   return {
     holds: endpoints.flatMap((one) => (one.lease === undefined ? [] : [holdAddress(one, one.lease)])),
     claims: [...(reserved?.ops ?? []), ...made.flatMap(({ find }) => find)],
     outside: [
       ...made.map(({ device }) => device),
       ...(reserved ? [publishPorts(ports, first, program.table, reserved.chosen)] : []),
+      ...clients.flatMap(({ outside }) => outside),
     ],
     inside: made.map(({ set }) => set),
-    held: reserved ? [reserved.held] : [],
+    last: clients.map(({ leased }) => leased),
+    held: [...(reserved ? [reserved.held] : []), ...clients.map(({ held }) => held)],
+    ending: (number) => clients.map(({ end, held }) => end(number(held))),
   };
 }
 

@@ -43,6 +43,16 @@ export function byChecker(told: Told, does: readonly Instruction[]): Op {
   return { ...told, where: "checker", does };
 }
 
+/** An op of the process that waits for a container's DHCP client. */
+export function byKeeper(told: Told, does: readonly Instruction[]): Op {
+  return { ...told, where: "keeper", does };
+}
+
+/** An op of the process that becomes that client. */
+export function byDhcp(told: Told, does: readonly Instruction[]): Op {
+  return { ...told, where: "dhcp", does };
+}
+
 /** An op of the command that was called, where a monitor holds the container. */
 export function byCaller(told: Told, does: readonly Instruction[]): Op {
   return { ...told, where: "caller", does };

@@ -39,7 +39,7 @@ export interface Undo {
  * caller's terminal its mode back. "mounter": before Linux 6.13, makes the overlay in a mount namespace of its own, and ends.
  * "holder": is in a new user namespace until its maps are written, and ends. "unpacker": writes or reads a tree of files, which is
  * its root, and ends. "checker": beside a container with a health check, waits until
- * it is time for one. "caller": where a monitor holds the container ("host" is then the monitor), the command that was called.
+ * it is time for one. "dhcp": becomes the host's DHCP client in the container's network; "keeper": waits for that. "caller": where a monitor holds the container ("host" is then the monitor), the command that was called.
  */
 export type Where =
   | "host"
@@ -50,7 +50,9 @@ export type Where =
   | "mounter"
   | "holder"
   | "unpacker"
-  | "checker";
+  | "checker"
+  | "keeper"
+  | "dhcp";
 
 export type Phase =
   | "Fetch"

@@ -212,7 +212,7 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
           ? ["container"]
           : outer.includes(op)
             ? [op === plan.restart || !one.monitored ? "host" : "caller"]
-            : ["joiner", "guardian", "mounter", ...(one.monitored ? ["host", "checker"] : [])],
+            : ["joiner", "guardian", "mounter", "keeper", "dhcp", ...(one.monitored ? ["host", "checker"] : [])],
       ).toContain(op.where);
   });
 
@@ -274,7 +274,7 @@ describe.each([...CASES, ...MORE])("of every plan ($file)", (one) => {
     };
     const all: Process[] = [];
     const clones = flat(ops.flatMap((op) => op.does)).filter((i) => i.do === "clone");
-    for (const where of ["caller", "host", "guardian", "joiner", "mounter", "container"] as const) {
+    for (const where of ["caller", "host", "guardian", "joiner", "mounter", "container", "keeper", "dhcp"] as const) {
       const mine: Process = { does: flat(ops.filter((op) => op.where === where).flatMap((op) => op.does)), before: [] };
       const maker = clones.find((c) => c.body.some((section) => section.ops.some((op) => op.where === where)));
       const parent = all.find((p) => maker !== undefined && p.does.includes(maker));

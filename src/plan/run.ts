@@ -124,11 +124,8 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
   const { limits, namespaces, outside, child, terminal, detached } = planned;
   const claimed = claims(input, cidfile);
   const start = input.owner && openPipe();
-  const kept = letGo(lock, child, detached, terminal, [
-    ...(start ? [start.reads] : []),
-    ...claimed.held,
-    ...planned.held,
-  ]);
+  const held = [...(start ? [start.reads] : []), ...claimed.held, ...planned.held];
+  const kept = letGo(lock, child, detached, terminal, held);
   // A terminal with input has a monitor.
   const { op: serveOp, status } = serve(kept, false, input.timeoutMs, input.owner && OWNER_GONE);
   const told = input.owner ? [programRuns(), tellOwner(input.owner)] : [];
@@ -157,6 +154,7 @@ function runSections(input: RunInput, facts: HostFacts, cidfile: CidFile | undef
         ...told,
         ...tellStart(input),
         serveOp,
+        ...planned.ending((one) => KEPT_MORE + held.indexOf(one)),
         ...tellEnd(input, status),
         ...withGone(input, end(place, status, { tell: input.tell })),
       ],
@@ -281,7 +279,8 @@ function heldByMonitor(
   const { limits, namespaces, outside, child, terminal, detached } = planned;
   const holdings = { start: start.reads, connection: from.pair?.monitors, pipes, log: log?.log };
   const held = holdingsKept(holdings);
-  const kept = letGo(from.lock, child, detached, terminal, [...held, ...claimed.held, ...planned.held]);
+  const all = [...held, ...claimed.held, ...planned.held];
+  const kept = letGo(from.lock, child, detached, terminal, all);
   const { ops, status, alone } = serveMonitor(place.directory, kept, monitor, holdings, timeoutMs);
   const sections: Section[] = [
     {
@@ -313,6 +312,7 @@ function heldByMonitor(
       programRuns(),
       ...tellStart(input),
       ...withChecker(input, facts, kept.pidfd, ops),
+      ...planned.ending((one) => KEPT_MORE + all.indexOf(one)),
       ...tellEnd(input, status),
       ...last,
     ],

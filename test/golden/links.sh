@@ -92,7 +92,7 @@ inside_3() {
   # 36. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
   step 36 'move_mount the root file system onto /'
-  hear 72
+  hear 77
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
@@ -417,73 +417,94 @@ step 65 'sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)'
 ip link add link eth1 name eth2 address 02:42:f2:03:04:05 netns $PID type macvlan mode bridge
 tell 65
 
+# 66. mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
+# What the DHCP client works with: a hook that sets what the server says, and a pipe by which that tells of it.
+step 66 'mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
+mkdir -p /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
+undo 'rm -rf /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
+
+# step 67: clone3 a DHCP client for eth2: no on-board tool does this
+# The container's address is another's to give: the host's own client asks for it, in the container's network namespace.
+
+# step 68: wait4 the DHCP client of eth2: no on-board tool does this
+# Ends with the stage, by the kernel's hand; then the client is told to end, and gives the address back.
+
+# step 69: execve /usr/bin/busybox udhcpc -f -R -i eth2 -s /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2/hook -t 5 -T 2 -A 2 -x hostname:0123456789ab: no on-board tool does this
+# The host's program, on the host's files, in the container's network: it renews the lease in time, and gives it back when it is told to end.
+
 # Root file system
 
-# 66. open_tree /srv/root
+# 70. open_tree /srv/root
 # A layer of the image, read only. Id-mapped: nothing is chowned.
-step 66 'open_tree /srv/root'
+step 70 'open_tree /srv/root'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user /srv/root $MOUNTS/layer0
 
-# 67. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 71. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # What the container writes goes here; ids on disk start at 0. Id-mapped: nothing is chowned.
-step 67 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 71 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 chown 1879113728:1879113728 $SCRATCH/upper $SCRATCH/work
 
-# 68. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# 72. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
 # Layers below, a writable directory on top: the image stays as it is, however often it is used.
-step 68 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+step 72 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
 mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work,volatile overlay $MOUNTS/root
 
-# 69. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 73. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 69 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 73 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
 
-# 70. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
+# 74. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
 # A directory or file of the host; ids inside and outside mean the same there.
-step 70 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
+step 74 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts $MOUNTS/mount%2Fetc%2Fhosts
 
-# 71. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
+# 75. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
 # A directory or file of the host; ids inside and outside mean the same there.
-step 71 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
+step 75 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname $MOUNTS/mount%2Fetc%2Fhostname
 
-# 72. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
+# 76. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
 # A directory or file of the host; ids inside and outside mean the same there.
-step 72 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
+step 76 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf $MOUNTS/mount%2Fetc%2Fresolv.conf
-tell 72
+
+# step 77: ppoll a lease for eth2, for 15 s at most: no on-board tool does this
+# Its program does not begin without an address. What the server says of routes and name servers is set by then.
+tell 77
 
 # Life and end
 
-# step 73: close_range all but the lock and the pidfd: no on-board tool does this
+# step 78: close_range all but the lock and the pidfd: no on-board tool does this
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
 attend 50
 
-# step 74: writev create, start to /run/vitrine/events: no on-board tool does this
+# step 79: writev create, start to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# 75. waitid the container
+# 80. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 75 'waitid the container'
+step 80 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 76: writev die to /run/vitrine/events: no on-board tool does this
+# step 81: kill the DHCP client of eth2: no on-board tool does this
+# It gives the address back and ends; after 3 s it is ended.
+
+# step 82: writev die to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# step 77: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 83: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 78. unlinkat what the run left
+# 84. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 78 'unlinkat what the run left'
+step 84 'unlinkat what the run left'
 rm -rf $WORK
 
-# step 79: writev destroy to /run/vitrine/events: no on-board tool does this
+# step 85: writev destroy to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# 80. exit_group the container's status
+# 86. exit_group the container's status
 # The command ends as the container did.
-step 80 'exit_group the container'\''s status'
+step 86 'exit_group the container'\''s status'
 exit $STATUS

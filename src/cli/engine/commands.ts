@@ -75,6 +75,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   "network rm": { load: () => import("./networkrm.ts") },
   "registry serve": { load: () => import("./registryserve.ts") },
   "registry gc": { load: () => import("./registrygc.ts") },
+  "network leased": { internal: true, load: () => import("./networkleased.ts") },
   "network resolve": { internal: true, load: () => import("./networkresolve.ts") },
   health: { internal: true, load: () => import("./health.ts") },
   again: { internal: true, load: () => import("./again.ts") },

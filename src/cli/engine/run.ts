@@ -58,7 +58,12 @@ export const command: Command = {
     { name: "pids-limit", kind: "string", value: "N", help: "most processes; 2048 if not given, -1 for no limit" },
     { name: "cap-add", kind: "list", value: "CAP", help: "add a capability" },
     { name: "cap-drop", kind: "list", value: "CAP", help: "drop a capability, or ALL" },
-    { name: "network", kind: "list", value: "NAME|none|host|…", help: "network, or networks; bridge if not given" },
+    {
+      name: "network",
+      kind: "list",
+      value: "NAME|none|host|…",
+      help: "network, or macvlan:DEVICE, or several; bridge if not given",
+    },
     { name: "net", kind: "list", value: "NAME|none|host|…", help: "the same as --network" },
     {
       name: "publish",
@@ -69,7 +74,7 @@ export const command: Command = {
     },
     { name: "publish-all", short: "P", kind: "bool", help: "publish the ports that the image or --expose tells of" },
     { name: "expose", kind: "list", value: "PORT", help: "note a port of the container" },
-    { name: "ip", kind: "string", value: "ADDRESS", help: "its IPv4 address on the network" },
+    { name: "ip", kind: "string", value: "ADDRESS|dhcp", help: "its IPv4 address on the network" },
     { name: "ip6", kind: "string", value: "ADDRESS", help: "its IPv6 address on the network" },
     { name: "mac-address", kind: "string", value: "MAC", help: "of its device on the network" },
     {
