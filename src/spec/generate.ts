@@ -17,7 +17,7 @@ import { defaultSeccomp } from "./seccompdefault.ts";
 import { readSeccompProfile, type SeccompHost } from "./seccompprofile.ts";
 import { covered, isUnmasked, parseSecurity, type Security } from "./security.ts";
 import { parseBytes } from "./sizes.ts";
-import { parseSysctls } from "./sysctls.ts";
+import { onNetworks, parseSysctls } from "./sysctls.ts";
 import type { ResolvedUser } from "./user.ts";
 import { anonymousVolume, volumeData } from "./volume.ts";
 
@@ -89,7 +89,10 @@ export function generateConfig(options: RunOptions, from: Generated, facts: Host
   const uidMappings = own("user") ? mapping : from.joins.uidMappings;
   const gidMappings = own("user") ? mapping : from.joins.gidMappings;
   const seccomp = seccompOf(security, privileged, from.seccomp, { ...facts, capabilities });
-  const sysctl = parseSysctls(options.sysctls, own);
+  const sysctl = {
+    ...(options.networks.length > 0 && own("network") ? onNetworks(has("user") ? RANGE_SIZE - 1 : 2 ** 31 - 1) : {}),
+    ...parseSysctls(options.sysctls, own),
+  };
   const env = environment(options.env, [
     `PATH=${DEFAULT_PATH}`,
     ...(options.tty ? ["TERM=xterm"] : []),

@@ -21,6 +21,18 @@ function isName(name: string): boolean {
   return /^[a-z0-9_-][\w.-]*(\/[\w.:-]+)+$/i.test(name) && !/(^|\/)\.\.?(\/|$)/.test(name);
 }
 
+/**
+ * Of containers on networks, as docker has it: everybody in them may ping (icmp(7)), which takes no CAP_NET_RAW then, and listen on
+ * every port (ip(7)): both are the container's own.
+ * @param highest of its groups: the kernel takes none that the user namespace does not map
+ */
+export function onNetworks(highest: number): Record<string, string> {
+  return {
+    "net/ipv4/ping_group_range": `0 ${highest}`,
+    "net/ipv4/ip_unprivileged_port_start": "0",
+  };
+}
+
 /** --sysctl NAME=VALUE. @param own whether the container has a new namespace of a type */
 export function parseSysctls(asked: readonly string[], own: (type: NamespaceType) => boolean): Record<string, string> {
   const result: Record<string, string> = {};

@@ -57,7 +57,7 @@ inside_2() {
   # 32. setresuid 0 of the user namespace
   # Until its ids are mapped the process is nobody; now it is root of its own namespace only.
   step 32 'setresuid 0 of the user namespace'
-  hear 62
+  hear 64
   CHAIN+=(setpriv --reuid 0 --regid 0 --clear-groups)
   exec "${CHAIN[@]}" bash -c inside_3
 }
@@ -68,14 +68,14 @@ inside_3() {
   # 33. sendto RTM_NEWADDR 10.92.7.101/24, db0 up
   # The container's own address.
   step 33 'sendto RTM_NEWADDR 10.92.7.101/24, db0 up'
-  hear 63
+  hear 65
   ip addr add 10.92.7.101/24 brd + dev db0
   ip link set db0 up
 
   # 34. sendto RTM_NEWADDR 192.0.2.7/24, 2001:db8::7/64, lan0 up
   # The container's own addresses; what is for others goes by the gateway.
   step 34 'sendto RTM_NEWADDR 192.0.2.7/24, 2001:db8::7/64, lan0 up'
-  hear 64
+  hear 66
   ip addr add 192.0.2.7/24 brd + dev lan0
   ip addr add 2001:db8::7/64 nodad dev lan0
   ip link set lan0 up
@@ -84,7 +84,7 @@ inside_3() {
   # 35. sendto RTM_NEWLINK eth2 up
   # It has no address yet.
   step 35 'sendto RTM_NEWLINK eth2 up'
-  hear 65
+  hear 67
   ip link set eth2 up
 
   # Root file system
@@ -92,7 +92,7 @@ inside_3() {
   # 36. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
   step 36 'move_mount the root file system onto /'
-  hear 77
+  hear 79
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
@@ -165,76 +165,86 @@ inside_3() {
   step 47 'move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf on /etc/resolv.conf'
   mount --move $MOUNTS/mount%2Fetc%2Fresolv.conf $ROOT/etc/resolv.conf
 
-  # 48. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
+  # 48. write 0 65535 to /proc/sys/net/ipv4/ping_group_range
+  # A parameter of its own namespace: the host keeps its value.
+  step 48 'write 0 65535 to /proc/sys/net/ipv4/ping_group_range'
+  echo '0 65535' > $ROOT/proc/sys/net/ipv4/ping_group_range
+
+  # 49. write 0 to /proc/sys/net/ipv4/ip_unprivileged_port_start
+  # A parameter of its own namespace: the host keeps its value.
+  step 49 'write 0 to /proc/sys/net/ipv4/ip_unprivileged_port_start'
+  echo 0 > $ROOT/proc/sys/net/ipv4/ip_unprivileged_port_start
+
+  # 50. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
   # These belong to the one kernel that all share; writing there would reach the host.
-  step 48 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
+  step 50 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
   for p in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done
 
-  # 49. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
+  # 51. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
   # These tell about the host, or reach it: each is covered by nothing at all.
-  step 49 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
+  step 51 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
   for p in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware; do if [ -d "$ROOT$p" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0,nr_inodes=2 tmpfs "$ROOT$p"; elif [ -e "$ROOT$p" ]; then mount --bind $ROOT/dev/null "$ROOT$p"; fi; done
 
-  # 50. pivot_root . .
+  # 52. pivot_root . .
   # Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.
-  step 50 'pivot_root . .'
+  step 52 'pivot_root . .'
   # Asked for at the very end: after it there are none of the host's tools.
 
   # Process
 
-  # 51. setsid a session and keyring of its own
+  # 53. setsid a session and keyring of its own
   # No controlling terminal and no keys of the caller.
-  step 51 'setsid a session and keyring of its own'
+  step 53 'setsid a session and keyring of its own'
   CHAIN+=(setsid)
 
-  # 52. prctl PR_CAPBSET_DROP of 29 capabilities
+  # 54. prctl PR_CAPBSET_DROP of 29 capabilities
   # No program started in here can ever get dac_read_search, linux_immutable, net_broadcast, net_admin, net_raw, ipc_lock, ipc_owner, sys_module, sys_rawio, sys_ptrace, sys_pacct, sys_admin, sys_boot, sys_nice, sys_resource, sys_time, sys_tty_config, mknod, lease, audit_control, mac_override, mac_admin, syslog, wake_alarm, block_suspend, audit_read, perfmon, bpf, checkpoint_restore.
-  step 52 'prctl PR_CAPBSET_DROP of 29 capabilities'
+  step 54 'prctl PR_CAPBSET_DROP of 29 capabilities'
   CHAIN+=(setpriv --bounding-set -dac_read_search,-linux_immutable,-net_broadcast,-net_admin,-net_raw,-ipc_lock,-ipc_owner,-sys_module,-sys_rawio,-sys_ptrace,-sys_pacct,-sys_admin,-sys_boot,-sys_nice,-sys_resource,-sys_time,-sys_tty_config,-mknod,-lease,-audit_control,-mac_override,-mac_admin,-syslog,-wake_alarm,-block_suspend,-audit_read,-perfmon,-bpf,-checkpoint_restore)
 
-  # 53. fchdir /
+  # 55. fchdir /
   # The working directory, made where it is missing.
-  step 53 'fchdir /'
+  step 55 'fchdir /'
   cd $ROOT/
 
-  # 54. setresuid uid 0, gid 0
+  # 56. setresuid uid 0, gid 0
   # The user that the container's program runs as.
-  step 54 'setresuid uid 0, gid 0'
+  step 56 'setresuid uid 0, gid 0'
   umask 022
   CHAIN+=(--reuid 0 --regid 0 --clear-groups)
 
-  # 55. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
+  # 57. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
   # The few rights of root that are left to it; inheritable and ambient ones are empty.
-  step 55 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
+  step 57 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
   CHAIN+=(--inh-caps=-all --ambient-caps=-all)
 
-  # 56. prctl PR_SET_NO_NEW_PRIVS
+  # 58. prctl PR_SET_NO_NEW_PRIVS
   # A set-user-ID program inside gives nobody more rights.
-  step 56 'prctl PR_SET_NO_NEW_PRIVS'
+  step 58 'prctl PR_SET_NO_NEW_PRIVS'
   CHAIN+=(--no-new-privs)
 
-  # 57. prctl PR_SET_PDEATHSIG SIGKILL
+  # 59. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 57 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 59 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(--pdeathsig KILL)
 
-  # 58. close_range 3 and above
+  # 60. close_range 3 and above
   # Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.
-  step 58 'close_range 3 and above'
+  step 60 'close_range 3 and above'
   for fd in $(ls /proc/self/fd); do close $fd; done
 
-  # 59. prlimit64 open files 1024
+  # 61. prlimit64 open files 1024
   # The program has the soft limit that the caller had.
-  step 59 'prlimit64 open files 1024'
+  step 61 'prlimit64 open files 1024'
   ulimit -Sn 1024
 
-  # step 60: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
+  # step 62: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
   # From here on the kernel refuses system calls that the profile does not allow, to this process and all it starts.
 
-  # 61. execve true
+  # 63. execve true
   # The program itself. From here on nothing of the engine is inside.
-  step 61 'execve true'
-  END=$'echo 50 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
+  step 63 'execve true'
+  END=$'echo 52 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
   CHAIN+=(env -i --default-signal=INT,QUIT --)
   CHAIN+=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
   CHAIN+=(HOSTNAME=0123456789ab)
@@ -255,8 +265,8 @@ for_inside_30() {
   echo $PID > /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
 }
 
-for_inside_50() {
-  step 50 'pivot_root . .'
+for_inside_52() {
+  step 52 'pivot_root . .'
   nsenter -t $PID -m sh -c 'cd $ROOT && pivot_root . .'
   nsenter -t $PID -m umount -l /
 }
@@ -393,118 +403,118 @@ echo $PID > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef01234
 tell go
 undo 'echo 1 > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.kill'
 
-# 62. write uid_map and gid_map "0 1879113728 65536"
+# 64. write uid_map and gid_map "0 1879113728 65536"
 # Root inside is an ordinary, unused id outside: what breaks out has no rights on the host.
-step 62 'write uid_map and gid_map "0 1879113728 65536"'
+step 64 'write uid_map and gid_map "0 1879113728 65536"'
 echo '0 1879113728 65536' > /proc/$PID/uid_map; echo '0 1879113728 65536' > /proc/$PID/gid_map
-tell 62
-
-# 63. sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container
-# Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
-step 63 'sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container'
-ip link add veth0badcafe mtu 1400 master vt-765432107654 up type veth peer name db0 address 02:00:00:00:00:07 mtu 1400 netns $PID
-tell 63
-
-# 64. sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)
-# A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.
-step 64 'sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)'
-ip link add link eth0 name lan0 address 02:42:c0:00:02:07 netns $PID type macvlan mode private
 tell 64
 
-# 65. sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)
-# A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.
-step 65 'sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)'
-ip link add link eth1 name eth2 address 02:42:f2:03:04:05 netns $PID type macvlan mode bridge
+# 65. sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container
+# Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
+step 65 'sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container'
+ip link add veth0badcafe mtu 1400 master vt-765432107654 up type veth peer name db0 address 02:00:00:00:00:07 mtu 1400 netns $PID
 tell 65
 
-# 66. mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
+# 66. sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)
+# A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.
+step 66 'sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)'
+ip link add link eth0 name lan0 address 02:42:c0:00:02:07 netns $PID type macvlan mode private
+tell 66
+
+# 67. sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)
+# A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.
+step 67 'sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)'
+ip link add link eth1 name eth2 address 02:42:f2:03:04:05 netns $PID type macvlan mode bridge
+tell 67
+
+# 68. mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
 # What the DHCP client works with: a hook that sets what the server says, and a pipe by which that tells of it.
-step 66 'mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
+step 68 'mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
 mkdir -p /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
 undo 'rm -rf /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
 
-# step 67: clone3 a DHCP client for eth2: no on-board tool does this
+# step 69: clone3 a DHCP client for eth2: no on-board tool does this
 # The container's address is another's to give: the host's own client asks for it, in the container's network namespace.
 
-# step 68: wait4 the DHCP client of eth2: no on-board tool does this
+# step 70: wait4 the DHCP client of eth2: no on-board tool does this
 # Ends with the stage, by the kernel's hand; then the client is told to end, and gives the address back.
 
-# step 69: execve /usr/bin/busybox udhcpc -f -R -i eth2 -s /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2/hook -t 5 -T 2 -A 2 -x hostname:0123456789ab: no on-board tool does this
+# step 71: execve /usr/bin/busybox udhcpc -f -R -i eth2 -s /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2/hook -t 5 -T 2 -A 2 -x hostname:0123456789ab: no on-board tool does this
 # The host's program, on the host's files, in the container's network: it renews the lease in time, and gives it back when it is told to end.
 
 # Root file system
 
-# 70. open_tree /srv/root
+# 72. open_tree /srv/root
 # A layer of the image, read only. Id-mapped: nothing is chowned.
-step 70 'open_tree /srv/root'
+step 72 'open_tree /srv/root'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user /srv/root $MOUNTS/layer0
 
-# 71. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 73. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # What the container writes goes here; ids on disk start at 0. Id-mapped: nothing is chowned.
-step 71 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 73 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 chown 1879113728:1879113728 $SCRATCH/upper $SCRATCH/work
 
-# 72. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# 74. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
 # Layers below, a writable directory on top: the image stays as it is, however often it is used.
-step 72 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+step 74 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
 mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work,volatile overlay $MOUNTS/root
 
-# 73. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 75. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 73 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 75 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
 
-# 74. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
+# 76. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
 # A directory or file of the host; ids inside and outside mean the same there.
-step 74 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
+step 76 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts $MOUNTS/mount%2Fetc%2Fhosts
 
-# 75. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
+# 77. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
 # A directory or file of the host; ids inside and outside mean the same there.
-step 75 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
+step 77 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname $MOUNTS/mount%2Fetc%2Fhostname
 
-# 76. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
+# 78. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
 # A directory or file of the host; ids inside and outside mean the same there.
-step 76 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
+step 78 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf $MOUNTS/mount%2Fetc%2Fresolv.conf
 
-# step 77: ppoll a lease for eth2, for 15 s at most: no on-board tool does this
+# step 79: ppoll a lease for eth2, for 15 s at most: no on-board tool does this
 # Its program does not begin without an address. What the server says of routes and name servers is set by then.
-tell 77
+tell 79
 
 # Life and end
 
-# step 78: close_range all but the lock and the pidfd: no on-board tool does this
+# step 80: close_range all but the lock and the pidfd: no on-board tool does this
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
-attend 50
+attend 52
 
-# step 79: writev create, start to /run/vitrine/events: no on-board tool does this
+# step 81: writev create, start to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# 80. waitid the container
+# 82. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 80 'waitid the container'
+step 82 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 81: kill the DHCP client of eth2: no on-board tool does this
+# step 83: kill the DHCP client of eth2: no on-board tool does this
 # It gives the address back and ends; after 3 s it is ended.
 
-# step 82: writev die to /run/vitrine/events: no on-board tool does this
+# step 84: writev die to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# step 83: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 85: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 84. unlinkat what the run left
+# 86. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 84 'unlinkat what the run left'
+step 86 'unlinkat what the run left'
 rm -rf $WORK
 
-# step 85: writev destroy to /run/vitrine/events: no on-board tool does this
+# step 87: writev destroy to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# 86. exit_group the container's status
+# 88. exit_group the container's status
 # The command ends as the container did.
-step 86 'exit_group the container'\''s status'
+step 88 'exit_group the container'\''s status'
 exit $STATUS

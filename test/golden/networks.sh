@@ -57,7 +57,7 @@ inside_2() {
   # 37. setresuid 0 of the user namespace
   # Until its ids are mapped the process is nobody; now it is root of its own namespace only.
   step 37 'setresuid 0 of the user namespace'
-  hear 66
+  hear 68
   CHAIN+=(setpriv --reuid 0 --regid 0 --clear-groups)
   exec "${CHAIN[@]}" bash -c inside_3
 }
@@ -68,7 +68,7 @@ inside_3() {
   # 38. sendto RTM_NEWADDR 10.91.0.7/16, fd12:3456:789a:1::10.91.0.7/64, eth0 up
   # The container's own addresses; what is for others goes by the bridge.
   step 38 'sendto RTM_NEWADDR 10.91.0.7/16, fd12:3456:789a:1::10.91.0.7/64, eth0 up'
-  hear 67
+  hear 69
   ip addr add 10.91.0.7/16 brd + dev eth0
   ip addr add fd12:3456:789a:1::10.91.0.7/64 nodad dev eth0
   ip link set eth0 up
@@ -78,7 +78,7 @@ inside_3() {
   # 39. sendto RTM_NEWADDR 10.92.7.101/24, db0 up
   # The container's own address.
   step 39 'sendto RTM_NEWADDR 10.92.7.101/24, db0 up'
-  hear 68
+  hear 70
   ip addr add 10.92.7.101/24 brd + dev db0
   ip link set db0 up
 
@@ -87,7 +87,7 @@ inside_3() {
   # 40. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
   step 40 'move_mount the root file system onto /'
-  hear 76
+  hear 78
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
@@ -160,76 +160,86 @@ inside_3() {
   step 51 'move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf on /etc/resolv.conf'
   mount --move $MOUNTS/mount%2Fetc%2Fresolv.conf $ROOT/etc/resolv.conf
 
-  # 52. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
+  # 52. write 0 65535 to /proc/sys/net/ipv4/ping_group_range
+  # A parameter of its own namespace: the host keeps its value.
+  step 52 'write 0 65535 to /proc/sys/net/ipv4/ping_group_range'
+  echo '0 65535' > $ROOT/proc/sys/net/ipv4/ping_group_range
+
+  # 53. write 0 to /proc/sys/net/ipv4/ip_unprivileged_port_start
+  # A parameter of its own namespace: the host keeps its value.
+  step 53 'write 0 to /proc/sys/net/ipv4/ip_unprivileged_port_start'
+  echo 0 > $ROOT/proc/sys/net/ipv4/ip_unprivileged_port_start
+
+  # 54. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
   # These belong to the one kernel that all share; writing there would reach the host.
-  step 52 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
+  step 54 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
   for p in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done
 
-  # 53. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
+  # 55. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
   # These tell about the host, or reach it: each is covered by nothing at all.
-  step 53 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
+  step 55 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
   for p in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware; do if [ -d "$ROOT$p" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0,nr_inodes=2 tmpfs "$ROOT$p"; elif [ -e "$ROOT$p" ]; then mount --bind $ROOT/dev/null "$ROOT$p"; fi; done
 
-  # 54. pivot_root . .
+  # 56. pivot_root . .
   # Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.
-  step 54 'pivot_root . .'
+  step 56 'pivot_root . .'
   # Asked for at the very end: after it there are none of the host's tools.
 
   # Process
 
-  # 55. setsid a session and keyring of its own
+  # 57. setsid a session and keyring of its own
   # No controlling terminal and no keys of the caller.
-  step 55 'setsid a session and keyring of its own'
+  step 57 'setsid a session and keyring of its own'
   CHAIN+=(setsid)
 
-  # 56. prctl PR_CAPBSET_DROP of 29 capabilities
+  # 58. prctl PR_CAPBSET_DROP of 29 capabilities
   # No program started in here can ever get dac_read_search, linux_immutable, net_broadcast, net_admin, net_raw, ipc_lock, ipc_owner, sys_module, sys_rawio, sys_ptrace, sys_pacct, sys_admin, sys_boot, sys_nice, sys_resource, sys_time, sys_tty_config, mknod, lease, audit_control, mac_override, mac_admin, syslog, wake_alarm, block_suspend, audit_read, perfmon, bpf, checkpoint_restore.
-  step 56 'prctl PR_CAPBSET_DROP of 29 capabilities'
+  step 58 'prctl PR_CAPBSET_DROP of 29 capabilities'
   CHAIN+=(setpriv --bounding-set -dac_read_search,-linux_immutable,-net_broadcast,-net_admin,-net_raw,-ipc_lock,-ipc_owner,-sys_module,-sys_rawio,-sys_ptrace,-sys_pacct,-sys_admin,-sys_boot,-sys_nice,-sys_resource,-sys_time,-sys_tty_config,-mknod,-lease,-audit_control,-mac_override,-mac_admin,-syslog,-wake_alarm,-block_suspend,-audit_read,-perfmon,-bpf,-checkpoint_restore)
 
-  # 57. fchdir /
+  # 59. fchdir /
   # The working directory, made where it is missing.
-  step 57 'fchdir /'
+  step 59 'fchdir /'
   cd $ROOT/
 
-  # 58. setresuid uid 0, gid 0
+  # 60. setresuid uid 0, gid 0
   # The user that the container's program runs as.
-  step 58 'setresuid uid 0, gid 0'
+  step 60 'setresuid uid 0, gid 0'
   umask 022
   CHAIN+=(--reuid 0 --regid 0 --clear-groups)
 
-  # 59. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
+  # 61. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
   # The few rights of root that are left to it; inheritable and ambient ones are empty.
-  step 59 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
+  step 61 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
   CHAIN+=(--inh-caps=-all --ambient-caps=-all)
 
-  # 60. prctl PR_SET_NO_NEW_PRIVS
+  # 62. prctl PR_SET_NO_NEW_PRIVS
   # A set-user-ID program inside gives nobody more rights.
-  step 60 'prctl PR_SET_NO_NEW_PRIVS'
+  step 62 'prctl PR_SET_NO_NEW_PRIVS'
   CHAIN+=(--no-new-privs)
 
-  # 61. prctl PR_SET_PDEATHSIG SIGKILL
+  # 63. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 61 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 63 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(--pdeathsig KILL)
 
-  # 62. close_range 3 and above
+  # 64. close_range 3 and above
   # Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.
-  step 62 'close_range 3 and above'
+  step 64 'close_range 3 and above'
   for fd in $(ls /proc/self/fd); do close $fd; done
 
-  # 63. prlimit64 open files 1024
+  # 65. prlimit64 open files 1024
   # The program has the soft limit that the caller had.
-  step 63 'prlimit64 open files 1024'
+  step 65 'prlimit64 open files 1024'
   ulimit -Sn 1024
 
-  # step 64: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
+  # step 66: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
   # From here on the kernel refuses system calls that the profile does not allow, to this process and all it starts.
 
-  # 65. execve true
+  # 67. execve true
   # The program itself. From here on nothing of the engine is inside.
-  step 65 'execve true'
-  END=$'echo 54 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
+  step 67 'execve true'
+  END=$'echo 56 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
   CHAIN+=(env -i --default-signal=INT,QUIT --)
   CHAIN+=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
   CHAIN+=(HOSTNAME=web.example.org)
@@ -250,8 +260,8 @@ for_inside_35() {
   echo $PID > /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
 }
 
-for_inside_54() {
-  step 54 'pivot_root . .'
+for_inside_56() {
+  step 56 'pivot_root . .'
   nsenter -t $PID -m sh -c 'cd $ROOT && pivot_root . .'
   nsenter -t $PID -m umount -l /
 }
@@ -404,27 +414,27 @@ echo $PID > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef01234
 tell go
 undo 'echo 1 > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.kill'
 
-# 66. write uid_map and gid_map "0 1879113728 65536"
+# 68. write uid_map and gid_map "0 1879113728 65536"
 # Root inside is an ordinary, unused id outside: what breaks out has no rights on the host.
-step 66 'write uid_map and gid_map "0 1879113728 65536"'
+step 68 'write uid_map and gid_map "0 1879113728 65536"'
 echo '0 1879113728 65536' > /proc/$PID/uid_map; echo '0 1879113728 65536' > /proc/$PID/gid_map
-tell 66
-
-# 67. sendto RTM_NEWLINK veth0badcafe, port of vitrine0, and eth0 in the container
-# Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
-step 67 'sendto RTM_NEWLINK veth0badcafe, port of vitrine0, and eth0 in the container'
-ip link add veth0badcafe master vitrine0 up type veth peer name eth0 address 02:42:0a:5b:00:07 netns $PID
-tell 67
-
-# 68. sendto RTM_NEWLINK veth0badcafe1, port of vt-765432107654, and db0 in the container
-# Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
-step 68 'sendto RTM_NEWLINK veth0badcafe1, port of vt-765432107654, and db0 in the container'
-ip link add veth0badcafe1 mtu 1400 master vt-765432107654 up type veth peer name db0 address 02:00:00:00:00:07 mtu 1400 netns $PID
 tell 68
 
-# 69. sendto NFT_MSG_NEWSETELEM 127.0.0.1:8080/tcp to 10.91.0.7:80, 0.0.0.0:53/udp to 10.91.0.7:53, [::]:0/tcp to [fd12:3456:789a:1::10.91.0.7]:443
+# 69. sendto RTM_NEWLINK veth0badcafe, port of vitrine0, and eth0 in the container
+# Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
+step 69 'sendto RTM_NEWLINK veth0badcafe, port of vitrine0, and eth0 in the container'
+ip link add veth0badcafe master vitrine0 up type veth peer name eth0 address 02:42:0a:5b:00:07 netns $PID
+tell 69
+
+# 70. sendto RTM_NEWLINK veth0badcafe1, port of vt-765432107654, and db0 in the container
+# Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
+step 70 'sendto RTM_NEWLINK veth0badcafe1, port of vt-765432107654, and db0 in the container'
+ip link add veth0badcafe1 mtu 1400 master vt-765432107654 up type veth peer name db0 address 02:00:00:00:00:07 mtu 1400 netns $PID
+tell 70
+
+# 71. sendto NFT_MSG_NEWSETELEM 127.0.0.1:8080/tcp to 10.91.0.7:80, 0.0.0.0:53/udp to 10.91.0.7:53, [::]:0/tcp to [fd12:3456:789a:1::10.91.0.7]:443
 # What comes for these ports of the host is turned to the container; nothing else reaches it from outside.
-step 69 'sendto NFT_MSG_NEWSETELEM 127.0.0.1:8080/tcp to 10.91.0.7:80, 0.0.0.0:53/udp to 10.91.0.7:53, [::]:0/tcp to [fd12:3456:789a:1::10.91.0.7]:443'
+step 71 'sendto NFT_MSG_NEWSETELEM 127.0.0.1:8080/tcp to 10.91.0.7:80, 0.0.0.0:53/udp to 10.91.0.7:53, [::]:0/tcp to [fd12:3456:789a:1::10.91.0.7]:443'
 nft add element inet vitrine published4 '{ 127.0.0.1 . tcp . 8080 : 10.91.0.7 . 80 }'
 nft add element inet vitrine anywhere4 '{ udp . 53 : 10.91.0.7 . 53 }'
 nft add element inet vitrine anywhere6 '{ tcp . $PORT : fd12:3456:789a:1::10.91.0.7 . 443 }'
@@ -432,71 +442,71 @@ undo $'nft delete element inet vitrine published4 \'{ 127.0.0.1 . tcp . 8080 }\'
 
 # Root file system
 
-# 70. open_tree /srv/root
+# 72. open_tree /srv/root
 # A layer of the image, read only. Id-mapped: nothing is chowned.
-step 70 'open_tree /srv/root'
+step 72 'open_tree /srv/root'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user /srv/root $MOUNTS/layer0
 
-# 71. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 73. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # What the container writes goes here; ids on disk start at 0. Id-mapped: nothing is chowned.
-step 71 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 73 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 chown 1879113728:1879113728 $SCRATCH/upper $SCRATCH/work
 
-# 72. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# 74. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
 # Layers below, a writable directory on top: the image stays as it is, however often it is used.
-step 72 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+step 74 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
 mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work,volatile overlay $MOUNTS/root
 
-# 73. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 75. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 73 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 75 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
 
-# 74. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
+# 76. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
 # A directory or file of the host; ids inside and outside mean the same there.
-step 74 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
+step 76 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts $MOUNTS/mount%2Fetc%2Fhosts
 
-# 75. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
+# 77. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
 # A directory or file of the host; ids inside and outside mean the same there.
-step 75 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
+step 77 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname $MOUNTS/mount%2Fetc%2Fhostname
 
-# 76. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
+# 78. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
 # A directory or file of the host; ids inside and outside mean the same there.
-step 76 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
+step 78 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf $MOUNTS/mount%2Fetc%2Fresolv.conf
-tell 76
+tell 78
 
 # Life and end
 
-# step 77: close_range all but the lock and the pidfd: no on-board tool does this
+# step 79: close_range all but the lock and the pidfd: no on-board tool does this
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
-attend 54
+attend 56
 
-# step 78: writev create, start to /run/vitrine/events: no on-board tool does this
+# step 80: writev create, start to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# 79. waitid the container
+# 81. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 79 'waitid the container'
+step 81 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 80: writev die to /run/vitrine/events: no on-board tool does this
+# step 82: writev die to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# step 81: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 83: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 82. unlinkat what the run left
+# 84. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 82 'unlinkat what the run left'
+step 84 'unlinkat what the run left'
 rm -rf $WORK
 
-# step 83: writev destroy to /run/vitrine/events: no on-board tool does this
+# step 85: writev destroy to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# 84. exit_group the container's status
+# 86. exit_group the container's status
 # The command ends as the container did.
-step 84 'exit_group the container'\''s status'
+step 86 'exit_group the container'\''s status'
 exit $STATUS
