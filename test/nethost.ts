@@ -1,5 +1,6 @@
 /** A host with a neighbour, made of network namespaces: what vitrine does there, the machine's own network sees nothing of. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { chmodSync, writeFileSync } from "node:fs";
 import { BINARY, busybox, directory, type Result, ROOT, STATE } from "./vitrine.ts";
 
@@ -9,7 +10,6 @@ export const HOST_OUTSIDE6 = "2001:db8::1";
 export const NEIGHBOUR6 = "2001:db8::9";
 
 const env = { PATH: process.env.PATH ?? "", HOME: "/root", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE };
-let count = 0;
 
 export class NetHost {
   readonly host: string;
@@ -17,7 +17,7 @@ export class NetHost {
   readonly #children: ChildProcess[] = [];
 
   constructor() {
-    const name = `vt-test-${process.pid}-${++count}`;
+    const name = `vt-test-${randomBytes(4).toString("hex")}`; // pids are the same in other PID namespaces
     this.host = name;
     this.out = `${name}-out`;
     must(["ip", "netns", "add", this.host]);

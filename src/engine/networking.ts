@@ -17,7 +17,7 @@ import { type Resolving, readResolvConf } from "../spec/hostsfiles.ts";
 import type { LinkChoice } from "../spec/linkchoice.ts";
 import { DEFAULT_NETWORK, linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
 import type { RunOptions } from "../spec/options.ts";
-import { type PublishedPort, parseExposed, parsePublish } from "../spec/ports.ts";
+import { noSctp, type PublishedPort, parseExposed, parsePublish } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
 import { dhcpClient } from "./dhcp.ts";
 import type { DhcpProgram } from "./dhcpclient.ts";
@@ -183,7 +183,11 @@ function portsOf(options: RunOptions, exposed: readonly string[]): PublishedPort
       other.port === one.port && other.protocol === one.protocol;
     return !told.some(same) && all.findIndex(same) === i;
   });
-  return [...told, ...rest.map((one) => ({ ...one, host: publishAddress, hostPort: 0 }))];
+  const chosen = rest.map(({ port, protocol }) => {
+    if (protocol === "sctp") throw noSctp(`--publish-all: ${port}/sctp`);
+    return { port, protocol, host: publishAddress, hostPort: 0 };
+  });
+  return [...told, ...chosen];
 }
 
 /** systemd-resolved answers the host alone; whom it asks itself, is told in another file. */

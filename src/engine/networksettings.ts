@@ -5,7 +5,7 @@ import { readNetwork } from "../network/store.ts";
 import { type Endpoint, macOf, macText } from "../plan/endpoint.ts";
 import { linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
 import { linkName } from "../spec/networkwords.ts";
-import { hostText, type Protocol, type PublishedPort, parseExposed } from "../spec/ports.ts";
+import { type ExposedProtocol, hostText, type PublishedPort, parseExposed } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
 import { readLease } from "./heldlease.ts";
 import { actualPorts } from "./networked.ts";
@@ -13,7 +13,7 @@ import type { Listed } from "./ps.ts";
 
 interface Exposed {
   readonly port: number;
-  readonly protocol: Protocol;
+  readonly protocol: ExposedProtocol;
 }
 
 /** Ports of the host that lead to it, while it runs. */
@@ -47,7 +47,8 @@ export function portsText(listed: Listed): string {
         ({ port, protocol }) => !published.some((p) => p.port === port && p.protocol === protocol),
       )
     : [];
-  const spans: { host: string | undefined; first: number; port: number; count: number; protocol: Protocol }[] = [];
+  const spans: { host: string | undefined; first: number; port: number; count: number; protocol: ExposedProtocol }[] =
+    [];
   const all = [
     ...published.map(({ host, hostPort, port, protocol }) => ({ host, first: hostPort, port, protocol })),
     ...only.map(({ port, protocol }) => ({ host: undefined, first: 0, port, protocol })),

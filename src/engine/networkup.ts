@@ -8,6 +8,7 @@ import { deviceNames, hasDevice } from "../network/hostroutes.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import { listNetworks } from "../network/store.ts";
 import { type BridgeHost, type BridgeNetwork, planBridge } from "../plan/bridge.ts";
+import { forgetOthers } from "../plan/connections.ts";
 import type { Closed } from "../plan/firewall.ts";
 import type { Op } from "../plan/plan.ts";
 import { publishAgain } from "../plan/ports.ts";
@@ -47,7 +48,9 @@ function planUp(paths: Paths, network: Bridge, host: BridgeHost): Op[] {
   const ports = liveNetworked(paths).flatMap(({ run, record, networks }) => {
     const [first] = networks.endpoints;
     const published = actualPorts(run.directory, record);
-    return first && published.length > 0 ? [publishAgain(published, first, networks.program.table)] : [];
+    return first && published.length > 0
+      ? [publishAgain(published, first, networks.program), ...forgetOthers(published, networks.program)]
+      : [];
   });
   return [...planBridge(guarded(network), host, others.map(guarded), networkLock(paths)), ...ports];
 }

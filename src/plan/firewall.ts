@@ -53,7 +53,12 @@ export function tableScript(table: string, closed: Closed): string {
       "type nat hook prerouting priority dstnat; policy accept;",
       ["ip daddr 127.0.0.0/8 return", "fib daddr type local jump publish"],
     ],
-    ["output", "type nat hook output priority -100; policy accept;", ["fib daddr type local jump publish"]],
+    [
+      "output",
+      "type nat hook output priority -100; policy accept;",
+      // The kernel would take no answer from a bridge that is for ::1: refused at once is better than silence.
+      ["ip6 daddr ::1 return", "fib daddr type local jump publish"],
+    ],
     [
       "postrouting",
       "type nat hook postrouting priority srcnat; policy accept;",

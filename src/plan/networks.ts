@@ -1,6 +1,7 @@
 /** A container on networks of the engine: what is claimed first, made outside, and set up inside. */
 import type { HostFacts } from "../linux/facts.ts";
 import type { PublishedPort } from "../spec/ports.ts";
+import { forgetOthers } from "./connections.ts";
 import { planDhcp } from "./dhcp.ts";
 import {
   type Endpoint,
@@ -63,7 +64,7 @@ export function planNetworks(
     claims: [...(reserved?.ops ?? []), ...made.flatMap(({ find }) => find)],
     outside: [
       ...made.map(({ device }) => device),
-      ...(reserved ? [publishPorts(ports, first, program.table, reserved.chosen)] : []),
+      ...(reserved ? [publishPorts(ports, first, program, reserved.chosen), ...forgetOthers(ports, program)] : []),
       ...clients.flatMap(({ outside }) => outside),
     ],
     inside: made.map(({ set }) => set),

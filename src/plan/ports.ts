@@ -4,7 +4,8 @@ import { ipBytes } from "../linux/ip.ts";
 import { be16, hole, type Message } from "../linux/netlinkmessage.ts";
 import { addElements, deleteElement, type Element, type Part } from "../linux/nftables.ts";
 import { hostText, type PublishedPort } from "../spec/ports.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { forgetAnswers } from "./connections.ts";
+import type { Endpoint, NetworkProgram } from "./endpoint.ts";
 import { bytes, expect, out, struct, sys, u32 } from "./instructions.ts";
 import { acknowledged, filled, netfilterSocket } from "./netlink.ts";
 import { onHost } from "./op.ts";
@@ -88,15 +89,17 @@ function socketName(ip: Uint8Array, port: number) {
 export function publishPorts(
   ports: readonly PublishedPort[],
   to: Endpoint,
-  table: string,
+  program: NetworkProgram,
   chosen: Reserved["chosen"],
 ): Op {
+  const { table } = program;
   const elements = portElements(ports, to);
   const fills: Record<string, Instruction> = {};
   for (const [i, instruction] of chosen.entries()) if (instruction) fills[holeOf(i)] = instruction;
   const socket = netfilterSocket();
   const message = filled(addElements(table, elements), fills);
   const added = acknowledged(socket, message, ["EEXIST", "EBUSY", "ENOENT"]);
+  const led = forgetAnswers(to, program);
   const lines = elements.map((element, i) => elementText(table, element.map, ports[i] as PublishedPort, to));
   return onHost(
     {
@@ -108,8 +111,8 @@ export function publishPorts(
         of: added[0] as Instruction,
         call: "sendto",
         object: `NFT_MSG_DELSETELEM ${lines.map(({ short }) => short).join(", ")}`,
-        sh: lines.map(({ remove }) => remove).join("\n"),
-        does: elements.flatMap((element) => withdraw(deleteElement(table, element), fills)),
+        sh: [...lines.map(({ remove }) => remove), led.sh].join("\n"),
+        does: [...elements.flatMap((element) => withdraw(deleteElement(table, element), fills)), ...led.does],
       },
     },
     [socket, ...added, sys("close", [socket])],
@@ -117,8 +120,8 @@ export function publishPorts(
 }
 
 /** The same for a container that runs, when the firewall was emptied: what is there stays. */
-export function publishAgain(ports: readonly PublishedPort[], to: Endpoint, table: string): Op {
-  const { undo: _, ...op } = publishPorts(ports, to, table, []);
+export function publishAgain(ports: readonly PublishedPort[], to: Endpoint, program: NetworkProgram): Op {
+  const { undo: _, ...op } = publishPorts(ports, to, program, []);
   return op;
 }
 

@@ -26,11 +26,17 @@ test.each([
   ["1.2.3:80:80", "no address"],
   ["::1:80:80", ""],
   ["[::1]:80:80", "::1"],
-  ["80/sctp", "no protocol"],
+  ["80/sctp", "SCTP"],
+  ["80/dccp", "no protocol"],
   ["80/", "no protocol"],
   ["81-80:81-80", "ends before"],
   ["8000-8002:80-81", "differ in length"],
   ["1-2000:1-2000", "1024 at most"],
 ])("%p is refused", (text, why) => expect(() => parsePublish(text, "127.0.0.1")).toThrow(why));
 
-test("exposed", () => expect(parseExposed("53/udp")).toEqual([{ port: 53, protocol: "udp" }]));
+test.each(["udp", "tcp", "sctp"] as const)("exposed: %s", (protocol) =>
+  expect(parseExposed(`53-54/${protocol}`)).toEqual([
+    { port: 53, protocol },
+    { port: 54, protocol },
+  ]),
+);

@@ -3,6 +3,8 @@ import { invalid } from "../errors.ts";
 import { ipBytes } from "../linux/ip.ts";
 
 export type Protocol = "tcp" | "udp";
+/** What a container can tell of, published or not. */
+export type ExposedProtocol = Protocol | "sctp";
 
 export interface PublishedPort {
   readonly protocol: Protocol;
@@ -23,6 +25,7 @@ const FORMS = "[ADDRESS:][HOST[-END]:]PORT[-END][/tcp|udp]";
 export function parsePublish(text: string, otherwise: string): PublishedPort[] {
   const wrong = (why: string) => invalid(`--publish "${text}": ${why}`, FORMS);
   const [, ports = "", protocol = "tcp"] = /^(.*?)(?:\/([^/]*))?$/.exec(text) ?? [];
+  if (protocol === "sctp") throw noSctp(`--publish "${text}"`);
   if (protocol !== "tcp" && protocol !== "udp")
     throw wrong(`${protocol || "nothing"} is no protocol that can be published`);
   const [, address, host = "", inner = ""] = /^(?:(\[[^\]]*\]|[^:]*):)??(?:([^:]*):)?([^:]*)$/.exec(ports) ?? [];
@@ -48,7 +51,9 @@ function addressOf(text: string | undefined, otherwise: string, wrong: (why: str
   if (!bytes || (bytes.length === 16) !== text.startsWith("["))
     throw wrong(`"${text}" is no address${bytes ? ": IPv6, and only that, stands in brackets" : ""}`);
   if (bytes.length === 16 && bytes.every((byte, i) => byte === (i === 15 ? 1 : 0)))
-    throw wrong("the kernel hands nothing on from ::1: publish on 127.0.0.1, or on another address of the host");
+    throw wrong(
+      "the kernel takes no answer for ::1 from a container: publish on 127.0.0.1, or on another address of the host",
+    );
   return ip;
 }
 
@@ -68,10 +73,18 @@ function rangeOf(text: string, wrong: (why: string) => Error): { first: number; 
   return range;
 }
 
+/** What holds a port is a socket, and of SCTP a kernel has none but with a module that few hosts load. */
+export const noSctp = (what: string) =>
+  invalid(
+    `${what}: ports of SCTP are not published: they could not be held on this host`,
+    "neighbours on the container's network reach it by SCTP; on a macvlan network all others do",
+  );
+
 /** `--expose`, and the ports that an image tells of: "80", "80/udp", "8000-8010". */
-export function parseExposed(text: string): { readonly port: number; readonly protocol: Protocol }[] {
-  const parsed = parsePublish(text.replace(/^.*:/, ":"), "0.0.0.0");
-  return parsed.map(({ port, protocol }) => ({ port, protocol }));
+export function parseExposed(text: string): { readonly port: number; readonly protocol: ExposedProtocol }[] {
+  const sctp = text.endsWith("/sctp");
+  const parsed = parsePublish(text.replace(/^.*:/, ":").replace(/\/sctp$/, ""), "0.0.0.0");
+  return parsed.map(({ port, protocol }) => ({ port, protocol: sctp ? "sctp" : protocol }));
 }
 
 /** "127.0.0.1:8080", "[::]:80" */

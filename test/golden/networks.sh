@@ -87,7 +87,7 @@ inside_3() {
   # 40. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
   step 40 'move_mount the root file system onto /'
-  hear 78
+  hear 79
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
@@ -438,75 +438,80 @@ step 71 'sendto NFT_MSG_NEWSETELEM 127.0.0.1:8080/tcp to 10.91.0.7:80, 0.0.0.0:5
 nft add element inet vitrine published4 '{ 127.0.0.1 . tcp . 8080 : 10.91.0.7 . 80 }'
 nft add element inet vitrine anywhere4 '{ udp . 53 : 10.91.0.7 . 53 }'
 nft add element inet vitrine anywhere6 '{ tcp . $PORT : fd12:3456:789a:1::10.91.0.7 . 443 }'
-undo $'nft delete element inet vitrine published4 \'{ 127.0.0.1 . tcp . 8080 }\'\nnft delete element inet vitrine anywhere4 \'{ udp . 53 }\'\nnft delete element inet vitrine anywhere6 \'{ tcp . $PORT }\''
+undo $'nft delete element inet vitrine published4 \'{ 127.0.0.1 . tcp . 8080 }\'\nnft delete element inet vitrine anywhere4 \'{ udp . 53 }\'\nnft delete element inet vitrine anywhere6 \'{ tcp . $PORT }\'\nconntrack -D -r 10.91.0.7 > /dev/null 2>&1 || :\nconntrack -f ipv6 -D -r fd12:3456:789a:1::10.91.0.7 > /dev/null 2>&1 || :'
+
+# 72. sendto IPCTNL_MSG_CT_GET, UDP to 53
+# Whoever has sent to the port before goes on being led elsewhere as long as he sends: that is forgotten, if there is one.
+step 72 'sendto IPCTNL_MSG_CT_GET, UDP to 53'
+conntrack -D -p udp --orig-port-dst 53 > /dev/null 2>&1 || :
 
 # Root file system
 
-# 72. open_tree /srv/root
+# 73. open_tree /srv/root
 # A layer of the image, read only. Id-mapped: nothing is chowned.
-step 72 'open_tree /srv/root'
+step 73 'open_tree /srv/root'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user /srv/root $MOUNTS/layer0
 
-# 73. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 74. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # What the container writes goes here; ids on disk start at 0. Id-mapped: nothing is chowned.
-step 73 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 74 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 chown 1879113728:1879113728 $SCRATCH/upper $SCRATCH/work
 
-# 74. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# 75. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
 # Layers below, a writable directory on top: the image stays as it is, however often it is used.
-step 74 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+step 75 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
 mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work,volatile overlay $MOUNTS/root
 
-# 75. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 76. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 75 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 76 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
 
-# 76. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
+# 77. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
 # A directory or file of the host; ids inside and outside mean the same there.
-step 76 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
+step 77 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts $MOUNTS/mount%2Fetc%2Fhosts
 
-# 77. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
+# 78. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
 # A directory or file of the host; ids inside and outside mean the same there.
-step 77 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
+step 78 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname $MOUNTS/mount%2Fetc%2Fhostname
 
-# 78. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
+# 79. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
 # A directory or file of the host; ids inside and outside mean the same there.
-step 78 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
+step 79 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf $MOUNTS/mount%2Fetc%2Fresolv.conf
-tell 78
+tell 79
 
 # Life and end
 
-# step 79: close_range all but the lock and the pidfd: no on-board tool does this
+# step 80: close_range all but the lock and the pidfd: no on-board tool does this
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
 attend 56
 
-# step 80: writev create, start to /run/vitrine/events: no on-board tool does this
+# step 81: writev create, start to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# 81. waitid the container
+# 82. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 81 'waitid the container'
+step 82 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 82: writev die to /run/vitrine/events: no on-board tool does this
+# step 83: writev die to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# step 83: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 84: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 84. unlinkat what the run left
+# 85. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 84 'unlinkat what the run left'
+step 85 'unlinkat what the run left'
 rm -rf $WORK
 
-# step 85: writev destroy to /run/vitrine/events: no on-board tool does this
+# step 86: writev destroy to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# 86. exit_group the container's status
+# 87. exit_group the container's status
 # The command ends as the container did.
-step 86 'exit_group the container'\''s status'
+step 87 'exit_group the container'\''s status'
 exit $STATUS

@@ -198,6 +198,9 @@ describe("what comes in", () => {
     expect(h.ask(`[${HOST_OUTSIDE6}]:8080`, "out")).toContain(NEIGHBOUR6);
     expect(h.ask(`${HOST_OUTSIDE}:8080`)).toBe(HOST_OUTSIDE);
     expect(h.ask("127.0.0.1:8080")).toBe("10.92.7.1");
+    const began = performance.now(); // ::1 is not among them: refused at once, so that clients of "localhost" go on to 127.0.0.1
+    expect(h.exec(["/bin/busybox", "nc", "-w", "10", "::1", "8080"]).stderr).toContain("refused");
+    expect(performance.now() - began).toBeLessThan(3000);
     const asks = asking(`${HOST_OUTSIDE}:8080`);
     expect(h.shell(asks, "--network", "front").stdout.trim()).toBe("10.92.7.1");
     expect(h.shell(asks, "--network", "back").stdout.trim()).toBe("10.92.8.2");
@@ -283,6 +286,8 @@ describe("refused, and nothing is half made", () => {
   test.each([
     [["-p", "192.0.2.77:80:80"], "192.0.2.77"],
     [["-p", "[::1]:80:80"], "::1"],
+    [["-p", "80:80/sctp"], "SCTP"],
+    [["-P", "--expose", "80/sctp"], "SCTP"],
     [["-p", "70000:80"], "70000"],
     [["--ip", "10.92.8.2"], "10.92.7.0/24"],
     [["--ip", "10.92.7.1"], "gateway"],

@@ -76,6 +76,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   "registry serve": { load: () => import("./registryserve.ts") },
   "registry gc": { load: () => import("./registrygc.ts") },
   "network leased": { internal: true, load: () => import("./networkleased.ts") },
+  "network forget": { internal: true, load: () => import("./networkforget.ts") },
   "network resolve": { internal: true, load: () => import("./networkresolve.ts") },
   health: { internal: true, load: () => import("./health.ts") },
   again: { internal: true, load: () => import("./again.ts") },

@@ -1,0 +1,15 @@
+import { forget } from "../../engine/connections.ts";
+import { openEngine } from "../../engine/context.ts";
+import { whichIn } from "../../plan/connections.ts";
+import type { Command } from "../command.ts";
+
+export const command: Command = {
+  usage: "vitrine network forget CONNECTIONS…",
+  summary:
+    "Started by a plan: connections that led to a container which has ended, or past one that begins, lead there no more",
+  flags: [],
+  async run({ paths, args }) {
+    forget(await openEngine(paths), whichIn(args));
+    return 0;
+  },
+};
