@@ -1,7 +1,7 @@
 /** A host with a neighbour, made of network namespaces: what vitrine does there, the machine's own network sees nothing of. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { BINARY, busybox, directory, type Result, ROOT, STATE } from "./vitrine.ts";
 
 export const HOST_OUTSIDE = "203.0.113.1";
@@ -69,7 +69,21 @@ export class NetHost {
       ...["--rootfs", busybox(), "httpd", "-f", "-p", "80", "-h", "/www"],
     );
     if (status !== 0) throw new Error(stderr);
+    this.listens(name);
     return name;
+  }
+
+  /** Waits until the container's program has got so far. */
+  listens(name: string): void {
+    const pid = this.vitrine("inspect", "-f", "{{.State.Pid}}", name).stdout.trim();
+    const end = performance.now() + 10_000;
+    // Port 80 in state TCP_LISTEN: proc_net_tcp(5)
+    while (
+      ![4, 6].some((v) => /:0050 \S+ 0A /.test(readFileSync(`/proc/${pid}/net/tcp${v === 4 ? "" : "6"}`, "latin1")))
+    ) {
+      if (performance.now() > end) throw new Error(`${name} does not listen`);
+      Bun.sleepSync(5);
+    }
   }
 
   /** The same, a program of the neighbour's, or of the host's. */

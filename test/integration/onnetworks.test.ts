@@ -525,6 +525,7 @@ describe("what is left", () => {
     h.server("web", "--network", "front", "-p", "8080:80");
     for (let i = 0; i < 5; i++) {
       expect(h.vitrine("restart", "-t", "0", "web").stderr).toBe("");
+      h.listens("web");
       expect(h.ask("127.0.0.1:8080")).toBe("10.92.7.1");
     }
     expect(h.vitrine("stop", "-t", "0", "web").stderr).toBe("");
