@@ -6,6 +6,7 @@ import { type Endpoint, macOf, macText } from "../plan/endpoint.ts";
 import { linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
 import { linkName } from "../spec/networkwords.ts";
 import { type ExposedProtocol, hostText, type PublishedPort, parseExposed } from "../spec/ports.ts";
+import { canonicalAddress } from "../spec/subnet.ts";
 import type { Engine } from "./context.ts";
 import { readLease } from "./heldlease.ts";
 import { actualPorts } from "./networked.ts";
@@ -145,7 +146,7 @@ function addressesOf(endpoint: Endpoint | undefined) {
   const mac = endpoint && macOf(endpoint);
   return {
     Gateway: v4?.gateway ?? "",
-    GlobalIPv6Address: v6?.address ?? "",
+    GlobalIPv6Address: v6 ? canonicalAddress(v6.address, "an endpoint's") : "",
     GlobalIPv6PrefixLen: v6 ? subnetParts(v6.subnet).prefix : 0,
     IPAddress: v4?.address ?? "",
     IPPrefixLen: v4 ? subnetParts(v4.subnet).prefix : 0,

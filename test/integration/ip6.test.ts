@@ -42,6 +42,8 @@ test("one that is made of an IPv4 address chooses both", () => {
   expect(stdout).toContain("inet 10.92.21.77/24");
   expect(stdout).toContain("inet6 fd00:21::a5c:154d/64");
   h.server("web", "--network", "six", "--ip", "10.92.21.77");
+  const format = "{{.NetworkSettings.Networks.six.GlobalIPv6Address}}";
+  expect(h.vitrine("inspect", "-f", format, "web").stdout).toBe("fd00:21::a5c:154d\n");
   const taken = h.shell("true", "--network", "six", "--ip6", "fd00:21::a5c:154d");
   expect(taken.stderr).toContain("the address 10.92.21.77 of network six is taken");
   const other = h.shell("true", "--network", "six", "--ip6", "fd00:21::a5c:154d", "--ip", "10.92.21.78");
@@ -51,6 +53,7 @@ test("one that is made of an IPv4 address chooses both", () => {
 test("a restart has it again", () => {
   h.server("web", "--network", "six", "--ip6", "fd00:21::7");
   expect(h.vitrine("restart", "-t", "0", "web").status).toBe(0);
+  h.listens("web");
   expect(h.ask("[fd00:21::7]")).toBe("fd00:21::1");
 });
 
