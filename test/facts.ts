@@ -136,10 +136,16 @@ export const LINKED: typeof NETWORKED = {
         device: "lan0",
       },
       { name: "macvlan:eth1", kind: "macvlan", host: "eth1", mode: "bridge", dhcp: true },
+      { name: "veth", kind: "veth", host: "", dhcp: false, device: "host0" },
+      { name: "port:br0", kind: "port", host: "br0", dhcp: false, hostDevice: "vb-mine" },
+      { name: "interface:eth2", kind: "interface", host: "eth2", dhcp: false, device: "wan0", wasUp: true },
     ],
     dhcp: { program: { kind: "udhcpc", argv: ["/usr/bin/busybox", "udhcpc"] } },
   },
-  identity: { ...NETWORKED.identity, addresses: ["10.92.7.101", "241.2.3.4", "242.3.4.5"] },
+  identity: {
+    ...NETWORKED.identity,
+    addresses: ["10.92.7.101", "241.2.3.4", "242.3.4.5", "243.4.5.6", "244.5.6.7", "245.6.7.8"],
+  },
   options: { networks: ["back:alias=db", "macvlan:eth0", "macvlan:eth1"], network: "back" },
 };
 

@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { ipBytes } from "../linux/ip.ts";
 import { HEADER_SIZE, PAGE } from "../stage/layout.ts";
+import { hostDevice, STAND_IN_DEVICES } from "./devicename.ts";
 import { shortHash } from "./hash.ts";
 import {
   ADDRESS_WIDTH,
@@ -38,6 +39,8 @@ const PREFIX = 6;
 const OWNER = 7;
 const OWNER_PID = 8;
 const LINK = 9;
+const DEVICE_VE = 10;
+const DEVICE_VB = 11;
 /** And the number of the network. */
 const ADDRESS_TEXT = 16;
 const ADDRESS = 32;
@@ -71,6 +74,8 @@ export function makeTemplate(key: string, record: string, plan: Uint8Array): Tem
   range.writeUInt32LE(STAND_IN.rangeStart);
   find(range, () => RANGE);
   find(STAND_IN_LINK, () => LINK);
+  find(STAND_IN_DEVICES.ve, () => DEVICE_VE);
+  find(STAND_IN_DEVICES.vb, () => DEVICE_VB);
   for (const [i, address] of STAND_IN_ADDRESSES.entries()) {
     find(address, () => ADDRESS_TEXT + i);
     find(Buffer.from(ipBytes(address)), () => ADDRESS + i);
@@ -104,7 +109,10 @@ function stampPlace(file: Buffer, at: number, kind: number, identity: Identity, 
   else if (kind === RANGE_TEXT) file.write(String(identity.rangeStart), at + 2, "latin1");
   else if (kind === RANGE) file.writeUInt32LE(identity.rangeStart, at);
   else if (kind === LINK) file.write(identity.link ?? "", at, "latin1");
-  else if (kind >= ADDRESS) file.set(ipBytes(identity.addresses?.[kind - ADDRESS] ?? ""), at);
+  else if (kind === DEVICE_VE || kind === DEVICE_VB) {
+    const name = hostDevice(kind === DEVICE_VE ? "ve" : "vb", identity.name);
+    file.write(name.padEnd(STAND_IN_DEVICES.ve.length, "\0"), at, "latin1");
+  } else if (kind >= ADDRESS) file.set(ipBytes(identity.addresses?.[kind - ADDRESS] ?? ""), at);
   else if (kind >= ADDRESS_TEXT) {
     const text = identity.addresses?.[kind - ADDRESS_TEXT] ?? "";
     // The end of a path, or a column of a file.
@@ -122,7 +130,9 @@ export function stampText(text: string, identity: Identity): string {
       const there = STAND_IN_ADDRESSES[i] ?? "";
       return so.replaceAll(`${there}\\t`, `${address.padEnd(ADDRESS_WIDTH)}\\t`).replaceAll(there, address);
     }, result)
-    .replaceAll(STAND_IN_LINK, link);
+    .replaceAll(STAND_IN_LINK, link)
+    .replaceAll(STAND_IN_DEVICES.ve, () => hostDevice("ve", identity.name))
+    .replaceAll(STAND_IN_DEVICES.vb, () => hostDevice("vb", identity.name));
 }
 
 function stampSelf(text: string, identity: Identity): string {

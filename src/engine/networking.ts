@@ -21,7 +21,7 @@ import { noSctp, type PublishedPort, parseExposed, parsePublish } from "../spec/
 import type { Engine } from "./context.ts";
 import { dhcpClient } from "./dhcp.ts";
 import type { DhcpProgram } from "./dhcpclient.ts";
-import { addressStandsFor, linkEndpoint } from "./linkendpoints.ts";
+import { addressStandsFor, hostEnd, linkEndpoint } from "./linkendpoints.ts";
 import { ensureResolver } from "./resolver.ts";
 
 /** What a plan depends on. */
@@ -302,7 +302,7 @@ export function planInput(
       network: name,
       bridge: device,
       ...(driver === "macvlan" ? { mode } : {}),
-      port: `veth${identity.link}${i === 0 ? "" : i}`,
+      port: hostEnd(choice.hostDevice, identity, i),
       name: inside,
       ...placing,
       ...(choice.mac === undefined ? {} : { mac: choice.mac }),
@@ -319,6 +319,9 @@ export function planInput(
   return {
     program: { program, arguments: arguments_, env, table: tableOf(paths) },
     endpoints: [...endpoints, ...others],
+    ...(others.some(({ kind }) => kind === "interface")
+      ? { namespaceFile: `${runDirectory(paths, identity)}/netns` }
+      : {}),
     ports,
   };
 }

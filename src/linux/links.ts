@@ -20,6 +20,7 @@ const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
+const IFLA_NET_NS_FD = 28;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
@@ -91,6 +92,15 @@ export function newMacvlan({ name, mac }: VethEnd, mode: MacvlanMode, mtu: numbe
       ],
     ],
   ]);
+}
+
+/** Moves the link "index" into another network namespace: that of the process "namespace", or of its descriptor. */
+export function takeLink(name: string, up: boolean, by: "pid" | "fd"): Message {
+  const attributes: Attribute[] = [
+    [IFLA_IFNAME, zeroEnded(name)],
+    [by === "pid" ? IFLA_NET_NS_PID : IFLA_NET_NS_FD, hole("namespace")],
+  ];
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(0, up), attributes, [{ name: "index", at: 4 }]);
 }
 
 /** By its name. */

@@ -54,6 +54,8 @@ export interface Endpoint {
   /** The link by which the address is taken: its text is JSON and begins with LEASE_BEGIN and the run's name. Networks only. */
   readonly lease?: string | undefined;
   readonly id: string;
+  /** Of an interface of the host: it was up there. */
+  readonly wasUp?: boolean | undefined;
   /** Its IPv4 address comes by DHCP. */
   readonly dhcp?: DhcpClient | undefined;
 }

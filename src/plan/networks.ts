@@ -13,6 +13,7 @@ import {
   type NetworkProgram,
   setUpEndpoint,
 } from "./endpoint.ts";
+import { moveInterface, nameNamespace } from "./hostinterface.ts";
 import type { Child } from "./namespaces.ts";
 import type { Instruction, Op } from "./plan.ts";
 import { publishPorts, reservePorts } from "./ports.ts";
@@ -20,6 +21,8 @@ import { publishPorts, reservePorts } from "./ports.ts";
 export interface Networks {
   readonly program: NetworkProgram;
   readonly endpoints: readonly Endpoint[];
+  /** Where the container's network namespace has a name, while interfaces of the host are in it. */
+  readonly namespaceFile?: string | undefined;
   /** They lead to the first endpoint. */
   readonly ports: readonly PublishedPort[];
 }
@@ -48,11 +51,11 @@ export function planNetworks(
 ): NetworkOps {
   const [first] = networks?.endpoints ?? [];
   if (!networks || !first) return NOTHING;
-  const { program, endpoints, ports } = networks;
+  const { program, endpoints, ports, namespaceFile } = networks;
   const reserved = ports.length > 0 ? reservePorts(ports) : undefined;
   const made = endpoints.map((endpoint) => {
     const { op, index } = findHostDevice(endpoint, program);
-    const device = makeDevice(endpoint, index, child);
+    const device = makeDevice(endpoint, index, child, namespaceFile);
     const set = setUpEndpoint(endpoint, device.does.at(-1) as Instruction, stage, procfs);
     const up = set.does.at(-1) as Instruction;
     const dhcp = endpoint.dhcp && planDhcp(endpoint.dhcp, endpoint.name, up, child, procfs, facts);
@@ -63,6 +66,7 @@ export function planNetworks(
     holds: endpoints.flatMap((one) => (one.lease === undefined ? [] : [holdAddress(one, one.lease)])),
     claims: [...(reserved?.ops ?? []), ...made.flatMap(({ find }) => find)],
     outside: [
+      ...(namespaceFile === undefined ? [] : [nameNamespace(namespaceFile, child, procfs)]),
       ...made.map(({ device }) => device),
       ...(reserved ? [publishPorts(ports, first, program, reserved.chosen), ...forgetOthers(ports, program)] : []),
       ...clients.flatMap(({ outside }) => outside),
@@ -79,7 +83,8 @@ function findHostDevice(endpoint: Endpoint, program: NetworkProgram): { op?: Op;
   return endpoint.mode || endpoint.kind ? findParent(endpoint) : findBridge(endpoint, program);
 }
 
-function makeDevice(endpoint: Endpoint, index: Instruction | undefined, child: Child): Op {
-  const { mode } = endpoint;
+function makeDevice(endpoint: Endpoint, index: Instruction | undefined, child: Child, file: string | undefined): Op {
+  const { mode, kind } = endpoint;
+  if (kind === "interface" && index && file !== undefined) return moveInterface(endpoint, index, child, file);
   return mode && index ? makeMacvlan(endpoint, mode, index, child) : makeVeth(endpoint, index, child);
 }

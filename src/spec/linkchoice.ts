@@ -30,6 +30,8 @@ export interface LinkChoice {
   readonly mac?: string | undefined;
   /** Its name inside. */
   readonly device?: string | undefined;
+  /** Of an interface: it is up on the host. */
+  readonly wasUp?: boolean | undefined;
   /** Of the end on the host. */
   readonly hostDevice?: string | undefined;
 }
@@ -66,6 +68,7 @@ export function readLink(text: string, said: Said = {}): LinkChoice {
   const mac = checkMac(said.mac ?? fields.mac, what);
   if (kind === "macvlan" && mode === "passthru" && mac !== undefined)
     throw invalid(`${what}: with mode=passthru it has the MAC address of ${host}`, "leave mac out, or another mode");
+  if (kind === "interface" && mac !== undefined) throw invalid(`${what}: a device of the host keeps its MAC address`);
   const device = fields.device ?? (kind === "interface" ? host : undefined);
   return {
     name,

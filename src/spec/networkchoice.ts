@@ -16,6 +16,8 @@ export interface NetworkChoice {
   readonly mac?: string | undefined;
   /** Of the device inside: eth0, eth1 if not said. */
   readonly device?: string | undefined;
+  /** Of the end on the host; "ve-" has the container's name behind it. */
+  readonly hostDevice?: string | undefined;
 }
 
 /** Of containers that are given one without a name of its own. */
@@ -105,10 +107,11 @@ function readChoice(text: string): NetworkChoice {
     else if (key === "ip") choice.ip = value;
     else if (key === "ip6") choice.ip6 = value;
     else if (key === "mac" || key === "mac-address") choice.mac = value;
+    else if (key === "host_interface_name" || key === "host_interface") choice.hostDevice = checkDevice(value, what);
     else if (key === "interface_name" || key === "interface") choice.device = checkDevice(value, what);
     else
       throw new VitrineError("UNSUPPORTED", `${what}: "${key}" is not known`, {
-        hint: "known: ip, ip6, mac, alias, interface",
+        hint: "known: ip, ip6, mac, alias, interface, host_interface",
       });
   }
   if (choice.name === "") throw invalid(`${what}: names no network`);

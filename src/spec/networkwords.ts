@@ -29,7 +29,8 @@ export function checkMac(mac: string | undefined, what?: string): string | undef
 export const isLink = (text: string) => kindOfLink(text) !== undefined;
 
 /** "macvlan:eth0" → "macvlan"; undefined: a network. */
-export const kindOfLink = (text: string): string | undefined => /^macvlan(?=:)/.exec(text)?.[0];
+export const kindOfLink = (text: string): string | undefined =>
+  /^(macvlan|port|interface)(?=:)|^veth(?=:|$)/.exec(text)?.[0];
 
 /** As it is told: "macvlan:eth0:mode=private" → "macvlan:eth0". */
 export const linkName = (text: string): string => /^veth|^[^:]*:[^:]*/.exec(text)?.[0] ?? text;

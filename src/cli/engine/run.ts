@@ -4,6 +4,7 @@ import { explainRun, runForeground } from "../../engine/run.ts";
 import type { Fetch } from "../../engine/source.ts";
 import { VitrineError } from "../../errors.ts";
 import { splitNetworks } from "../../spec/networkchoice.ts";
+import { withNspawn } from "../../spec/nspawnnetworks.ts";
 import type { RunOptions } from "../../spec/options.ts";
 import { type Command, type Invocation, list, text, truth } from "../command.ts";
 import { readConfiguration } from "../configuration.ts";
@@ -65,6 +66,14 @@ export const command: Command = {
       help: "network, or macvlan:DEVICE, or several; bridge if not given",
     },
     { name: "net", kind: "list", value: "NAME|none|host|…", help: "the same as --network" },
+    {
+      name: "network-veth",
+      kind: "bool",
+      help: "a pair of devices: ve-NAME here, host0 inside; also of the first network",
+    },
+    { name: "network-bridge", kind: "list", value: "BRIDGE", help: "a port of a bridge: vb-NAME here, host0 inside" },
+    { name: "network-macvlan", kind: "list", value: "DEVICE[:NAME]", help: "on top of a device: mv-DEVICE inside" },
+    { name: "network-interface", kind: "list", value: "DEVICE[:NAME]", help: "a device of this host, while it runs" },
     {
       name: "publish",
       short: "p",
@@ -234,6 +243,15 @@ export async function replace(engine: Engine, i: Invocation): Promise<void> {
   if (truth(i, "replace")) await (await import("../../engine/replace.ts")).removeNamed(engine, text(i, "name"));
 }
 
+function networksOf(i: Invocation): string[] {
+  return withNspawn([...list(i, "network"), ...list(i, "net")], {
+    veth: truth(i, "network-veth"),
+    macvlan: list(i, "network-macvlan"),
+    bridge: list(i, "network-bridge"),
+    interfaces: list(i, "network-interface"),
+  });
+}
+
 export function runOptions(i: Invocation): RunOptions {
   const { network, publishAddress } = readConfiguration(i.paths);
   const rootfs = text(i, "rootfs");
@@ -309,7 +327,7 @@ export function runOptions(i: Invocation): RunOptions {
     cpusetMems: text(i, "cpuset-mems"),
     labels: [...list(i, "label-file").flatMap((file) => readLines(file, "--label-file")), ...list(i, "label")],
     annotations: list(i, "annotation"),
-    ...splitNetworks([...list(i, "network"), ...list(i, "net")], network),
+    ...splitNetworks(networksOf(i), network),
     networkAliases: [...list(i, "network-alias"), ...list(i, "net-alias")],
     ip: text(i, "ip"),
     ip6: text(i, "ip6"),
