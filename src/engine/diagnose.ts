@@ -108,7 +108,10 @@ function bindFailure({ paths }: Engine, { input }: Made, { op, errno }: FailedSt
     return { code: "INVALID", hint: `this host has no address ${port?.host ?? ""}: ip addr tells which it has` };
   if (errno !== ERRNO.EADDRINUSE || !port) return { code: "STEP_FAILED", hint: undefined };
   const holder = portHolder(paths, port, input.networks?.endpoints[0]?.id ?? "");
-  return { code: "CONFLICT", hint: `${holder ?? "another program"} has this port: choose another one, or stop that` };
+  const hint = holder?.resolver
+    ? `the resolver of networks has this port at their gateways: publish it at one address of the host, -p ADDRESS:${port.hostPort}:${port.port}/${port.protocol}`
+    : `${holder?.name ?? "another program"} has this port: choose another one, or stop that`;
+  return { code: "CONFLICT", hint };
 }
 
 function execFailure(engine: Engine, record: Made, step: FailedStep, report: Report, layout: Layout): Diagnosis {

@@ -4,22 +4,25 @@ import type { Paths } from "../container/paths.ts";
 import type { PublishedPort } from "../spec/ports.ts";
 import { actualPorts, liveNetworked } from "./networked.ts";
 
-/** "container web", "process 812 (nginx)"; undefined if it is not known. @param asking id of the container that wants it */
+/** "container web", "process 812 (nginx)", and whether that is the resolver of networks; undefined if it is not known. @param asking id of the container that wants it */
 export function portHolder(
   paths: Paths,
   { protocol, hostPort }: Pick<PublishedPort, "protocol" | "hostPort">,
   asking: string,
-): string | undefined {
+): { readonly name: string; readonly resolver: boolean } | undefined {
   for (const { run, record } of liveNetworked(paths))
     if (
       run.id !== asking &&
       actualPorts(run.directory, record).some((port) => port.protocol === protocol && port.hostPort === hostPort)
     )
-      return `container ${record.identity.name}`;
+      return { name: `container ${record.identity.name}`, resolver: false };
   const inodes = new Set(["", "6"].flatMap((family) => inodesOf(`/proc/self/net/${protocol}${family}`, hostPort)));
   for (const pid of inodes.size > 0 ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)) : [])
     if (descriptors(pid).some((target) => inodes.has(target)))
-      return `process ${pid} (${readFileSync(`/proc/${pid}/comm`, "utf8").trim()})`;
+      return {
+        name: `process ${pid} (${read(`/proc/${pid}/comm`).trim()})`,
+        resolver: read(`/proc/${pid}/cmdline`).endsWith("\0network\0resolve\0"),
+      };
   return undefined;
 }
 

@@ -82,3 +82,12 @@ test("by name and alias, on the networks that they share; the resolver is nobody
   ok("rm", "--force", "db");
   await until(() => resolver() === undefined, "the resolver to end", 20_000);
 });
+
+test("its port, wanted at all addresses, is told to be the resolver's; at one of the host's it is free", () => {
+  const { status, stderr } = vitrine(
+    ...["run", "--rm", "--network", "front", "-p", "0.0.0.0:53:53/udp", "--rootfs", busybox(), "true"],
+  );
+  expect(status).toBe(125);
+  expect(stderr).toContain("the resolver of networks has this port at their gateways: publish it at one address");
+  ok("run", "--rm", "--network", "front", "-p", "127.0.0.1:53:53/udp", "--rootfs", busybox(), "true");
+});
