@@ -32,7 +32,7 @@ export function passOthers(firewall: Firewall, device: string): { ops: Op[]; war
     .map(({ family, table }) => {
       const what =
         table === "firewalld"
-          ? `firewall-cmd --zone=trusted --add-interface=${device} lets them through`
+          ? `firewall-cmd --permanent --zone=trusted --add-interface=${device}, and --reload, let them through`
           : `a rule there that accepts what comes from ${device} and what goes to it lets them through`;
       return `the firewall's table ${family} ${table} may drop what containers on ${device} send and get: ${what}`;
     });
