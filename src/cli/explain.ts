@@ -1,6 +1,6 @@
 /** What `--explain` prints for commands whose plan is a short list of ops: as text, or as JSON. */
 import { VitrineError } from "../errors.ts";
-import type { Op, Plan } from "../plan/plan.ts";
+import type { Op, Phase, Plan } from "../plan/plan.ts";
 import type { Invocation } from "./command.ts";
 import type { Flag } from "./flags.ts";
 import { printOut } from "./output.ts";
@@ -21,8 +21,8 @@ export function explainForm({ flags }: Invocation): "text" | "json" | undefined 
   throw new VitrineError("USAGE", `--explain "${form}": neither text nor json`);
 }
 
-export async function printOps(form: "text" | "json", ops: readonly Op[]): Promise<void> {
-  return printPlan(form, { run: [{ phase: "Image" as const, ops }], failed: [], recover: [] });
+export async function printOps(form: "text" | "json", ops: readonly Op[], phase: Phase = "Image"): Promise<void> {
+  return printPlan(form, { run: [{ phase, ops }], failed: [], recover: [] });
 }
 
 export async function printPlan(form: "text" | "json", plan: Plan): Promise<void> {

@@ -22,6 +22,8 @@ export const networksDirectory = (p: Paths) => `${p.root}/networks`;
 export const networkDirectory = (p: Paths, name: string) => `${p.root}/networks/${name}`;
 /** Addresses that containers have on a network, one link each. */
 export const leasesDirectory = (p: Paths, network: string) => `${p.state}/networks/${network}/leases`;
+/** Of a run: addresses on networks that it was connected to while it ran. */
+export const connectionsIn = (run: string) => `${run}/connected`;
 /** What a reboot ends of networks: a directory for each. */
 export const networksState = (p: Paths) => `${p.state}/networks`;
 export const resolverDirectory = (p: Paths) => `${p.state}/networks/.resolver`;

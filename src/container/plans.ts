@@ -20,9 +20,12 @@ export interface Done {
   numberOf(instruction: Instruction): number;
 }
 
-/** Carries out `ops`; on failure undoes them and throws STEP_FAILED. */
-export function carryOut(stage: string, paths: Paths, ops: readonly Op[]): Done {
-  return perform(stage, paths, ops, "drop").done;
+/**
+ * Carries out `ops`; on failure undoes them and throws STEP_FAILED.
+ * @param failed what is done before that
+ */
+export function carryOut(stage: string, paths: Paths, ops: readonly Op[], failed: readonly Op[] = []): Done {
+  return perform(stage, paths, ops, "drop", failed).done;
 }
 
 /** The same for ops that write to standard output; returns what they wrote. */
@@ -154,10 +157,11 @@ function perform(
   paths: Paths,
   ops: readonly Op[],
   stdout: "take" | "drop",
+  failed: readonly Op[] = [],
 ): { done: Done; stdout: Uint8Array } {
   const identity = newIdentity(undefined);
   const directory = withSpare(paths.state, () => claimRun(paths, identity));
-  const { file, layout } = encode(planOf(directory, ops), currentArch());
+  const { file, layout } = encode(planOf(directory, ops, failed), currentArch());
   let settled = false;
   try {
     withSpare(paths.state, () => writePlan(directory, file));
@@ -177,7 +181,7 @@ function perform(
   }
 }
 
-function planOf(directory: string, ops: readonly Op[]): Plan {
+function planOf(directory: string, ops: readonly Op[], failed: readonly Op[] = []): Plan {
   const place = { directory, program: "", arguments: [], env: [] };
   const undo: Op = {
     call: "unlinkat",
@@ -186,5 +190,5 @@ function planOf(directory: string, ops: readonly Op[]): Plan {
     why: "A failure leaves nothing.",
     does: [{ do: "undo" }],
   };
-  return { run: [{ phase: "Image", ops }], failed: [undo], recover: recovery(place) };
+  return { run: [{ phase: "Image", ops }], failed: [...failed, undo], recover: recovery(place) };
 }

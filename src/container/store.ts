@@ -16,6 +16,7 @@ import {
 import { VitrineError } from "../errors.ts";
 import { removingFile } from "../plan/removal.ts";
 import type { Config } from "../spec/config.ts";
+import type { RunOptions } from "../spec/options.ts";
 import { isContainerId } from "./identity.ts";
 import {
   containerDirectory,
@@ -77,7 +78,7 @@ export function sweepFiles(paths: Paths, id: string): void {
     names = readdirSync(directory);
   });
   for (const name of names) {
-    const [, written] = /^(?:container|config)\.json\.(\d+)$/.exec(name) ?? [];
+    const [, written] = /^(?:container|config|networks)\.json\.(\d+)(?:\.was)?$/.exec(name) ?? [];
     const [, starting, start] = /^start\.(\d+)\.(\d+)$/.exec(name) ?? [];
     const pid = written ?? starting;
     if (pid === undefined) continue;
@@ -153,7 +154,24 @@ export function dropNextRecord(paths: Paths, id: string, run: string): void {
 export function readRecord(paths: Paths, id: string): ContainerRecord | undefined {
   try {
     const record = JSON.parse(readFileSync(`${containerDirectory(paths, id)}/container.json`, "utf8"));
-    return { ...record, stopped: existsSync(stoppedFile(paths, id)) };
+    const networks = networksSince(paths, id);
+    const options = record.options && networks ? { ...record.options, ...networks } : record.options;
+    return { ...record, ...(options ? { options } : {}), stopped: existsSync(stoppedFile(paths, id)) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What `network connect` and `disconnect` have made of the networks that were asked for. Only they write it: it is put there by a plan. */
+export const networksFile = (paths: Paths, id: string) => `${containerDirectory(paths, id)}/networks.json`;
+
+export const networksText = (networks: readonly string[]) => JSON.stringify({ networks });
+
+/** As options; undefined if it is as it was asked for. */
+function networksSince(paths: Paths, id: string): Partial<RunOptions> | undefined {
+  try {
+    const { networks } = JSON.parse(readFileSync(networksFile(paths, id), "utf8"));
+    return { networks, networkAliases: [], ip: undefined, ip6: undefined, macAddress: undefined };
   } catch {
     return undefined;
   }

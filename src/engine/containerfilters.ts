@@ -3,7 +3,6 @@
 import { readConfig } from "../container/store.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import { lookUpImage } from "../image/images.ts";
-import { readNetwork } from "../network/store.ts";
 import { labelsOf, mountsOf, STATES, stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
 import { pick } from "./find.ts";
@@ -92,9 +91,7 @@ function testOf(engine: Engine, name: Name, value: string, everything: readonly 
     case "network":
       return (listed) =>
         networkNames(listed).includes(value) ||
-        listed.record?.input.networks?.endpoints.some(({ network }) =>
-          readNetwork(engine.paths, network)?.id.startsWith(value),
-        ) === true;
+        listed.connections?.some(({ network }) => network.id.startsWith(value)) === true;
     case "publish":
     case "expose":
       if (!/^\d+(-\d+)?(\/(tcp|udp|sctp))?$/.test(value)) throw wrong("is no port", "80, 80/udp, 8000-8080");

@@ -5,17 +5,22 @@ import type { RunRecord } from "../container/record.ts";
 import { isAlive, listRuns, type Run } from "../container/runs.ts";
 import type { Networks } from "../plan/networks.ts";
 import type { PublishedPort } from "../spec/ports.ts";
+import { allLeases, connectionsOf } from "./memberships.ts";
 
 export interface Networked {
   readonly run: Run;
   readonly record: RunRecord;
+  /** With the endpoints that it has now. */
   readonly networks: Networks;
 }
 
 export function liveNetworked(paths: Paths): Networked[] {
+  const leases = allLeases(paths);
   return listRuns(paths).flatMap((run) => {
     const record = isAlive(run) ? recordOf(run.directory) : undefined;
-    return record?.input.networks ? [{ run, record, networks: record.input.networks }] : [];
+    if (!record?.input.networks) return [];
+    const endpoints = connectionsOf(paths, run, record, leases).map(({ endpoint }) => endpoint);
+    return [{ run, record, networks: { ...record.input.networks, endpoints } }];
   });
 }
 

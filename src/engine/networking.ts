@@ -1,7 +1,7 @@
 /** The networks of a run: looked up, addresses taken, and put into words for the planner. */
 import { readFileSync } from "node:fs";
 import { type Identity, MOST_NETWORKS, runDirectory } from "../container/identity.ts";
-import { DEFAULT_ROOT, DEFAULT_STATE, leasesDirectory, type Paths } from "../container/paths.ts";
+import { connectionsIn, DEFAULT_ROOT, DEFAULT_STATE, type Paths } from "../container/paths.ts";
 import { hex, randomBytes } from "../container/random.ts";
 import { SHORT_ID_LENGTH } from "../container/template.ts";
 import { invalid } from "../errors.ts";
@@ -10,17 +10,18 @@ import { dropLeases, nextAddress, takeAddress, takePlace } from "../network/leas
 import type { NetworkRecord } from "../network/record.ts";
 import { findNetwork } from "../network/store.ts";
 import type { DhcpClient } from "../plan/dhcp.ts";
-import type { Endpoint, EndpointAddress } from "../plan/endpoint.ts";
+import type { Endpoint, NetworkProgram } from "../plan/endpoint.ts";
 import type { Networks } from "../plan/networks.ts";
 import { DEFAULT_CONFIGURATION } from "../spec/configuration.ts";
 import { type Resolving, readResolvConf } from "../spec/hostsfiles.ts";
 import type { LinkChoice } from "../spec/linkchoice.ts";
-import { DEFAULT_NETWORK, linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
+import { DEFAULT_NETWORK, isMode, linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
 import type { RunOptions } from "../spec/options.ts";
-import { noSctp, type PublishedPort, parseExposed, parsePublish } from "../spec/ports.ts";
+import { noSctp, type PublishedPort, parseExposed, parsePublish, reachable } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
 import { dhcpClient } from "./dhcp.ts";
 import type { DhcpProgram } from "./dhcpclient.ts";
+import { endpointOn, NO_WAY, waysOut } from "./endpoint.ts";
 import { addressStandsFor, hostEnd, linkEndpoint } from "./linkendpoints.ts";
 import { ensureResolver } from "./resolver.ts";
 
@@ -41,17 +42,21 @@ type Described = Pick<
   "id" | "name" | "driver" | "mode" | "device" | "v4" | "v6" | "internal" | "masquerade" | "names" | "mtu"
 >;
 
-/** @throws NOT_FOUND, INVALID */
+/**
+ * @param manner `dry`: nothing is made. `again`: of a container that is there, whose networks may have been changed since: it may be on none
+ * @throws NOT_FOUND, INVALID
+ */
 export async function resolveNetworks(
   engine: Engine,
   options: RunOptions,
   exposed: readonly string[],
-  dry: boolean,
+  { dry, again }: { readonly dry: boolean; readonly again: boolean },
 ): Promise<RequestedNetworks | undefined> {
   const choices = networkChoices(options);
   const links = await linksOf(engine, options);
   const ports = portsOf(options, exposed);
-  if (choices.length === 0 && (links.length === 0 || ports.length > 0)) {
+  const alone = isMode(options.network) && links.length === 0;
+  if (choices.length === 0 && (alone || (ports.length > 0 && !again))) {
     if (ports.length > 0)
       throw invalid(
         `--publish ${options.publish[0] ?? ""}: with --network ${options.network} the container has no ports of its own`,
@@ -70,27 +75,14 @@ export async function resolveNetworks(
     const record = name === DEFAULT_NETWORK ? await defaultNetwork(engine, dry) : findNetwork(engine.paths, name);
     networks.push({ record: described(record), choice: await withAskedAddress(record, choice) });
   }
-  const [first] = networks;
-  for (const { host } of ports) {
-    if (host.includes(":") && !first?.record.v6)
-      throw invalid(`--publish [${host}]: network ${first?.record.name} has no IPv6`);
-    if (first?.record.driver === "macvlan")
-      throw invalid(
-        `--publish: on ${first.record.name}, a macvlan network, the container has an address of its own, and all ports of it`,
-        "leave it out, or name a bridge network first",
-      );
-    if (first?.record.internal)
-      throw invalid(
-        `--publish: network ${first.record.name} is internal, and nothing comes in`,
-        "another network as the first",
-      );
-  }
+  const to = networks.find(({ record }) => record.driver === "bridge" && !record.internal)?.record;
+  if (!again) checkPorts(ports, to, networks[0]?.record);
   const dhcp = await dhcpOf(options, networks, links);
   return {
     networks,
     ...(links.length > 0 ? { links } : {}),
     ...(dhcp ? { dhcp } : {}),
-    ports,
+    ports: to ? reachable(ports, to) : [],
     resolving: hostResolving(),
   };
 }
@@ -111,6 +103,20 @@ async function dhcpOf(
   if (asked.length === 0 && !links.some(({ dhcp }) => dhcp)) return undefined;
   const program = (await import("./dhcpclient.ts")).findDhcpProgram();
   return { program, ...(hostname === undefined ? {} : { hostname }) };
+}
+
+/** @param to whom they would lead to @throws INVALID */
+function checkPorts(ports: readonly PublishedPort[], to: Described | undefined, first: Described | undefined): void {
+  if (ports.length === 0) return;
+  if (!to && first?.driver === "macvlan")
+    throw invalid(
+      `--publish: on ${first.name}, a macvlan network, the container has an address of its own, and all ports of it`,
+      "leave it out, or name a bridge network too",
+    );
+  if (!to)
+    throw invalid(`--publish: network ${first?.name} is internal, and nothing comes in`, "another network besides");
+  const six = ports.find(({ host }) => host.includes(":"));
+  if (six && !to.v6) throw invalid(`--publish [${six.host}]: network ${to.name} has no IPv6`);
 }
 
 async function linksOf(engine: Engine, options: RunOptions): Promise<LinkChoice[]> {
@@ -191,7 +197,7 @@ function portsOf(options: RunOptions, exposed: readonly string[]): PublishedPort
 }
 
 /** systemd-resolved answers the host alone; whom it asks itself, is told in another file. */
-function hostResolving(): Resolving {
+export function hostResolving(): Resolving {
   const own = readResolvConf(read("/etc/resolv.conf"));
   if (own.servers.length === 1 && own.servers[0] === "127.0.0.53")
     return { ...own, servers: readResolvConf(read("/run/systemd/resolve/resolv.conf")).servers };
@@ -278,38 +284,32 @@ export function planInput(
   const { paths, program } = engine;
   const { networks, links = [], ports } = asked;
   const ownWay = links.some(({ v4, v6 }) => v4?.gateway !== undefined || v6?.gateway !== undefined);
-  const out = ownWay ? -1 : networks.findIndex(({ record, choice }) => !record.internal && !choice.dhcp);
+  const waysOf = (one: RequestedNetworks["networks"][number]) => ({
+    v6: one.record.v6,
+    internal: one.record.internal || one.choice.dhcp === true, // its client sees to that
+  });
+  const ways = ownWay ? NO_WAY : waysOut(networks.map(waysOf));
   const arguments_ = ["--root", paths.root, "--state", paths.state];
   const client = dhcpClients(
     asked,
     identity,
     runDirectory(paths, identity),
     [program, ...arguments_],
-    ownWay || out >= 0,
+    ownWay || ways.v4 >= 0,
   );
   const endpoints = networks.map(({ record, choice }, i): Endpoint => {
     const address = identity.addresses?.[i] ?? "";
-    const { v4, v6, device, name, mtu, driver, mode = "bridge" } = record;
-    const way = i === out;
-    const inside = choice.device ?? `eth${i}`;
-    const placing = choice.dhcp
-      ? { macFrom: address, dhcp: client(inside) }
-      : {
-          v4: placed(address, v4, way),
-          ...(v6 ? { v6: placed(choice.ip6 ?? sixOf(v6.subnet, address), v6, way) } : {}),
-        };
-    return {
-      network: name,
-      bridge: device,
-      ...(driver === "macvlan" ? { mode } : {}),
+    const own = {
       port: hostEnd(choice.hostDevice, identity, i),
-      name: inside,
-      ...placing,
-      ...(choice.mac === undefined ? {} : { mac: choice.mac }),
-      ...(mtu === undefined ? {} : { mtu }),
-      lease: `${leasesDirectory(paths, name)}/${address}`,
+      name: choice.device ?? `eth${i}`,
       id: identity.id,
+      address,
+      address6: choice.ip6,
+      mac: choice.mac,
     };
+    const { v4, v6, ...endpoint } = endpointOn(paths, record, own, { v4: i === ways.v4, v6: i === ways.v6 });
+    if (choice.dhcp) return { ...endpoint, macFrom: address, dhcp: client(own.name) };
+    return { ...endpoint, v4, ...(v6 ? { v6 } : {}) };
   });
   const others = links.map((link, j) => {
     const i = networks.length + j;
@@ -323,6 +323,7 @@ export function planInput(
       ? { namespaceFile: `${runDirectory(paths, identity)}/netns` }
       : {}),
     ports,
+    connections: connectionsIn(runDirectory(paths, identity)),
   };
 }
 
@@ -345,14 +346,10 @@ function dhcpClients(
   };
 }
 
-const placed = (address: string, { subnet, gateway }: NetworkRecord["v4"], way: boolean): EndpointAddress => ({
-  address,
-  subnet,
-  ...(way ? { gateway } : {}),
-});
-
-/** "fd12:3456:789a:1::/64", "10.91.0.2" → "fd12:3456:789a:1::10.91.0.2" */
-export const sixOf = (subnet: string, address: string) => subnet.replace(/\/\d+$/, "") + address;
+/** The program that sets networks up, for a plan beside that of a run. */
+export function networkProgram({ paths, program }: Engine): NetworkProgram {
+  return { program, arguments: ["--root", paths.root, "--state", paths.state], env: [], table: tableOf(paths) };
+}
 
 /** One for each root: two engines on a host do not meet in the firewall. */
 export function tableOf({ root, state }: Paths): string {

@@ -2,10 +2,10 @@
 
 import { subnetParts } from "../linux/ip.ts";
 import { readNetwork } from "../network/store.ts";
-import { type Endpoint, macOf, macText } from "../plan/endpoint.ts";
-import { linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
+import { type Endpoint, macOf, macText, portsEndpoint } from "../plan/endpoint.ts";
+import { isMode, linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
 import { linkName } from "../spec/networkwords.ts";
-import { type ExposedProtocol, hostText, type PublishedPort, parseExposed } from "../spec/ports.ts";
+import { type ExposedProtocol, hostText, type PublishedPort, parseExposed, reachable } from "../spec/ports.ts";
 import { canonicalAddress } from "../spec/subnet.ts";
 import type { Engine } from "./context.ts";
 import { readLease } from "./heldlease.ts";
@@ -18,8 +18,9 @@ interface Exposed {
 }
 
 /** Ports of the host that lead to it, while it runs. */
-export function publishedOf({ run, record }: Listed): PublishedPort[] {
-  return run && record ? actualPorts(run.directory, record) : [];
+export function publishedOf({ run, record, connections = [] }: Listed): PublishedPort[] {
+  const to = portsEndpoint(connections.map(({ endpoint }) => endpoint));
+  return run && record && to ? reachable(actualPorts(run.directory, record), to) : [];
 }
 
 /** Those that it or its image tells of, and the others that are published. */
@@ -29,15 +30,20 @@ export function exposedOf({ container }: Listed): Exposed[] {
 }
 
 /** Its networks by name: what was asked for. */
-export function networksOf({ container }: Listed): NetworkChoice[] {
+function choicesOf({ container }: Listed): NetworkChoice[] {
   return container.options ? networkChoices(container.options) : [];
 }
 
+/** Devices besides. */
+const linksOf = ({ container }: Listed) => linksIn(container.options ?? { networks: [] });
+
 /** Of `ps`: networks, or what its network is instead. */
 export function networkNames(listed: Listed): string[] {
-  const links = linksIn(listed.container.options ?? { networks: [] }).map(linkName);
-  const names = [...networksOf(listed).map(({ name }) => name), ...links];
-  return names.length > 0 ? names : [listed.container.options?.network ?? "none"];
+  const links = linksOf(listed).map(linkName);
+  if (listed.connections) return [...listed.connections.map(({ network }) => network.name), ...links];
+  const names = [...choicesOf(listed).map(({ name }) => name), ...links];
+  const { network = "none" } = listed.container.options ?? {};
+  return names.length === 0 && isMode(network) ? [network] : names;
 }
 
 /** "127.0.0.1:8080->80/tcp, 53/udp": neighbours in one, as docker writes them. */
@@ -76,28 +82,34 @@ export function portsText(listed: Listed): string {
 }
 
 /** Docker's NetworkSettings. */
-export function networkSettings(engine: Engine, listed: Listed) {
-  const endpoints = listed.record?.input.networks?.endpoints ?? [];
-  const choices = networksOf(listed);
-  const mode = listed.container.options?.network ?? "none";
-  const [first] = endpoints;
-  const links = linksIn(listed.container.options ?? { networks: [] });
-  const networks =
-    choices.length + links.length > 0
-      ? Object.fromEntries([
-          ...choices.map((choice, i) => [choice.name, endpointDocument(engine, listed, choice, endpoints[i])]),
-          ...links.map((link, i) => [linkName(link), linkDocument(endpoints[choices.length + i])]),
-        ])
-      : /^(none|host)$/.test(mode)
-        ? { [mode]: { IPAddress: "", Gateway: "", MacAddress: "" } }
-        : {};
+export function networkSettings({ paths }: Engine, listed: Listed) {
+  const { connections, container, record } = listed;
+  const choices = choicesOf(listed);
+  const choiceOf = (network: string) => choices.find(({ name }) => name === network);
+  const { network: mode = "none" } = container.options ?? {};
+  const networks: Record<string, object> = {};
+  if (connections)
+    for (const { network, lease, endpoint } of connections) {
+      const choice = choiceOf(network.name);
+      networks[network.name] = endpointDocument(network.id, lease.names, choice, endpoint);
+    }
+  else
+    for (const choice of choices) {
+      const id = readNetwork(paths, choice.name)?.id ?? "";
+      const names = [container.name, ...choice.aliases, container.id.slice(0, 12)];
+      networks[choice.name] = endpointDocument(id, names, choice, undefined);
+    }
+  const devices = record?.input.networks?.endpoints.filter(({ kind }) => kind !== undefined) ?? [];
+  for (const [i, link] of linksOf(listed).entries()) networks[linkName(link)] = linkDocument(devices[i]);
+  if (Object.keys(networks).length === 0 && /^(none|host)$/.test(mode))
+    networks[mode] = { IPAddress: "", Gateway: "", MacAddress: "" };
   return {
     Bridge: "",
     SandboxID: "",
     SandboxKey: "",
     Ports: portsDocument(listed),
     EndpointID: "",
-    ...addressesOf(first),
+    ...addressesOf(connections?.[0]?.endpoint ?? devices[0]),
     Networks: networks,
   };
 }
@@ -114,22 +126,30 @@ function portsDocument(listed: Listed) {
   return result;
 }
 
+/** @param names its own, aliases, and the short id */
 function endpointDocument(
-  { paths }: Engine,
-  { container }: Listed,
-  choice: NetworkChoice,
+  network: string,
+  names: readonly string[],
+  choice: NetworkChoice | undefined,
   endpoint: Endpoint | undefined,
 ) {
-  const short = container.id.slice(0, 12);
+  const { ip, ip6 } = choice ?? {};
+  const aliases = names.slice(1, -1);
   return {
-    IPAMConfig: choice.ip === undefined ? null : { IPv4Address: choice.ip },
+    IPAMConfig:
+      ip === undefined && ip6 === undefined
+        ? null
+        : {
+            ...(ip === undefined ? {} : { IPv4Address: ip }),
+            ...(ip6 === undefined ? {} : { IPv6Address: ip6 }),
+          },
     Links: null,
-    Aliases: choice.aliases.length > 0 ? choice.aliases : null,
+    Aliases: aliases.length > 0 ? aliases : null,
     DriverOpts: null,
-    NetworkID: readNetwork(paths, choice.name)?.id ?? "",
+    NetworkID: network,
     EndpointID: "",
     ...addressesOf(endpoint),
-    DNSNames: [container.name, ...choice.aliases, short],
+    DNSNames: [...names],
   };
 }
 
@@ -142,7 +162,7 @@ function linkDocument(endpoint: Endpoint | undefined) {
 function addressesOf(endpoint: Endpoint | undefined) {
   const { v6, dhcp } = endpoint ?? {};
   const lease = dhcp && readLease(dhcp.directory);
-  const v4 = lease ?? endpoint?.v4;
+  const v4 = dhcp ? lease : endpoint?.v4; // what stands for it is none
   const mac = endpoint && macOf(endpoint);
   return {
     Gateway: v4?.gateway ?? "",

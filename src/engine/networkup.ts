@@ -9,9 +9,11 @@ import type { NetworkRecord } from "../network/record.ts";
 import { listNetworks } from "../network/store.ts";
 import { type BridgeHost, type BridgeNetwork, planBridge } from "../plan/bridge.ts";
 import { forgetOthers } from "../plan/connections.ts";
+import { portsEndpoint } from "../plan/endpoint.ts";
 import type { Closed } from "../plan/firewall.ts";
 import type { Op } from "../plan/plan.ts";
 import { publishAgain } from "../plan/ports.ts";
+import { reachable } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
 import { passOthers } from "./foreignrules.ts";
 import { actualPorts, liveNetworked } from "./networked.ts";
@@ -46,10 +48,10 @@ function planUp(paths: Paths, network: Bridge, host: BridgeHost): Op[] {
     ({ name, driver, device }) => name !== network.name && driver === "bridge" && hasDevice(device),
   );
   const ports = liveNetworked(paths).flatMap(({ run, record, networks }) => {
-    const [first] = networks.endpoints;
-    const published = actualPorts(run.directory, record);
-    return first && published.length > 0
-      ? [publishAgain(published, first, networks.program), ...forgetOthers(published, networks.program)]
+    const to = portsEndpoint(networks.endpoints);
+    const published = to ? reachable(actualPorts(run.directory, record), to) : [];
+    return to && published.length > 0
+      ? [publishAgain(published, to, networks.program), ...forgetOthers(published, networks.program)]
       : [];
   });
   return [...planBridge(guarded(network), host, others.map(guarded), networkLock(paths)), ...ports];

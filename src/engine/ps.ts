@@ -4,12 +4,15 @@ import { listRuns, type Run } from "../container/runs.ts";
 import { listContainerIds, nameOwner, readRecord } from "../container/store.ts";
 import type { Engine } from "./context.ts";
 import { collectThoroughly } from "./gc.ts";
+import { allLeases, type Connection, connectionsOf, type Leases } from "./memberships.ts";
 
 /** A container, and its run if it has one that lives. */
 export interface Listed {
   readonly container: ContainerRecord;
   readonly run?: Run;
   readonly record?: RunRecord;
+  /** While it runs: where it is on networks. */
+  readonly connections?: readonly Connection[];
 }
 
 /** Containers, newest first; only running ones unless `all`. */
@@ -27,8 +30,9 @@ export async function listAll(engine: Engine, all: boolean): Promise<Listed[]> {
       // One that is being made has noted a name that does not lead to it yet: it is not there, and nobody's to remove.
       if (container && nameOwner(engine.paths, container.name) === id) found.set(id, { container });
     }
+  const leases = allLeases(engine.paths);
   for (const run of listRuns(engine.paths)) {
-    const running = stuck.has(run.directory) ? undefined : runningOf(engine, run);
+    const running = stuck.has(run.directory) ? undefined : runningOf(engine, run, leases);
     if (running) found.set(run.id, running);
   }
   return [...found.values()].sort((a, b) => b.container.created - a.container.created);
@@ -44,13 +48,20 @@ export function listedOf(engine: Engine, id: string): Listed | undefined {
   return container && { container };
 }
 
-function runningOf(engine: Engine, run: Run): Listed | undefined {
+function runningOf(engine: Engine, run: Run, leases?: Leases): Listed | undefined {
   try {
     const record = readRunRecord(run.directory);
     if (!record) return undefined;
     const lasting = record.keep ? readRecord(engine.paths, run.id) : undefined;
     const started = record.started ?? record.created;
-    return { container: { ...(lasting ?? recordOf(record)), status: "running", started }, run, record };
+    const container: ContainerRecord = { ...(lasting ?? recordOf(record)), status: "running", started };
+    const networked = record.input.networks !== undefined;
+    return {
+      container,
+      run,
+      record,
+      ...(networked ? { connections: connectionsOf(engine.paths, run, record, leases) } : {}),
+    };
   } catch {
     return undefined; // it ended while we looked
   }

@@ -7,6 +7,7 @@ import type { ImageSource } from "../image/source.ts";
 import type { Op } from "../plan/plan.ts";
 import type { Rlimit } from "../spec/config.ts";
 import { CHOICES, type Joins, NO_JOINS } from "../spec/joins.ts";
+import { isMode } from "../spec/networkchoice.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { type ResolvedUser, ROOT } from "../spec/user.ts";
 import { BUILD } from "../stage/generated/identity.ts";
@@ -87,8 +88,11 @@ export async function resolveRequest(
     : NO_JOINS;
   const { networks = [], publish = [], publishAll = false } = options;
   const requested =
-    networks.length > 0 || publish.length > 0 || publishAll || saysOfNetworks(options)
-      ? await (await import("./networking.ts")).resolveNetworks(engine, options, image.config.exposed ?? [], dry)
+    networks.length > 0 || publish.length > 0 || publishAll || saysOfNetworks(options) || !isMode(options.network)
+      ? await (await import("./networking.ts")).resolveNetworks(engine, options, image.config.exposed ?? [], {
+          dry,
+          again: known !== undefined,
+        })
       : undefined;
   const first = dry && requested ? (await import("./networkup.ts")).explainWhatIsDown(engine, requested) : [];
   const { rlimits, raised, warnings } =

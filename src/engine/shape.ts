@@ -48,7 +48,9 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     volumes: request.volumes,
   };
   const etc = etcFiles(request, identity);
-  const config = generateConfig(options, { ...from, etc: mapValues(etc, (name) => `${directory}/${name}`) }, facts);
+  const alone = request.networks?.networks.length === 0; // disconnected from all of them
+  const configured = alone ? { ...options, network: "none" } : options;
+  const config = generateConfig(configured, { ...from, etc: mapValues(etc, (name) => `${directory}/${name}`) }, facts);
   config.linux.resources = possible(config.linux.resources, options, engine);
   const check = healthCheckOf(options, image.config.healthcheck);
   const root: RootSource = options.rwRootfs

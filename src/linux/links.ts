@@ -32,26 +32,40 @@ export type MacvlanMode = keyof typeof MACVLAN_MODES;
 /** Six bytes. */
 export type Mac = Uint8Array;
 
+/** That of the process "pid", or of the file "fd". */
+export type NamespaceBy = "pid" | "fd";
+
+const within = (namespace: NamespaceBy): Attribute => [
+  namespace === "pid" ? IFLA_NET_NS_PID : IFLA_NET_NS_FD,
+  hole(namespace),
+];
+
 export interface VethEnd {
   readonly name: string;
   readonly mac?: Mac | undefined;
 }
 
 /**
- * A pair: one end is a port of the bridge "bridge" and up, the other one is in the network namespace of the process "pid", down.
+ * A pair: one end is a port of the bridge "bridge" and up, the other one is in another network namespace, down.
  * @param mtu bytes, of both; undefined: the kernel's
  * @param bridged false: a port of no bridge
  */
-export function newVeth(port: VethEnd, peer: VethEnd, mtu: number | undefined, bridged = true): Message {
+export function newVeth(
+  port: VethEnd,
+  peer: VethEnd,
+  mtu: number | undefined,
+  bridged = true,
+  namespace: NamespaceBy = "pid",
+): Message {
   const size = mtu === undefined ? [] : [[IFLA_MTU, u32(mtu)] satisfies Attribute];
-  const within = message(0, 0, linkHead(0, false), [
+  const end = message(0, 0, linkHead(0, false), [
     [IFLA_IFNAME, zeroEnded(peer.name)],
     ...address(peer.mac),
     ...size,
-    [IFLA_NET_NS_PID, hole("pid")],
+    within(namespace),
   ]);
   // VETH_INFO_PEER holds an ifinfomsg with attributes behind it: a message without its header.
-  const body = { bytes: within.bytes.subarray(16), holes: within.holes.map(({ name, at }) => ({ name, at: at - 16 })) };
+  const body = { bytes: end.bytes.subarray(16), holes: end.holes.map(({ name, at }) => ({ name, at: at - 16 })) };
   return withEnd(
     [
       [IFLA_IFNAME, zeroEnded(port.name)],
@@ -76,14 +90,19 @@ export function newBridge(name: string, mac: Mac, mtu: number | undefined, alias
   ]);
 }
 
-/** A device of its own MAC on top of the device "parent", in the network namespace of the process "pid". */
-export function newMacvlan({ name, mac }: VethEnd, mode: MacvlanMode, mtu: number | undefined): Message {
+/** A device of its own MAC on top of the device "parent", in another network namespace. */
+export function newMacvlan(
+  { name, mac }: VethEnd,
+  mode: MacvlanMode,
+  mtu: number | undefined,
+  namespace: NamespaceBy = "pid",
+): Message {
   return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, linkHead(0, false), [
     [IFLA_IFNAME, zeroEnded(name)],
     ...address(mac),
     ...(mtu === undefined ? [] : [[IFLA_MTU, u32(mtu)] satisfies Attribute]),
     [IFLA_LINK, hole("parent")],
-    [IFLA_NET_NS_PID, hole("pid")],
+    within(namespace),
     [
       IFLA_LINKINFO,
       [

@@ -1,7 +1,7 @@
 /** Addresses and routes (rtnetlink(7), RTM_NEWADDR and RTM_NEWROUTE). */
 import type { Ip } from "./ip.ts";
 import { RTM_NEWADDR } from "./netlink.ts";
-import { hole, type Message, message, NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST } from "./netlinkmessage.ts";
+import { hole, type Message, message, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST } from "./netlinkmessage.ts";
 
 const RTM_DELADDR = 21;
 const RTM_NEWROUTE = 24;
@@ -42,12 +42,15 @@ export function deleteAddress(ip: Ip, prefix: number): Message {
   return message(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, head, [[IFA_LOCAL, ip]], [{ name: "index", at: 4 }]);
 }
 
-/** The default route, by the link "index". @param replace it may be there */
-export function defaultRoute(gateway: Ip, replace = false): Message {
+/** What becomes of one that is there: it is replaced, or the new one is refused with EEXIST. */
+export type Present = "replaced" | "kept";
+
+/** The default route, by the link "index". */
+export function defaultRoute(gateway: Ip, present?: Present): Message {
   // rtmsg: family, lengths of destination and source, tos, table, protocol, scope, type, flags
   const head = Uint8Array.of(family(gateway), 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, 0, RTN_UNICAST, 0, 0, 0, 0);
-  const flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | (replace ? NLM_F_REPLACE : 0);
-  return message(RTM_NEWROUTE, flags, head, [
+  const how = present === "replaced" ? NLM_F_REPLACE : present === "kept" ? NLM_F_EXCL : 0;
+  return message(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | how, head, [
     [RTA_GATEWAY, gateway],
     [RTA_OIF, hole("index")],
   ]);

@@ -15,6 +15,15 @@ export interface Endpoint {
   /** What the container is called on this network; the first one is its own name. */
   readonly names: readonly string[];
   readonly mac: string;
+  /** Of one that was connected while it ran. */
+  readonly later?: Later;
+}
+
+/** What the plan of its run does not tell: its devices on the host and inside, and the how manieth it is. */
+export interface Later {
+  readonly port: string;
+  readonly name: string;
+  readonly order: number;
 }
 
 /** What is not whole is left out. */
@@ -33,8 +42,9 @@ export function leasedAddresses(paths: Paths, network: string): string[] {
 /** Undefined if nobody has the address. */
 export function readEndpoint(paths: Paths, network: string, address: string): Endpoint | undefined {
   try {
-    const { run, names = [], mac = "", v6 } = JSON.parse(readlinkSync(`${leasesDirectory(paths, network)}/${address}`));
-    return typeof run === "string" ? { address, ...(v6 === undefined ? {} : { v6 }), run, names, mac } : undefined;
+    const text = readlinkSync(`${leasesDirectory(paths, network)}/${address}`);
+    const { run, names = [], mac = "", ...more } = JSON.parse(text);
+    return typeof run === "string" ? { address, run, names, mac, ...more } : undefined;
   } catch {
     return undefined;
   }

@@ -7,7 +7,7 @@ import { basename, dirname } from "node:path";
 import { leasesDirectory, networksState, type Paths, runsDirectory } from "../container/paths.ts";
 import { VitrineError } from "../errors.ts";
 import { ipBytes, subnetParts } from "../linux/ip.ts";
-import { listEndpoints, openLeases } from "./endpoints.ts";
+import { type Later, listEndpoints, openLeases } from "./endpoints.ts";
 import type { NetworkRecord } from "./record.ts";
 import { inTurn } from "./turn.ts";
 
@@ -20,11 +20,13 @@ export interface AskedAddress {
 }
 
 export interface Lease {
-  /** Name of the run's directory. */
+  /** Name of the run's directory; the first of what is written down: see LEASE_BEGIN in src/plan/endpoint.ts. */
   readonly run: string;
   readonly names: readonly string[];
   /** By the address, if it is not said. */
   readonly mac?: string | undefined;
+  readonly v6?: string | undefined;
+  readonly later?: Later | undefined;
 }
 
 /** @param asked this one and no other @throws CONFLICT if it is taken, or all are */
@@ -43,18 +45,13 @@ export async function takeAddress(paths: Paths, network: Network, lease: Lease, 
 export const choosing = <T>(paths: Paths, act: () => Promise<T>): Promise<T> =>
   inTurn(`${networksState(paths)}/.choosing`, "connecting a container", act);
 
-/** @throws CONFLICT */
-function checkFree6(paths: Paths, { name }: Network, ip6: string): void {
+/** Whoever chooses has its turn. @throws CONFLICT */
+export function checkFree6(paths: Paths, { name }: Network, ip6: string): void {
   const other = listEndpoints(paths, name).find(({ v6 }) => v6 === ip6);
   if (other) throw addressTaken(name, ip6);
 }
 
-async function takeFour(
-  paths: Paths,
-  network: Network,
-  lease: Lease & { readonly v6?: string },
-  asked: string | undefined,
-): Promise<string> {
+async function takeFour(paths: Paths, network: Network, lease: Lease, asked: string | undefined): Promise<string> {
   const directory = openLeases(paths, network);
   const take = (address: string) => makeLink(leaseText(lease, address), directory, address);
   const once = () => {
@@ -75,11 +72,11 @@ async function takeFour(
 }
 
 /** The target of its link. */
-export function leaseText({ mac, ...lease }: Lease & object, address: string): string {
+export function leaseText({ mac, ...lease }: Lease, address: string): string {
   return JSON.stringify({ ...lease, mac: mac ?? macFor(address) });
 }
 
-const addressTaken = (network: string, address: string) =>
+export const addressTaken = (network: string, address: string) =>
   new VitrineError("CONFLICT", `the address ${address} of network ${network} is taken`, {
     hint: `vitrine network inspect ${network} tells by whom`,
   });

@@ -1,7 +1,7 @@
 /** Where a container is on a network: an address, and a device in its network namespace; the other end is a port of a bridge, or it lies on a device of the host. */
 import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../linux/constants.ts";
 import { broadcastIn, ipBytes, macBytes, subnetParts } from "../linux/ip.ts";
-import { type MacvlanMode, newMacvlan, newVeth, setUp } from "../linux/links.ts";
+import { type MacvlanMode, type NamespaceBy, newMacvlan, newVeth, setUp } from "../linux/links.ts";
 import { getLink, IFF_UP, RTM_NEWLINK } from "../linux/netlink.ts";
 import { together } from "../linux/netlinkmessage.ts";
 import { getTable, NEW_TABLE } from "../linux/nftables.ts";
@@ -22,7 +22,7 @@ import {
   routeSocket,
 } from "./netlink.ts";
 import { inside, onHost, quote } from "./op.ts";
-import type { Instruction, Op } from "./plan.ts";
+import type { Arg, Data, Instruction, Op } from "./plan.ts";
 
 export interface EndpointAddress {
   readonly address: string;
@@ -51,6 +51,8 @@ export interface Endpoint {
   /** By what else, if there is no address yet; written like one. */
   readonly macFrom?: string | undefined;
   readonly mtu?: number | undefined;
+  /** Nothing leaves it. */
+  readonly internal?: boolean;
   /** The link by which the address is taken: its text is JSON and begins with LEASE_BEGIN and the run's name. Networks only. */
   readonly lease?: string | undefined;
   readonly id: string;
@@ -58,6 +60,17 @@ export interface Endpoint {
   readonly wasUp?: boolean | undefined;
   /** Its IPv4 address comes by DHCP. */
   readonly dhcp?: DhcpClient | undefined;
+}
+
+/** On a network of the engine. */
+export interface NetworkEndpoint extends Endpoint {
+  readonly v4: EndpointAddress;
+  readonly lease: string;
+}
+
+/** Published ports lead to the first one that is reached from outside by the host. */
+export function portsEndpoint<T extends Endpoint>(endpoints: readonly T[]): T | undefined {
+  return endpoints.find(({ kind, mode, internal }) => kind === undefined && mode === undefined && !internal);
 }
 
 /** The program that sets a network up. */
@@ -85,11 +98,7 @@ type Hardware = Pick<Endpoint, "v4" | "mac" | "macFrom" | "kind" | "mode">;
 
 /** The address was taken before; it is free again at the end. */
 export function holdAddress({ id, macFrom, v4, network }: Endpoint, lease: string): Op {
-  const owner = out(256);
-  const prefix = new DataView(new TextEncoder().encode(id).buffer).getBigUint64(0, true);
-  const read = () => sys("readlinkat", [AT_FDCWD, lease, owner, owner.size]);
-  const isOurs = () => expect({ load: owner, at: 8, width: 8 }, 0xffffffffffffffffn, prefix, "ESTALE");
-  const first = read();
+  const { read, isOurs } = leaseOf(lease, id);
   const directory = lease.slice(0, lease.lastIndexOf("/"));
   return onHost(
     {
@@ -99,15 +108,39 @@ export function holdAddress({ id, macFrom, v4, network }: Endpoint, lease: strin
       why: "A link, made whole or not at all, and only by one: the address is taken, and by us.",
       sh: `mkdir -p ${quote(directory)} && ln -s ${id} ${quote(lease)}`,
       undo: {
-        of: first,
+        of: read,
         call: "unlinkat",
         object: lease,
         sh: `rm -f ${quote(lease)}`,
-        does: [unless(["ENOENT", "ESTALE"], [read(), isOurs(), sys("unlinkat", [AT_FDCWD, lease, 0])])],
+        does: [releaseAddress(lease, id)],
       },
     },
-    [first, isOurs()],
+    [read, ...isOurs],
   );
+}
+
+/** Nothing happens if it is another's, or nobody's. @param owner a container's id, or the name of its run */
+export function releaseAddress(lease: string, owner: string): Instruction {
+  const { read, isOurs } = leaseOf(lease, owner);
+  return unless(["ENOENT", "ESTALE"], [read, ...isOurs, sys("unlinkat", [AT_FDCWD, lease, 0])]);
+}
+
+/** Eight bytes of the id are compared; of the name of a run also its process, by which it is told from others of the container. */
+function leaseOf(lease: string, owner: string) {
+  const text = out(256);
+  const words = new DataView(new TextEncoder().encode(owner).buffer);
+  const places = [0, 72, 80, 88].filter((at) => at + 8 <= owner.length);
+  return {
+    read: sys("readlinkat", [AT_FDCWD, lease, text, text.size]),
+    isOurs: places.map((at) =>
+      expect(
+        { load: text, at: LEASE_BEGIN.length + at, width: 8 },
+        0xffffffffffffffffn,
+        words.getBigUint64(at, true),
+        "ESTALE",
+      ),
+    ),
+  };
 }
 
 /** Its bridge is up, and the firewall's table is there: after a reboot, and after another's "flush ruleset", both are not. */
@@ -173,22 +206,31 @@ export function findParent({ bridge, network, kind }: Pick<Endpoint, "bridge" | 
 }
 
 export function makeMacvlan(endpoint: Endpoint, mode: MacvlanMode, parent: Instruction, child: Child): Op {
+  const { told, message } = macvlanOf(endpoint, mode, "pid");
+  const socket = routeSocket();
+  const made = patiently(socket, filled(message, { parent, pid: child.pid }));
+  return onHost(told, [socket, ...made, sys("close", [socket])]);
+}
+
+/** @param namespace of the container: of its process "pid", or the file "fd"; the parent is "parent" */
+export function macvlanOf(endpoint: Endpoint, mode: MacvlanMode, namespace: NamespaceBy) {
   const { name, mtu, bridge } = endpoint;
   const mac = macOf(endpoint);
-  const socket = routeSocket();
-  const message = newMacvlan({ name, mac }, mode, mtu);
   const told = {
     call: "sendto",
     object: `RTM_NEWLINK ${name} in the container, a macvlan of ${bridge} (${mode})`,
     why: "A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.",
     sh: `ip link add link ${bridge} name ${name}${mac ? ` address ${macText(mac)}` : ""}${mtu === undefined ? "" : ` mtu ${mtu}`} netns $PID type macvlan mode ${mode}`,
   };
-  const filledIn = filled(message, { parent, pid: child.pid });
-  const make = () => acknowledged(socket, filledIn, [...REFUSALS, "EBUSY"]);
-  // One in mode passthru that has just ended is there for some time yet.
+  return { told, message: newMacvlan({ name, mac }, mode, mtu, namespace) };
+}
+
+/** One in mode passthru that has just ended is there for some time yet. */
+export function patiently(socket: Instruction, made: Data): Instruction[] {
+  const make = () => acknowledged(socket, made, [...REFUSALS, "EBUSY"]);
   let patient = make();
   for (const ms of PAUSES_MS) patient = [alt(make(), [pause(ms), ...patient], ["EINVAL", "EBUSY"])];
-  return onHost(told, [socket, ...patient, sys("close", [socket])]);
+  return patient;
 }
 
 /** The last one comes first. */
@@ -211,17 +253,8 @@ export function lookForTable(table: string): { op: Op; found: Instruction } {
 
 /** @param bridge undefined: the end on the host is a port of none */
 export function makeVeth(endpoint: Endpoint, bridge: Instruction | undefined, child: Child): Op {
-  const { port, name, mtu, bridge: device } = endpoint;
-  const mac = macOf(endpoint);
+  const { told, message } = vethOf(endpoint, bridge !== undefined, "pid");
   const socket = routeSocket();
-  const message = newVeth({ name: port }, { name, mac }, mtu, bridge !== undefined);
-  const size = mtu === undefined ? "" : ` mtu ${mtu}`;
-  const told = {
-    call: "sendto",
-    object: `RTM_NEWLINK ${port}${bridge ? `, port of ${device},` : ""} and ${name} in the container`,
-    why: "Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.",
-    sh: `ip link add ${port}${size}${bridge ? ` master ${device}` : ""} up type veth peer name ${name}${mac ? ` address ${macText(mac)}` : ""}${size} netns $PID`,
-  };
   return onHost(told, [
     socket,
     ...acknowledged(socket, filled(message, { ...(bridge ? { bridge } : {}), pid: child.pid }), REFUSALS),
@@ -229,11 +262,35 @@ export function makeVeth(endpoint: Endpoint, bridge: Instruction | undefined, ch
   ]);
 }
 
+/** @param namespace of the container: of its process "pid", or the file "fd"; the bridge is "bridge" */
+export function vethOf(endpoint: Endpoint, bridged: boolean, namespace: NamespaceBy) {
+  const { port, name, mtu, bridge: device } = endpoint;
+  const mac = macOf(endpoint);
+  const size = mtu === undefined ? "" : ` mtu ${mtu}`;
+  const told = {
+    call: "sendto",
+    object: `RTM_NEWLINK ${port}${bridged ? `, port of ${device},` : ""} and ${name} in the container`,
+    why: "Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.",
+    sh: `ip link add ${port}${size}${bridged ? ` master ${device}` : ""} up type veth peer name ${name}${mac ? ` address ${macText(mac)}` : ""}${size} netns $PID`,
+  };
+  return { told, message: newVeth({ name: port }, { name, mac }, mtu, bridged, namespace) };
+}
+
 /** EXFULL: a bridge has 1,023 ports. */
 export const REFUSALS = ["EEXIST", "EXFULL", "ENODEV", "EINVAL", "EPERM", "ENOMEM"] as const;
 
 /** Addresses and routes, by the container's process; then its devices are up. */
 export function setUpEndpoint(endpoint: Endpoint, made: Instruction, stage: Instruction, procfs: Instruction): Op {
+  const { told, does } = settingsOf(endpoint, { at: procfs, path: "sys" });
+  return inside(told, [awaits(made, stage), ...does]);
+}
+
+/**
+ * What a process does that is in the container's network namespace.
+ * @param sysctls where it finds what is called /proc/sys
+ * @param later a default route that is there stays
+ */
+export function settingsOf(endpoint: Endpoint, sysctls: { readonly at: Arg; readonly path: string }, later = false) {
   const { name, v4, v6 } = endpoint;
   const socket = routeSocket();
   const found = ask(socket, getLink(name));
@@ -241,13 +298,13 @@ export function setUpEndpoint(endpoint: Endpoint, made: Instruction, stage: Inst
   const addresses = [...(v4 ? [v4] : []), ...(v6 ? [v6] : [])];
   const whole = ({ address, subnet }: EndpointAddress) => `${address}/${subnetParts(subnet).prefix}`;
   const gateways = addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [gateway]));
-  const messages = [
+  const own = [
     ...addresses.map(({ address, subnet }) =>
       addAddress(ipBytes(address), subnetParts(subnet).prefix, broadcastIn(subnet)),
     ),
     setUp(),
-    ...gateways.map((gateway) => defaultRoute(ipBytes(gateway))),
   ];
+  const messages = [...own, ...gateways.map((gateway) => defaultRoute(ipBytes(gateway), later ? "kept" : undefined))];
   const told = {
     call: "sendto",
     object:
@@ -261,17 +318,24 @@ export function setUpEndpoint(endpoint: Endpoint, made: Instruction, stage: Inst
       ...gateways.map((gateway) => `ip ${gateway.includes(":") ? "-6 " : ""}route add default via ${gateway}`),
     ].join("\n"),
   };
-  return inside(told, [
-    awaits(made, stage),
-    ...ignoreAdvertisements(name, procfs),
+  const does = [
+    ...ignoreAdvertisements(name, sysctls),
     socket,
     ...found.asked,
     isLink(found.answer),
     index,
     ...acknowledged(socket, filled(together(messages), { index }), REFUSED_INSIDE),
-    ...messages.slice(1).flatMap(() => acknowledgement(socket, REFUSED_INSIDE)),
+    ...own.slice(1).flatMap(() => acknowledgement(socket, REFUSED_INSIDE)),
+    ...gateways.flatMap(() =>
+      acknowledgement(
+        socket,
+        later ? REFUSED_INSIDE.filter((one) => one !== "EEXIST") : REFUSED_INSIDE,
+        later ? ["EEXIST"] : [],
+      ),
+    ),
     sys("close", [socket]),
-  ]);
+  ];
+  return { told, does };
 }
 
 function whyAddresses({ v4, v6, kind }: Endpoint): string {
@@ -283,8 +347,8 @@ function whyAddresses({ v4, v6, kind }: Endpoint): string {
 const REFUSED_INSIDE = ["EINVAL", "EACCES", "ENETUNREACH", "EEXIST", "EPERM"] as const;
 
 /** Nobody but the engine says what the container's routes are. A host without IPv6 has no such file. */
-function ignoreAdvertisements(name: string, procfs: Instruction): Instruction[] {
-  const file = sys("openat", [procfs, `sys/net/ipv6/conf/${name}/accept_ra`, O_WRONLY | O_CLOEXEC]);
+function ignoreAdvertisements(name: string, { at, path }: { readonly at: Arg; readonly path: string }): Instruction[] {
+  const file = sys("openat", [at, `${path}/net/ipv6/conf/${name}/accept_ra`, O_WRONLY | O_CLOEXEC]);
   return [unless(["ENOENT"], [file, sys("write", [file, "0", 1]), sys("close", [file])])];
 }
 

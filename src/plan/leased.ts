@@ -39,7 +39,10 @@ export function setLease({ name, dhcp }: Endpoint, lease: DhcpLease, before: Dhc
       ),
       ...(gateway === undefined
         ? []
-        : acknowledged(socket, filled(defaultRoute(ipBytes(gateway), true), { index }), ["EINVAL", "ENETUNREACH"])),
+        : acknowledged(socket, filled(defaultRoute(ipBytes(gateway), "replaced"), { index }), [
+            "EINVAL",
+            "ENETUNREACH",
+          ])),
     ]),
   ];
 }

@@ -1,6 +1,7 @@
 /** A container on networks of the engine: what is claimed first, made outside, and set up inside. */
 import type { HostFacts } from "../linux/facts.ts";
 import type { PublishedPort } from "../spec/ports.ts";
+import { placeForConnections } from "./connected.ts";
 import { forgetOthers } from "./connections.ts";
 import { planDhcp } from "./dhcp.ts";
 import {
@@ -11,6 +12,7 @@ import {
   makeMacvlan,
   makeVeth,
   type NetworkProgram,
+  portsEndpoint,
   setUpEndpoint,
 } from "./endpoint.ts";
 import { moveInterface, nameNamespace } from "./hostinterface.ts";
@@ -23,8 +25,10 @@ export interface Networks {
   readonly endpoints: readonly Endpoint[];
   /** Where the container's network namespace has a name, while interfaces of the host are in it. */
   readonly namespaceFile?: string | undefined;
-  /** They lead to the first endpoint. */
+  /** They lead to the endpoint that portsEndpoint tells. */
   readonly ports: readonly PublishedPort[];
+  /** Directory for what is connected later. */
+  readonly connections: string;
 }
 
 export interface NetworkOps {
@@ -49,10 +53,10 @@ export function planNetworks(
   procfs: Instruction,
   facts: HostFacts,
 ): NetworkOps {
-  const [first] = networks?.endpoints ?? [];
-  if (!networks || !first) return NOTHING;
-  const { program, endpoints, ports, namespaceFile } = networks;
-  const reserved = ports.length > 0 ? reservePorts(ports) : undefined;
+  if (!networks) return NOTHING;
+  const { program, endpoints, ports, connections, namespaceFile } = networks;
+  const published = portsEndpoint(endpoints);
+  const reserved = published && ports.length > 0 ? reservePorts(ports) : undefined;
   const made = endpoints.map((endpoint) => {
     const { op, index } = findHostDevice(endpoint, program);
     const device = makeDevice(endpoint, index, child, namespaceFile);
@@ -63,12 +67,17 @@ export function planNetworks(
   });
   const clients = made.flatMap(({ dhcp }) => (dhcp ? [dhcp] : []));
   return {
-    holds: endpoints.flatMap((one) => (one.lease === undefined ? [] : [holdAddress(one, one.lease)])),
+    holds: [
+      placeForConnections(connections),
+      ...endpoints.flatMap((one) => (one.lease === undefined ? [] : [holdAddress(one, one.lease)])),
+    ],
     claims: [...(reserved?.ops ?? []), ...made.flatMap(({ find }) => find)],
     outside: [
       ...(namespaceFile === undefined ? [] : [nameNamespace(namespaceFile, child, procfs)]),
       ...made.map(({ device }) => device),
-      ...(reserved ? [publishPorts(ports, first, program, reserved.chosen), ...forgetOthers(ports, program)] : []),
+      ...(published && reserved
+        ? [publishPorts(ports, published, program, reserved.chosen), ...forgetOthers(ports, program)]
+        : []),
       ...clients.flatMap(({ outside }) => outside),
     ],
     inside: made.map(({ set }) => set),

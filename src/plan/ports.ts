@@ -100,7 +100,7 @@ export function publishPorts(
   const message = filled(addElements(table, elements), fills);
   const added = acknowledged(socket, message, ["EEXIST", "EBUSY", "ENOENT"]);
   const led = forgetAnswers(to, program);
-  const lines = elements.map((element, i) => elementText(table, element.map, ports[i] as PublishedPort, to));
+  const lines = elementLines(table, ports, to);
   return onHost(
     {
       call: "sendto",
@@ -149,6 +149,11 @@ export function portElements(ports: readonly PublishedPort[], to: Pick<Endpoint,
       data: [ipBytes(target), be16(port)],
     };
   });
+}
+
+/** The same as lines of a shell. */
+export function elementLines(table: string, ports: readonly PublishedPort[], to: Endpoint) {
+  return portElements(ports, to).map((element, i) => elementText(table, element.map, ports[i] as PublishedPort, to));
 }
 
 function elementText(

@@ -24,7 +24,7 @@ export interface NetworkChoice {
 export const DEFAULT_NETWORK = "bridge";
 
 /** Not networks, but whose network namespace it is in. */
-const isMode = (text: string) => /^(none|host|container:.*|ns:.*)$/.test(text);
+export const isMode = (text: string) => /^(none|host|container:.*|ns:.*)$/.test(text);
 
 /**
  * @param asked the values of --network
@@ -88,6 +88,27 @@ export function networkChoices(options: RunOptions): NetworkChoice[] {
 }
 
 const nameIn = (text: string) => kindOfLink(text) ?? readChoice(text).name;
+
+/** Of one network, as `--network` takes it. */
+export function choiceText({ name, aliases, ip, dhcp, ip6, mac, device, hostDevice }: NetworkChoice): string {
+  const said = { ip: dhcp ? "dhcp" : ip, ip6, mac, interface: device, host_interface: hostDevice };
+  const fields = [
+    ...aliases.map((alias) => `alias=${alias}`),
+    ...Object.entries(said).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`])),
+  ];
+  return fields.length > 0 ? `${name}:${fields.join(",")}` : name;
+}
+
+/** What `network connect` says of one network. @throws INVALID */
+export function connectChoice(asked: NetworkChoice): NetworkChoice {
+  const { name, aliases, device } = asked;
+  return {
+    name,
+    aliases: aliases.map((alias) => checkHostName(alias, "--alias")),
+    ...checked(asked),
+    ...(device === undefined ? {} : { device: checkDevice(device, "--interface") }),
+  };
+}
 
 /** "NAME", "NAME:ip=10.92.0.7,alias=web" (podman), "name=NAME,ip=10.92.0.7,alias=web" (docker) */
 function readChoice(text: string): NetworkChoice {

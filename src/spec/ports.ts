@@ -89,3 +89,7 @@ export function parseExposed(text: string): { readonly port: number; readonly pr
 
 /** "127.0.0.1:8080", "[::]:80" */
 export const hostText = (host: string, port: number) => `${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+/** A port of an IPv6 address leads nowhere on a network without IPv6. */
+export const reachable = (ports: readonly PublishedPort[], { v6 }: { readonly v6?: unknown }): PublishedPort[] =>
+  ports.filter(({ host }) => v6 !== undefined || !host.includes(":"));

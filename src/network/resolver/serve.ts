@@ -83,6 +83,7 @@ class Server {
     const network = listNetworks(this.#paths).find((one) => one.name === name && one.names);
     if (!network) throw new VitrineError("NOT_FOUND", `no network "${name}" with names`);
     if (this.#listeners.has(network.id)) return markReady(this.#paths, network);
+    this.#dropRemoved(); // one that had the same gateway perhaps
     const listener = new Listener(new NetworkNames(this.#paths, network), this.#shared);
     try {
       await listener.open();

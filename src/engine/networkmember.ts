@@ -1,0 +1,198 @@
+/** A container that is to come to a network, or to leave one: what connect and disconnect look at first. */
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { connectionsIn, type Paths } from "../container/paths.ts";
+import { networksFile, networksText } from "../container/store.ts";
+import { writeWhole } from "../container/wholefile.ts";
+import { invalid, VitrineError } from "../errors.ts";
+import type { NetworkRecord } from "../network/record.ts";
+import { SLOTS } from "../plan/connected.ts";
+import type { NetworkEndpoint } from "../plan/endpoint.ts";
+import type { ChangedFile, ChangedRecord } from "../plan/reconnecting.ts";
+import type { Visited } from "../plan/visit.ts";
+import { resolvText } from "../spec/hostsfiles.ts";
+import { choiceText, isMode, linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
+import { linkName } from "../spec/networkwords.ts";
+import type { RunOptions } from "../spec/options.ts";
+import type { Engine } from "./context.ts";
+import { readLive } from "./live.ts";
+import type { Connection } from "./memberships.ts";
+import { hostResolving } from "./networking.ts";
+import { type Listed, listedOf } from "./ps.ts";
+import { isWaiting, type Running } from "./running.ts";
+
+export interface Member extends Running {
+  readonly connections: readonly Connection[];
+  readonly target: Visited;
+  /** Name of its run. */
+  readonly name: string;
+}
+
+/** The networks that it was asked for with, and those that it came to. @throws INVALID for one that has none of its own */
+export function optionsOf({ container: { name, options } }: Listed, what: string): RunOptions {
+  if (!options)
+    throw new VitrineError("UNSUPPORTED", `container ${name} was made by an older vitrine, which did not note how`, {
+      hint: "vitrine export keeps its files, vitrine run makes a new one",
+    });
+  const { network } = options;
+  if (!isMode(network)) return options;
+  const why =
+    network === "none"
+      ? "it was made to have no network (--network none)"
+      : network === "host"
+        ? "it has the host's network (--network host)"
+        : `its network is another's (--network ${network})`;
+  throw invalid(
+    `container ${name} cannot be ${what}: ${why}`,
+    network.startsWith("container:")
+      ? `vitrine network connect NETWORK ${network.slice("container:".length)}, whose network it is`
+      : "vitrine run --network NETWORK makes one that can",
+  );
+}
+
+/** Undefined if it does not run. @throws CONFLICT if it is about to */
+export function memberOf(listed: Listed): Member | undefined {
+  const { container, run, record, connections } = listed;
+  if (!run || !record) return undefined;
+  const live = isWaiting({ container, record }) ? undefined : readLive(run);
+  if (!live)
+    throw new VitrineError("CONFLICT", `container ${container.name} is about to start, or to end`, {
+      hint: "again, when it has; vitrine stop ends one that is started again and again",
+    });
+  if (!connections || !existsSync(connectionsIn(run.directory)))
+    throw new VitrineError("UNSUPPORTED", `container ${container.name} was started by an older vitrine`, {
+      hint: `vitrine restart ${container.name}`,
+    });
+  const { pid, inode } = live;
+  const { ino } = statSync(`/proc/${pid}/ns/net`);
+  const name = run.directory.slice(run.directory.lastIndexOf("/") + 1);
+  return { container, run, record, connections, target: { pid, inode, namespace: ino }, name };
+}
+
+/** As it is when it is this command's turn. @throws NOT_FOUND if it was removed meanwhile */
+export function againListed(engine: Engine, { container: { id, name } }: Listed): Listed {
+  const listed = listedOf(engine, id);
+  if (!listed) throw new VitrineError("NOT_FOUND", `container ${name} was removed a moment ago`);
+  return listed;
+}
+
+export function freeSlot({ run, container }: Member): string {
+  const directory = connectionsIn(run.directory);
+  const taken = readdirSync(directory);
+  for (let slot = 0; slot < SLOTS; slot++) if (!taken.includes(`${slot}`)) return `${directory}/${slot}`;
+  throw new VitrineError("CONFLICT", `container ${container.name} was connected to ${SLOTS} networks while it ran`, {
+    hint: `vitrine restart ${container.name}`,
+  });
+}
+
+/** What it has: networks, and devices besides. */
+export interface Choices {
+  readonly networks: readonly NetworkChoice[];
+  readonly links: readonly string[];
+}
+
+export function choicesIn(options: RunOptions): Choices {
+  const { networks, ip, ip6, macAddress } = options;
+  const said = networks.length === 1 ? Object.entries({ ip, ip6, mac: macAddress }) : []; // flags are about the only one
+  const fields = said.flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`])).join(",");
+  const withFields = (text: string) => `${text}${text === linkName(text) ? ":" : ","}${fields}`;
+  const links = linksIn(options);
+  return { networks: networkChoices(options), links: fields === "" ? links : links.map(withFields) };
+}
+
+const textOf = ({ networks, links }: Choices) => networksText([...networks.map(choiceText), ...links]);
+
+/** For its next start. */
+export function noteNetworks(paths: Paths, id: string, choices: Choices): void {
+  writeWhole(networksFile(paths, id), textOf(choices), undefined, { flush: true });
+}
+
+/** Files by which a plan notes it. */
+export function recordOf(paths: Paths, id: string): ChangedRecord {
+  const file = networksFile(paths, id);
+  return { file, next: `${file}.${process.pid}`, was: `${file}.${process.pid}.was` };
+}
+
+/** The same by a plan; `act` carries it out. */
+export function withRecord<T>(
+  paths: Paths,
+  id: string,
+  before: Choices,
+  after: Choices,
+  act: (record: ChangedRecord) => T,
+): T {
+  const record = recordOf(paths, id);
+  writeWhole(record.next, textOf(after), undefined, { flush: true });
+  writeWhole(record.was, textOf(before), undefined, { flush: true });
+  try {
+    return act(record);
+  } finally {
+    for (const left of [record.next, record.was]) rmSync(left, { force: true });
+  }
+}
+
+/** What becomes of its /etc/hosts and /etc/resolv.conf. */
+export function changedFiles(
+  { container, record }: Member,
+  before: readonly Connection[],
+  after: readonly Pick<Connection, "network" | "endpoint">[],
+): ChangedFile[] {
+  const { files = [], directory } = record.input;
+  const { options } = container;
+  if (!options) return [];
+  return files.flatMap(({ name, text }): ChangedFile[] => {
+    const path = `${directory}/${name}`;
+    const now = readSmall(path);
+    if (now === undefined) return [];
+    const next =
+      name === "hosts"
+        ? hostsAfter(now, options.hostname ?? container.id.slice(0, 12), addressesOf(before), addressesOf(after))
+        : name === "resolv.conf"
+          ? resolvAfter(now, text, options, before, after)
+          : now;
+    return next === now ? [] : [{ path, before: now, after: next }];
+  });
+}
+
+const addressesOf = (connections: readonly { readonly endpoint: NetworkEndpoint }[]): string[] =>
+  connections.flatMap(({ endpoint: { v4, v6, dhcp } }) => (dhcp ? [] : [v4.address, ...(v6 ? [v6.address] : [])]));
+
+/** Lines of its own addresses come and go; others are whoever's. */
+function hostsAfter(text: string, hostname: string, before: readonly string[], after: readonly string[]): string {
+  const gone = before.filter((address) => !after.includes(address));
+  const come = after.filter((address) => !before.includes(address));
+  const short = hostname.split(".")[0];
+  const names = short === hostname ? hostname : `${hostname} ${short}`;
+  const kept = text.split(/(?<=\n)/).filter((line) => !gone.includes(line.trim().split(/\s/)[0] ?? ""));
+  const rest = kept.join("");
+  const end = rest === "" || rest.endsWith("\n") || come.length === 0 ? "" : "\n";
+  return rest + end + come.map((address) => `${address}\t${names}\n`).join("");
+}
+
+/** As docker: what somebody has changed stays as it is. */
+function resolvAfter(
+  now: string,
+  started: string,
+  options: RunOptions,
+  before: readonly { readonly network: NetworkRecord }[],
+  after: readonly { readonly network: NetworkRecord }[],
+): string {
+  const host = hostResolving();
+  const made = (connections: typeof before) =>
+    resolvText(
+      options,
+      connections.filter(({ network }) => network.names).map(({ network }) => network.v4.gateway),
+      host,
+    );
+  return now === started || now === made(before) ? made(after) : now;
+}
+
+const MOST = 2 ** 20;
+
+/** Undefined if it is not there, or no file of a size that one reads. */
+function readSmall(path: string): string | undefined {
+  try {
+    return statSync(path).size > MOST ? undefined : readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
