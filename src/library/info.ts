@@ -84,8 +84,32 @@ export interface VolumeInfo {
   readonly [more: string]: unknown;
 }
 
+export interface NetworkSummary {
+  readonly Name: string;
+  readonly ID: string;
+  readonly Driver: string;
+  readonly Scope: string;
+  readonly [more: string]: unknown;
+}
+
+/** As docker has it. */
+export interface NetworkInfo {
+  readonly Name: string;
+  readonly Id: string;
+  readonly Driver: string;
+  readonly Internal: boolean;
+  readonly EnableIPv6: boolean;
+  readonly IPAM: { readonly Config: readonly { readonly Subnet: string; readonly Gateway?: string }[] };
+  /** Those that run, by id. */
+  readonly Containers: Readonly<
+    Record<string, { readonly Name: string; readonly IPv4Address: string; readonly IPv6Address: string }>
+  >;
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly [more: string]: unknown;
+}
+
 export interface Event {
-  /** "container", "image", "volume" */
+  /** "container", "image", "volume", "network" */
   readonly Type: string;
   /** "create", "start", "die", … */
   readonly Action: string;

@@ -36,6 +36,7 @@ const ALL: Required<Omit<ContainerOptions, "rootfs" | "flags">> = {
   network: ["front:alias=web", "back"],
   publish: ["8080:80"],
   ip: "10.92.0.7",
+  ip6: "fd00::7",
   macAddress: "02:42:0a:5c:00:07",
   networkAliases: ["www"],
   addHosts: ["db:10.0.0.9"],

@@ -1,4 +1,5 @@
 /** What a container is made of and how, and the flags of `run` that say it: docs/guide/flags.md tells of each. */
+import type { Calling } from "./command.ts";
 
 type Text = string | number;
 
@@ -45,8 +46,9 @@ export interface ContainerOptions {
   readonly network?: string | readonly string[];
   /** Ports of the host: "127.0.0.1:8080:80", "8080:80" (also at 127.0.0.1), "80" (one that is free) */
   readonly publish?: readonly string[];
-  /** Its address, and the MAC of its device, on the network. */
+  /** Its addresses, and the MAC of its device, on the network. */
   readonly ip?: string;
+  readonly ip6?: string;
   readonly macAddress?: string;
   readonly networkAliases?: readonly string[];
   /** "NAME:ADDRESS" */
@@ -97,14 +99,30 @@ export function argumentsOf(options: ContainerOptions): string[] {
   const given = Object.entries(options).flatMap(([key, value]: [string, unknown]) => {
     if (NOT_FLAGS.includes(key) || value === undefined || value === false) return [];
     if (!KNOWN.has(key)) throw new TypeError(`"${key}" is no option of a container`);
-    const flag = `--${FLAGS[key] ?? key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
-    if (value === true) return [flag];
-    if (Array.isArray(value)) return value.map((item) => `${flag}=${item}`);
-    if (typeof value === "object" && value !== null)
-      return Object.entries(value).map(([name, text]) => `${flag}=${name}=${text}`);
-    return [`${flag}=${value}`];
+    return flagOf(FLAGS[key] ?? dashed(key), value);
   });
   return [...given, ...flags, "--", ...(image === undefined ? [] : [image]), ...command];
+}
+
+/** @param known the flag of each option @param what has them, for the error @throws TypeError for what is no option */
+export function flagsFrom(options: Calling, known: Readonly<Record<string, string>>, what: string): string[] {
+  return Object.entries(options).flatMap(([key, value]: [string, unknown]) => {
+    if (key === "signal" || key === "onWarning" || value === undefined) return [];
+    const flag = known[key];
+    if (flag === undefined) throw new TypeError(`"${key}" is no option of ${what}`);
+    return flagOf(flag, value);
+  });
+}
+
+const dashed = (name: string) => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+
+function flagOf(name: string, value: unknown): string[] {
+  const flag = `--${name}`;
+  if (value === true) return [flag];
+  if (Array.isArray(value)) return value.map((item) => `${flag}=${item}`);
+  if (typeof value === "object" && value !== null)
+    return Object.entries(value).map(([key, text]) => `${flag}=${key}=${text}`);
+  return [`${flag}=${value}`];
 }
 
 const KNOWN: ReadonlySet<string> = new Set<keyof ContainerOptions>([
@@ -112,6 +130,6 @@ const KNOWN: ReadonlySet<string> = new Set<keyof ContainerOptions>([
   ...(["devices", "readOnly", "memory", "memorySwap", "memoryReservation", "cpus", "cpuShares", "cpusetCpus"] as const),
   ...(["pidsLimit", "shmSize", "ulimits", "sysctls", "capAdd", "capDrop", "securityOpt", "privileged"] as const),
   ...(["groupAdd", "network", "pid", "ipc", "uts", "userns", "labels", "annotations", "tty", "init"] as const),
-  ...(["publish", "ip", "macAddress", "networkAliases", "addHosts", "dns"] as const),
+  ...(["publish", "ip", "ip6", "macAddress", "networkAliases", "addHosts", "dns"] as const),
   ...(["stopSignal", "stopTimeout", "timeout", "pull", "platform"] as const),
 ]);

@@ -4,6 +4,7 @@ import { type Calling, Commander, type Places } from "./command.ts";
 import { Container } from "./container.ts";
 import type { ContainerSummary, Event, ImageInfo, ImageSummary } from "./info.ts";
 import { filterFlags, type ListOptions, rows } from "./listing.ts";
+import { Networks } from "./network.ts";
 import { argumentsOf, type ContainerOptions } from "./options.ts";
 import { OwnedContainer } from "./owned.ts";
 import { started } from "./process.ts";
@@ -30,12 +31,14 @@ export interface EventOptions {
 
 /** A vitrine store, and the command that works on it. Makes no connection and holds nothing. */
 export class Vitrine {
+  readonly networks: Networks;
   readonly volumes: Volumes;
   readonly #commander: Commander;
 
   /** @throws NOT_FOUND without the command */
   constructor(places: Places = {}) {
     this.#commander = new Commander(places);
+    this.networks = new Networks(this.#commander);
     this.volumes = new Volumes(this.#commander);
   }
 
@@ -95,7 +98,7 @@ export class Vitrine {
     await this.#commander.call(["image", "rm", ...(force ? ["--force"] : []), reference]);
   }
 
-  /** What happens to containers, images and volumes, by whatever process, as it happens. Ends when the loop is left. */
+  /** What happens to containers, images, networks and volumes, by whatever process, as it happens. Ends when the loop is left. */
   async *events({ since, until, filters = {}, signal }: EventOptions = {}): AsyncGenerator<Event> {
     const flags = [
       "--format=json",

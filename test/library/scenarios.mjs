@@ -184,6 +184,34 @@ const scenarios = {
     await assert.rejects(v.volumes.inspect("data"), { code: "NOT_FOUND" });
   },
 
+  async "networks"() {
+    const id = await v.networks.create("lib", { subnet: "10.92.77.0/24", ipv6: false, dns: false, labels: { a: "b" } });
+    assert.match(id, /^[0-9a-f]{64}$/);
+    assert.deepEqual((await v.networks.list({ filters: { label: "a=b" } })).map(({ Name }) => Name), ["lib"]);
+    const { IPAM, EnableIPv6, Internal } = await v.networks.inspect("lib");
+    assert.equal(IPAM.Config[0].Subnet, "10.92.77.0/24");
+    assert.deepEqual([EnableIPv6, Internal], [false, false]);
+    await assert.rejects(v.networks.create("lib"), { code: "CONFLICT" });
+    await assert.rejects(v.networks.create("other", { subnett: "10.92.78.0/24" }), TypeError);
+    const c = await v.create({ ...sh("true"), name: "onlib", network: "none" });
+    await assert.rejects(v.networks.connect("nosuch", c.id), { code: "NOT_FOUND" });
+    await assert.rejects(v.networks.connect("lib", c.id), { code: "INVALID" });
+    await c.remove();
+    const on = await v.create({ ...sh("sleep 100"), name: "onlib", network: "lib" });
+    const networks = async () => Object.keys((await on.inspect()).NetworkSettings.Networks);
+    await v.networks.create("more", { dns: false });
+    await v.networks.connect("more", "onlib", { aliases: ["www"] });
+    assert.deepEqual((await networks()).sort(), ["lib", "more"]);
+    await v.networks.disconnect("lib", "onlib");
+    assert.deepEqual(await networks(), ["more"]);
+    await assert.rejects(v.networks.disconnect("lib", "onlib"), { code: "CONFLICT" });
+    await on.remove();
+    await v.networks.remove("more");
+    await v.networks.remove("lib");
+    await assert.rejects(v.networks.inspect("lib"), { code: "NOT_FOUND" });
+    await v.networks.prune();
+  },
+
   async "events, of every process"() {
     const seen = [];
     const stop = new AbortController();
