@@ -36,7 +36,7 @@ export function tableScript(table: string, closed: Closed): string {
     [
       "first",
       "type filter hook prerouting priority raw; policy accept;",
-      ["iifname @bridges ip daddr 127.0.0.0/8 drop"],
+      ["ip daddr 127.0.0.0/8 iifname @bridges drop"],
     ],
     [
       "publish",

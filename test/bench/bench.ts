@@ -5,6 +5,8 @@
  * BENCH_ROUNDS=N    rounds that count (30)
  * BENCH_ONLY=A,B    only these: runc, runc-no-userns, crun, crun-no-userns, bwrap, unshare, nspawn, podman, docker,
  *                   and the parts bootstrap, images, registry, oci, live, inside, networks, start-up, phases, row
+ *
+ * Peers are those that are installed; "networks" also takes iperf3 (Debian's package of that name) and docker.io.
  */
 import { spawnSync } from "node:child_process";
 import { constants, copyFileSync, writeFileSync } from "node:fs";
@@ -22,6 +24,7 @@ import { makePlace, makeRootfs, type Place } from "./place.ts";
 import { type Entrant, type Entry, interrupted, median, race, settle, wallTime } from "./race.ts";
 import { registryRaces } from "./registry.ts";
 import { ms, printResults, printTable } from "./table.ts";
+import { printTraffic } from "./traffic.ts";
 
 const REPOSITORY = resolve(import.meta.dirname, "../..");
 const ROW_STARTS = 20;
@@ -91,6 +94,8 @@ async function bench(place: Place): Promise<void> {
       printResults(await race(networks.entrants, rounds));
       console.log("\nStarts of containers that stay on one network");
       printMany(networks);
+      console.log("\nWhat goes through");
+      await printTraffic(place, networks, networks.docker);
     }
   }
   if (wanted("live")) await benchLive(place, rootfs, program);

@@ -12,6 +12,8 @@ export interface Docker {
   readonly name: string;
   readonly host: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Of the daemon. */
+  readonly pid: number;
 }
 
 /** @param network "bridge": with its own, in a network namespace that is its own too */
@@ -49,7 +51,7 @@ export async function openDocker(place: Place, network: "none" | "bridge" = "non
     if (daemon.exitCode !== null || Date.now() > deadline)
       return { name, reason: `dockerd did not start: ${readFileSync(log, "utf8").trim().split("\n").at(-1)}` };
   }
-  return { name, host, env };
+  return { name, host, env, pid: daemon.pid ?? 0 };
 }
 
 export async function startDocker(place: Place, rootfs: string): Promise<Entrant> {

@@ -1,7 +1,7 @@
 /** Starts on a bridge network, beside docker's: in network namespaces made for it. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { openDocker } from "./docker.ts";
+import { type Docker, openDocker } from "./docker.ts";
 import type { Place } from "./place.ts";
 import { type Absent, type Entrant, median, wallTime } from "./race.ts";
 import { ms, printTable } from "./table.ts";
@@ -16,6 +16,7 @@ export interface Netted {
   readonly argv: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly rootfs: string;
+  readonly docker: Docker | undefined;
 }
 
 export async function openNetworks(place: Place, rootfs: string, program: string): Promise<Netted | Absent> {
@@ -40,27 +41,30 @@ export async function openNetworks(place: Place, rootfs: string, program: string
     env,
     note,
   });
+  const theirs = await docker(place, rootfs);
   return {
     entrants: [
       ours("bridge", "address, veth, routes, IPv6, /etc/hosts"),
-      await docker(place, rootfs),
+      theirs.entrant,
       ours("none", "for comparison"),
     ],
     argv,
     env,
     rootfs,
+    docker: theirs.docker,
   };
 }
 
-async function docker(place: Place, rootfs: string): Promise<Entrant> {
+async function docker(place: Place, rootfs: string): Promise<{ entrant: Entrant; docker?: Docker }> {
   const opened = await openDocker(place, "bridge");
-  if ("reason" in opened) return opened;
+  if ("reason" in opened) return { entrant: opened };
   const { host, env } = opened;
   const archive = join(place.directory, "net.tar");
   spawnSync("tar", ["-C", rootfs, "-cf", archive, "."]);
   const imported = spawnSync("docker", ["-H", host, "import", archive, "net"], { env, encoding: "utf8" });
-  if (imported.status !== 0) return { name: "docker", reason: `docker import: ${imported.stderr.trim()}` };
-  return { name: "docker, bridge", argv: ["docker", "-H", host, "run", "--rm", "net", "/bin/true"], env, note: "" };
+  if (imported.status !== 0) return { entrant: { name: "docker", reason: `docker import: ${imported.stderr.trim()}` } };
+  const argv = ["docker", "-H", host, "run", "--rm", "net", "/bin/true"];
+  return { entrant: { name: "docker, bridge", argv, env, note: "" }, docker: opened };
 }
 
 /** Milliseconds of the first and the last of many that stay. */

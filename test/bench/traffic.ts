@@ -1,0 +1,140 @@
+/** What goes through networks, bytes and new connections a second: beside a bare pair of veth devices, and docker's published ports. Needs iperf3. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+import type { Docker } from "./docker.ts";
+import type { Netted } from "./networks.ts";
+import type { Place } from "./place.ts";
+import { median, settle } from "./race.ts";
+import { printTable } from "./table.ts";
+
+const ROUNDS = 5;
+const SECONDS = "2";
+const CONNECTIONS = "2000";
+const BULK = "5201";
+const SHORT = "5202";
+/** Of the host, on its loopback device: not 127.0.0.1, for which docker has a process of its own. */
+const HOST = "198.51.100.1";
+
+interface Way {
+  readonly name: string;
+  /** What a client is started with: where it is. */
+  readonly from: readonly string[];
+  readonly address: string;
+  /** Published ports have a 1 in front. */
+  readonly published: boolean;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+const script = join(import.meta.dirname, "connections.ts");
+/** Of the host, read-only: programs and their libraries. */
+const MOUNTS = ["/usr", "/lib", "/lib64"].flatMap((path) => ["-v", `${path}:${path}:ro`]);
+const OURS = ["-v", `${process.execPath}:/bun:ro`, "-v", `${script}:/connections.ts:ro`];
+const SERVE = `iperf3 -s -p ${BULK} & exec /bun /connections.ts serve ${SHORT}`;
+
+/** @param docker with a bridge of its own; undefined: there is none */
+export async function printTraffic(place: Place, netted: Netted, docker: Docker | undefined): Promise<void> {
+  if (!Bun.which("iperf3")) return console.log("not measured: iperf3 is not installed");
+  const children: ChildProcess[] = [];
+  const serve = (argv: readonly string[]) => {
+    for (const command of [
+      ["iperf3", "-s", "-p", BULK],
+      [process.execPath, script, "serve", SHORT],
+    ])
+      children.push(spawn(argv[0] ?? "", [...argv.slice(1), ...command], { stdio: "ignore" }));
+  };
+  place.onLeave(() => {
+    for (const child of children) child.kill("SIGKILL");
+  });
+  const pair = [1, 2].map((end) => `vitrine-bench-${process.pid}-${end}`);
+  place.onLeave(() => {
+    for (const netns of pair) spawnSync("ip", ["netns", "del", netns]);
+  });
+  makePair(pair);
+  const inside = (netns = "") => ["nsenter", `--net=/run/netns/${netns}`];
+  serve(inside(pair[1]));
+
+  const { argv, env, rootfs } = netted;
+  const [nsenter = "", netns = "", program = ""] = argv;
+  const vitrine = (...words: string[]) => mustRun([nsenter, netns, program, ...words], env);
+  mustRun([nsenter, netns, "ip", "addr", "add", `${HOST}/32`, "dev", "lo"], env);
+  const ports = [BULK, SHORT].flatMap((port) => ["-p", `0.0.0.0:1${port}:${port}`]);
+  const run = ["run", "-d", "--network", "bridge", ...MOUNTS, ...OURS];
+  vitrine(...run, "--name", "server", ...ports, "--rootfs", rootfs, "/bin/sh", "-c", SERVE);
+  vitrine(...run, "--name", "client", "--rootfs", rootfs, "/bin/busybox", "sleep", "10000");
+  const address = vitrine("inspect", "-f", "{{.NetworkSettings.Networks.bridge.IPAddress}}", "server").trim();
+  const gateway = vitrine("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge").trim();
+  serve([nsenter, netns]);
+  const host = [nsenter, netns];
+  const client = [nsenter, netns, program, "exec", "client"];
+  const ways: Way[] = [
+    { name: "a bare veth pair", from: inside(pair[0]), address: "192.0.2.2", published: false, env },
+    { name: "container to host", from: client, address: gateway, published: false, env },
+    { name: "host to container", from: host, address, published: false, env },
+    { name: "container to container", from: client, address, published: false, env },
+    { name: "published, from 127.0.0.1", from: host, address: "127.0.0.1", published: true, env },
+    { name: "published, from an address of the host", from: host, address: HOST, published: true, env },
+    ...(docker ? dockers(docker, ports) : []),
+  ];
+  await settle(1000);
+  const bulk = new Map(ways.map((way) => [way, [] as number[]]));
+  const short = new Map(ways.map((way) => [way, [] as number[]]));
+  for (let round = 0; round < ROUNDS; round++)
+    for (const way of ways) {
+      const port = (plain: string) => (way.published ? `1${plain}` : plain);
+      const iperf = mustRun([...way.from, "iperf3", "-c", way.address, "-p", port(BULK), "-t", SECONDS, "-J"], way.env);
+      bulk.get(way)?.push(JSON.parse(iperf).end.sum_received.bits_per_second / 1e9);
+      await settle();
+      const inContainer = way.from === client ? ["/bun", "/connections.ts"] : [process.execPath, script];
+      const opened = mustRun([...way.from, ...inContainer, "open", way.address, port(SHORT), CONNECTIONS], way.env);
+      short.get(way)?.push(Number(opened));
+      await settle();
+    }
+  vitrine("rm", "-f", "server", "client");
+  const [bare] = ways;
+  const ratio = (of: Map<Way, number[]>, way: Way, invert: boolean) => {
+    const base = bare ? (of.get(bare) ?? []) : [];
+    return median(
+      (of.get(way) ?? []).map((value, i) => (invert ? (base[i] ?? 0) / value : value / (base[i] ?? 0))),
+    ).toFixed(2);
+  };
+  printTable(
+    ["", "Gbit/s", "to bare", "µs a connection", "to bare", ""],
+    ways.map((way) => [
+      way.name,
+      median(bulk.get(way) ?? []).toFixed(1),
+      ratio(bulk, way, false),
+      median(short.get(way) ?? []).toFixed(0),
+      ratio(short, way, true),
+      "",
+    ]),
+  );
+}
+
+function makePair([one = "", other = ""]: readonly string[]): void {
+  for (const netns of [one, other]) mustRun(["ip", "netns", "add", netns]);
+  mustRun(["ip", "-n", one, "link", "add", "pair", "type", "veth", "peer", "name", "pair", "netns", other]);
+  for (const [i, netns] of [one, other].entries()) {
+    mustRun(["ip", "-n", netns, "addr", "add", `192.0.2.${i + 1}/24`, "dev", "pair"]);
+    for (const link of ["lo", "pair"]) mustRun(["ip", "-n", netns, "link", "set", link, "up"]);
+  }
+}
+
+/** @param ports as ours */
+function dockers({ host, env, pid }: Docker, ports: readonly string[]): Way[] {
+  const from = ["nsenter", "-t", String(pid), "-n"];
+  mustRun([...from, "ip", "addr", "add", `${HOST}/32`, "dev", "lo"]);
+  const run = ["docker", "-H", host, "run", "-d", "--name", "server", ...MOUNTS, ...OURS, ...ports];
+  mustRun([...run, "net", "/bin/sh", "-c", SERVE], env);
+  const way = { from, published: true, env: process.env };
+  return [
+    { ...way, name: "docker, published, from 127.0.0.1", address: "127.0.0.1" },
+    { ...way, name: "docker, published, from an address of the host", address: HOST },
+  ];
+}
+
+function mustRun([program = "", ...args]: readonly string[], env: NodeJS.ProcessEnv = process.env): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { env, encoding: "utf8", timeout: 60_000 });
+  if (error) throw error;
+  if (status !== 0) throw new Error(`${program} ${args.join(" ")}: ${stderr || stdout}`);
+  return stdout;
+}
