@@ -33,6 +33,7 @@ const BOOTSTRAP_ROUNDS = 3;
 const IMAGE_ROUNDS = 5;
 const PHASE_ROUNDS = 15;
 const REGISTRY_ROUNDS = 10;
+const TRAFFIC_ROUNDS = 15;
 
 const rounds = Math.max(1, Number(process.env.BENCH_ROUNDS ?? 30) || 30);
 const only = (process.env.BENCH_ONLY ?? "").split(",").filter((name) => name !== "");
@@ -95,7 +96,7 @@ async function bench(place: Place): Promise<void> {
       console.log("\nStarts of containers that stay on one network");
       printMany(networks);
       console.log("\nWhat goes through");
-      await printTraffic(place, networks, networks.docker);
+      await printTraffic(place, networks, networks.docker, Math.min(rounds, TRAFFIC_ROUNDS));
     }
   }
   if (wanted("live")) await benchLive(place, rootfs, program);

@@ -7,8 +7,7 @@ import type { Place } from "./place.ts";
 import { median, settle } from "./race.ts";
 import { printTable } from "./table.ts";
 
-const ROUNDS = 5;
-const SECONDS = "2";
+const SECONDS = "1";
 const CONNECTIONS = "2000";
 const BULK = "5201";
 const SHORT = "5202";
@@ -32,7 +31,12 @@ const OURS = ["-v", `${process.execPath}:/bun:ro`, "-v", `${script}:/connections
 const SERVE = `iperf3 -s -p ${BULK} & exec /bun /connections.ts serve ${SHORT}`;
 
 /** @param docker with a bridge of its own; undefined: there is none */
-export async function printTraffic(place: Place, netted: Netted, docker: Docker | undefined): Promise<void> {
+export async function printTraffic(
+  place: Place,
+  netted: Netted,
+  docker: Docker | undefined,
+  rounds: number,
+): Promise<void> {
   if (!Bun.which("iperf3")) return console.log("not measured: iperf3 is not installed");
   const children: ChildProcess[] = [];
   const serve = (argv: readonly string[]) => {
@@ -78,7 +82,7 @@ export async function printTraffic(place: Place, netted: Netted, docker: Docker 
   await settle(1000);
   const bulk = new Map(ways.map((way) => [way, [] as number[]]));
   const short = new Map(ways.map((way) => [way, [] as number[]]));
-  for (let round = 0; round < ROUNDS; round++)
+  for (let round = 0; round < rounds; round++)
     for (const way of ways) {
       const port = (plain: string) => (way.published ? `1${plain}` : plain);
       const iperf = mustRun([...way.from, "iperf3", "-c", way.address, "-p", port(BULK), "-t", SECONDS, "-J"], way.env);

@@ -9,13 +9,13 @@ import { directory, until } from "../vitrine.ts";
 import { CGROUPS, missing, start } from "./boot.ts";
 import { disk } from "./disk.ts";
 
-setDefaultTimeout(400_000);
+setDefaultTimeout(450_000);
 
 const lacking = missing() ?? (existsSync("/lib/systemd/systemd") ? undefined : "systemd");
 if (lacking) console.log(`(skip) a reboot in a virtual machine: it needs ${lacking}`);
 
 /** Of each machine. */
-const SECONDS = 150;
+const SECONDS = 200;
 
 /** They go on until they are ended. */
 const CONTAINERS = {
@@ -34,6 +34,7 @@ const CONTAINERS = {
 const AFTERWARDS = [
   "always running",
   "always-stopped running",
+  "asks running",
   "healthy running (healthy)",
   "never created Created",
   "no exited Exited (137)",
@@ -42,9 +43,10 @@ const AFTERWARDS = [
   "unless running",
   "unless-stopped exited Exited (0)",
   "waiting running",
+  "web running",
 ];
 const BEGUN =
-  "always 2|always-stopped 2|healthy 2|never 0|no 1|on-failure 1|paused 2|unless 2|unless-stopped 1|waiting";
+  "always 2|always-stopped 2|asks 2|healthy 2|never 0|no 1|on-failure 1|paused 2|unless 2|unless-stopped 1|waiting|web 2";
 const STARTED = AFTERWARDS.filter((line) => line.includes(" running")).map((line) => line.split(" ")[0]);
 
 const ENVIRONMENT = "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root";
@@ -52,22 +54,25 @@ const ENVIRONMENT = "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root";
 /** `waiting` ends at once until it has seen the second boot; `last` is made so late that perhaps nothing of it is on the disk. */
 const BEFORE = `
 ${ENVIRONMENT}
-${CGROUPS}
-make() { n=$1; shift; vitrine run -d --name $n "$@" --rootfs /srv/root sh -c 'echo begun; echo >> /begun; trap exit TERM; while :; do sleep 0.2; done' >/dev/null & }
+${CGROUPS}; ip link set lo up
+make() { n=$1; shift; vitrine run -d --network none --name $n "$@" --rootfs /srv/root sh -c 'echo begun; echo >> /begun; trap exit TERM; while :; do sleep 0.2; done' >/dev/null & }
 ${Object.entries(CONTAINERS)
   .map(([name, flags]) => `make ${name} ${flags}`)
   .join("\n")}
-vitrine run -d --name waiting --restart always -v /root:/host:ro --rootfs /srv/root sh -c 'echo >> /begun; [ -e /host/again ] && exec sleep 1000; exit 3' >/dev/null &
-vitrine create --name never --restart always --rootfs /srv/root sleep 1000 >/dev/null &
+vitrine run -d --network none --name waiting --restart always -v /root:/host:ro --rootfs /srv/root sh -c 'echo >> /begun; [ -e /host/again ] && exec sleep 1000; exit 3' >/dev/null &
+vitrine network create --subnet 10.92.50.0/24 --interface-name front front >/dev/null
+vitrine run -d --name asks --restart always --network front --rootfs /srv/root sh -c 'echo >> /begun; exec sleep 1000' >/dev/null
+vitrine run -d --name web --restart always --network front --ip 10.92.50.7 -p 8080:80 --rootfs /srv/root sh -c 'echo >> /begun; echo served > /index.html; exec httpd -f -p 80 -h /' >/dev/null
+vitrine create --network none --name never --restart always --rootfs /srv/root sleep 1000 >/dev/null &
 wait
 vitrine stop -t 5 always-stopped unless-stopped >/dev/null; vitrine pause paused >/dev/null
 vitrine exec healthy sh -c 'echo kept > /data/file'; vitrine exec -d always sleep 1000
 busybox mkdir -p /etc/systemd/system; vitrine system boot-unit --write; systemctl enable vitrine.service
 busybox sync
 vitrine ps -a --format '{{.Names}} {{.State}}' | sort
-vitrine run -d --name last --restart always --rootfs /srv/root sleep 1000 >/dev/null
+vitrine run -d --network none --name last --restart always --rootfs /srv/root sleep 1000 >/dev/null
 echo "=== cut"
-while :; do vitrine update --cpu-shares 5 always; vitrine run --rm --rootfs /srv/root true; done >/dev/null
+while :; do vitrine update --cpu-shares 5 always; vitrine run --rm --network none --rootfs /srv/root true; done >/dev/null
 `;
 
 const REPORT = `
@@ -79,17 +84,23 @@ for i in $(busybox seq 30); do
   vitrine ps -a --format '{{.Names}} {{.State}} {{.Status}}' | sort > /tmp/all
   grep -q '^healthy .*(healthy)' /tmp/all && grep -q '^waiting running' /tmp/all && break; sleep 0.3
 done
-echo "--- all"; sed 's/ Up [^(]*$//; s/Up [^(]*(/(/; s/ [^ ]* [a-z]* ago//' /tmp/all
+echo "--- all"; sed 's/ Up [^(]*$//; s/Up [^(]*(/(/; s/) .* ago/)/' /tmp/all
 echo "--- begun"; for n in $(ls -1 names); do echo "$n $(cat containers/$(id $n)/upper/begun 2>/dev/null | wc -l)"; done
 for n in ${STARTED.join(" ")} $(sed -n 's/^\\(last\\) running.*/\\1/p' /tmp/all); do id $n; done | sort > /tmp/ids
 echo "--- groups"; ls /sys/fs/cgroup | sed -n 's/^vitrine-\\([0-9a-f]*\\)$/\\1/p' | sort | busybox diff /tmp/ids - && echo those
-echo "--- runs"; ls -1 /run/vitrine/runs | sed 's/[.].*//' | sort | busybox diff /tmp/ids - && echo those
+runs() { ls -1 /run/vitrine/runs | sed 's/[.].*//' | sort; }
+for i in $(busybox seq 10); do runs | busybox cmp -s - /tmp/ids && break; sleep 0.3; done # commands of others have theirs
+echo "--- runs"; runs | busybox diff /tmp/ids - | sed 1,3d; runs | busybox cmp -s - /tmp/ids && echo those
 echo "--- directories"; for n in $(ls -1 names); do id $n; done | sort > /tmp/named; ls -1 containers | sort | busybox diff /tmp/named - && echo those
 echo "--- files"; find containers -mindepth 2 -maxdepth 2 | sed 's,.*/,,' | sort -u
 echo "--- kept"; vitrine exec healthy cat /data/file; vitrine logs always
 vitrine inspect -f '{{.RestartCount}} {{.State.Paused}} {{.HostConfig.Memory}}' paused; cat /sys/fs/cgroup/vitrine-$(id paused)/memory.max
 vitrine top always | grep -c 'sleep 1000'
-echo "--- halted"; systemctl stop vitrine.service; vitrine ps -q; ls /sys/fs/cgroup | grep vitrine-
+network() { ls -1 /run/vitrine/networks/front/leases; ip -o link show master front 2>/dev/null | grep -c veth; nft list ruleset | grep -o '8080 : .*[0-9]'; }
+echo "--- network"; network; ip -4 -br addr show front | sed 's/  */ /g'
+printf 'GET /index.html HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 9 127.0.0.1 8080 | tail -n 1
+vitrine exec asks nslookup web | grep -c 10.92.50.7
+echo "--- halted"; systemctl stop vitrine.service; vitrine ps -q; ls /sys/fs/cgroup | grep vitrine-; network
 echo "--- again"; systemctl start vitrine.service; vitrine ps --format '{{.Names}}' | sort
 echo "--- end"
 busybox poweroff -f
@@ -164,13 +175,30 @@ describe.skipIf(lacking !== undefined)("after the power was cut", () => {
   test("nothing is left of what was before", () => {
     for (const what of ["groups", "runs", "directories"])
       expect({ what, is: part(what) }).toEqual({ what, is: ["those"] });
-    expect(part("files")).toEqual(["config.json", "container.json", "lock", "log", "stopped", "upper", "work"]);
+    expect(part("files")).toEqual([
+      "config.json",
+      "container.json",
+      "hostname",
+      "hosts",
+      "lock",
+      "log",
+      "resolv.conf",
+      "stopped",
+      "upper",
+      "work",
+    ]);
   });
   test("data, logs and limits are as they were; of pauses and execs nothing is", () => {
     expect(part("kept")).toEqual(["kept", "begun", "begun", "0 false 67108864", "67108864", "0"]);
   });
+  test("networks are up, with addresses, ports and names as they were, and nothing besides", () => {
+    expect(part("network")).toEqual([
+      ...["10.92.50.2", "10.92.50.7", "2", "8080 : 10.92.50.7 . 80"],
+      ...["front UP 10.92.50.1/24 ", "served", "1"],
+    ]);
+  });
   test("the unit ends them, and starts them again", () => {
-    expect(part("halted")).toEqual([]);
+    expect(part("halted")).toEqual(["0"]); // devices on the bridge
     expect(part("again")).toEqual(STARTED.map(String));
   });
 });
