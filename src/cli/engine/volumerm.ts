@@ -1,28 +1,10 @@
-import { openEngine } from "../../engine/context.ts";
 import { removeVolume } from "../../engine/volumes.ts";
-import { VitrineError } from "../../errors.ts";
-import { type Command, truth } from "../command.ts";
-import { complain } from "../complain.ts";
-import { printOut } from "../output.ts";
+import type { Command } from "../command.ts";
+import { removeEach } from "./objects.ts";
 
 export const command: Command = {
   usage: "vitrine volume rm [FLAGS] VOLUME…",
   summary: "Remove volumes that no container has, with what is in them",
   flags: [{ name: "force", short: "f", kind: "bool", help: "one that is not there is no error" }],
-  async run(invocation) {
-    if (invocation.args.length === 0) throw new VitrineError("USAGE", "no volume", { hint: "vitrine volume rm NAME" });
-    const engine = await openEngine(invocation.paths);
-    const force = truth(invocation, "force");
-    let status = 0;
-    for (const name of invocation.args)
-      try {
-        await removeVolume(engine, name);
-        printOut(`${name}\n`);
-      } catch (error) {
-        if (force && error instanceof VitrineError && error.code === "NOT_FOUND") continue;
-        complain(error, false);
-        status = 1;
-      }
-    return status;
-  },
+  run: (invocation) => removeEach(invocation, "volume", removeVolume),
 };
