@@ -16,17 +16,41 @@ export interface DhcpServer {
 
 /** @param range "203.0.113.100,203.0.113.120" */
 export async function dnsmasq(h: NetHost, range: string, ...more: string[]): Promise<DhcpServer> {
+  const server = await dnsmasqAt(h.out, "ext", range, ...more);
+  if (!server) throw new Error("dnsmasq is not installed");
+  return server;
+}
+
+/** Undefined if it is not installed. @param netns its name */
+export async function dnsmasqAt(
+  netns: string,
+  device: string,
+  range: string,
+  ...more: string[]
+): Promise<DhcpServer | undefined> {
+  if (!hasDnsmasq) return undefined;
   const place = directory(`dnsmasq-${range.replaceAll(/[^0-9]/g, "-")}`);
   const file = `${place}/leases`;
   writeFileSync(file, "");
-  const flags = ["-k", "--conf-file=/dev/null", "--port=0", "--user=root", "--interface=ext", "--bind-interfaces"];
+  const flags = [
+    "-k",
+    "--conf-file=/dev/null",
+    "--port=0",
+    "--user=root",
+    `--interface=${device}`,
+    "--bind-interfaces",
+  ];
   const dhcp = [`--dhcp-range=${range},255.255.255.0,2m`, `--dhcp-leasefile=${file}`, "--log-facility=-", "--no-ping"];
-  return started(h, ["dnsmasq", ...flags, ...dhcp, "--dhcp-authoritative", `--pid-file=${place}/pid`, ...more], () => {
-    const lines = readFileSync(file, "utf8")
-      .split("\n")
-      .map((line) => line.split(" "));
-    return new Map(lines.flatMap(([, mac = "", ip = ""]) => (ip === "" ? [] : [[mac, ip]])));
-  });
+  return started(
+    netns,
+    ["dnsmasq", ...flags, ...dhcp, "--dhcp-authoritative", `--pid-file=${place}/pid`, ...more],
+    () => {
+      const lines = readFileSync(file, "utf8")
+        .split("\n")
+        .map((line) => line.split(" "));
+      return new Map(lines.flatMap(([, mac = "", ip = ""]) => (ip === "" ? [] : [[mac, ip]])));
+    },
+  );
 }
 
 /** Busybox's, whose leases may be as short as one likes; it writes its file when it ends only. */
@@ -44,11 +68,15 @@ export async function udhcpd(h: NetHost, seconds: number): Promise<DhcpServer> {
   ];
   writeFileSync(`${place}/conf`, `${conf.join("\n")}\n`);
   writeFileSync(`${place}/leases`, "");
-  return started(h, ["/bin/busybox", "udhcpd", "-f", `${place}/conf`], () => new Map());
+  return started(h.out, ["/bin/busybox", "udhcpd", "-f", `${place}/conf`], () => new Map());
 }
 
-async function started(h: NetHost, command: readonly string[], leases: () => Map<string, string>): Promise<DhcpServer> {
-  const child: ChildProcess = spawn("nsenter", [`--net=/run/netns/${h.out}`, ...command], {
+async function started(
+  netns: string,
+  command: readonly string[],
+  leases: () => Map<string, string>,
+): Promise<DhcpServer> {
+  const child: ChildProcess = spawn("nsenter", [`--net=/run/netns/${netns}`, ...command], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let said = "";

@@ -22,7 +22,7 @@ import { alt, awaits, bytes, expect, out, strings, struct, sys, text, u16, u32, 
 import { leaveGroups } from "./monitorgroups.ts";
 import { type Child, cloneArgs } from "./namespaces.ts";
 import { byDhcp, byKeeper, onHost, quote } from "./op.ts";
-import type { Clone, Instruction, Op, Undo } from "./plan.ts";
+import type { Clone, Data, Instruction, Op, Undo } from "./plan.ts";
 
 export interface DhcpClient {
   /** Program and arguments. */
@@ -201,7 +201,7 @@ function waitForEnd({ directory }: DhcpClient, device: string, of: Instruction):
 
 function awaitLease({ seconds }: DhcpClient, device: string, told: Instruction, keeper: Instruction): Op {
   const watch = struct([u32(told), u16(POLLIN), u16(0), u32(keeper), u16(POLLIN), u16(0)]);
-  const polled = sys("ppoll", [watch, 2, struct([u64(seconds), u64(0)]), 0, 8]);
+  const polled = sys("ppoll", [watch, 2, struct([u64(seconds), u64(0)]), allBut(INTERRUPTS), 8]);
   const said = out(8);
   const read = sys("read", [told, said, 1]);
   const never = (errno: "ETIMEDOUT" | "ECHILD") => expect(polled, 0n, 1n, errno);
@@ -218,6 +218,14 @@ function awaitLease({ seconds }: DhcpClient, device: string, told: Instruction, 
     sys("close", [told]),
     sys("close", [keeper]),
   ]);
+}
+
+/** What a user sends who does not want to wait: it ends the start as it ends any program, and the kernel ends the rest. */
+const INTERRUPTS = [1, 2, 3, SIGTERM];
+
+/** A set of signals. */
+function allBut(signals: readonly number[]): Data {
+  return struct([u64(signals.reduce((set, signal) => set & ~(1n << BigInt(signal - 1)), 0xffffffffffffffffn))]);
 }
 
 /** When its last process has gone; nothing fails by it. */

@@ -278,6 +278,29 @@ test("without a server the start fails after some time, says so, and leaves noth
   h.ip("link", "del", "dead");
 });
 
+test("a start that waits can be interrupted, and killed", async () => {
+  h.ip("link", "add", "dead", "type", "veth", "peer", "name", "dead-peer");
+  h.ip("link", "set", "dead", "up");
+  for (const signal of ["SIGINT", "SIGKILL"] as const) {
+    const words = ["run", "--rm", "--network", "macvlan:dead:ip=dhcp", "--rootfs", busybox(), "true"];
+    const child = spawn("nsenter", [`--net=/run/netns/${h.host}`, BINARY, ...words], {
+      env: { PATH: process.env.PATH ?? "", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE },
+      stdio: "ignore",
+    });
+    const ended = new Promise((resolve) => child.on("exit", (_, by) => resolve(by)));
+    await until(() => clients().length > 0, "it asks");
+    await Bun.sleep(300);
+    const begin = performance.now();
+    child.kill(signal);
+    expect(await ended).toBe(signal);
+    expect(performance.now() - begin).toBeLessThan(2000);
+    await until(() => clients().length === 0, "the client ends");
+    expect(h.vitrine("ps", "-aq").stdout).toBe("");
+    expect(readdirSync(`${STATE}/runs`)).toEqual([]);
+  }
+  h.ip("link", "del", "dead");
+});
+
 test("refused where vitrine gives the addresses, or somebody else's", () => {
   h.vitrine("network", "create", "--disable-dns", "--subnet", "10.92.7.0/24", "front");
   expect(h.shell("true", "--network", "front", "--ip", "dhcp").stderr).toContain(
