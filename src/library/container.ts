@@ -56,6 +56,17 @@ export interface Limits {
   readonly pidsLimit?: string | number;
 }
 
+/** What is chosen of its place on a network. */
+export interface Connection {
+  /** Further names that others on it find it by. */
+  readonly aliases?: readonly string[];
+  readonly ip?: string;
+  readonly ip6?: string;
+  readonly macAddress?: string;
+  /** Its device inside; else the first eth0, eth1, … that is free. */
+  readonly device?: string;
+}
+
 export class Container {
   /** As it was asked for: its id, its name, or the beginning of its id. */
   readonly id: string;
@@ -112,6 +123,22 @@ export class Container {
   async inspect(): Promise<ContainerInfo> {
     const [info] = JSON.parse(await this.#do("inspect", ["--type=container"]));
     return info;
+  }
+
+  /** Puts it on a network: at once if it runs, and for its next starts. @throws NOT_FOUND, INVALID, CONFLICT if it is on it, or an address is taken */
+  async connect(network: string, { aliases = [], ...choice }: Connection = {}): Promise<void> {
+    const { ip, ip6, macAddress, device } = choice;
+    const named = { ip, ip6, "mac-address": macAddress, interface: device };
+    const flags = [
+      ...aliases.map((alias) => `--alias=${alias}`),
+      ...Object.entries(named).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`])),
+    ];
+    await this.commander.call(["network", "connect", ...flags, network, this.id]);
+  }
+
+  /** Takes it off a network. @throws CONFLICT if it is not on it */
+  async disconnect(network: string): Promise<void> {
+    await this.commander.call(["network", "disconnect", network, this.id]);
   }
 
   /** Changes limits while it runs. */

@@ -3,6 +3,7 @@ export type { Calling, Places } from "./command.ts";
 export {
   type Attached,
   type CommitOptions,
+  type Connection,
   Container,
   type ExecOptions,
   type Limits,

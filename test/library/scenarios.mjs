@@ -133,6 +133,21 @@ const scenarios = {
     assert.deepEqual(await v.containers({ all: true }), []);
   },
 
+  async "a container comes to a network, and leaves one"() {
+    for (const [name, n] of [["one", 1], ["two", 2]]) await v.call(["network", "create", "--subnet", `10.95.${n}.0/24`, name]);
+    const c = await v.create({ ...sh("true"), network: "one" });
+    const networks = async () => (await c.inspect()).NetworkSettings.Networks;
+    await c.connect("two", { ip: "10.95.2.7", aliases: ["db"], device: "db0" });
+    await assert.rejects(c.connect("two"), { code: "CONFLICT" });
+    await c.disconnect("one");
+    await assert.rejects(c.disconnect("one"), { code: "CONFLICT" });
+    assert.deepEqual(Object.keys(await networks()), ["two"]);
+    assert.deepEqual((await networks()).two.Aliases, ["db"]);
+    assert.deepEqual((await networks()).two.IPAMConfig, { IPv4Address: "10.95.2.7" });
+    await c.remove();
+    await v.call(["network", "rm", "one", "two"]);
+  },
+
   async "much output, read slowly, is whole"() {
     const c = await v.run(sh("head -c 20000000 /dev/zero; head -c 3000000 /dev/zero >&2"));
     let [out, err] = [0, 0];
