@@ -3,10 +3,11 @@ import { sys, text } from "./instructions.ts";
 import { onHost, quote } from "./op.ts";
 import type { Op } from "./plan.ts";
 
-/** Files of a container that are its own for each run, and will be mounted in its /etc. */
+/** Files of a container that are its own for each run, and will be mounted in its /etc. @param release they go at the end */
 export function writeFiles(
   directory: string,
   files: readonly { readonly name: string; readonly text: string }[],
+  release: boolean,
 ): Op[] {
   return files.map((file) => {
     const path = `${directory}/${file.name}`;
@@ -16,7 +17,18 @@ export function writeFiles(
       call: "write",
       object: path,
       why: `Will be /etc/${file.name}: of this container alone, and the image's stays as it is.`,
-      sh: `printf %s ${quote(file.text)} > ${quote(path)}`,
+      sh: `mkdir -p ${quote(directory)} && printf %s ${quote(file.text)} > ${quote(path)}`,
+      ...(release
+        ? {
+            undo: {
+              of: open,
+              call: "unlinkat",
+              object: path,
+              sh: `rm -f ${quote(path)}; rmdir --ignore-fail-on-non-empty ${quote(directory)}`,
+              does: [sys("unlinkat", [AT_FDCWD, path, 0], { ok: ["ENOENT"] })],
+            },
+          }
+        : {}),
     };
     return onHost(told, [open, sys("write", [open, data, data.bytes.length]), sys("close", [open])]);
   });

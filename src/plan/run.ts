@@ -190,7 +190,7 @@ function claims(input: RunInput, cidfile: CidFile | undefined): Claims {
     ...(input.nextRecord === undefined ? [] : [noteStart(input.nextRecord, input.directory)]),
     ...(cidfile ? [cidfile.op] : []),
     ...makeScratch(input.root, input.directory, !input.keep),
-    ...writeFiles(input.directory, input.files ?? []),
+    ...writeFiles(input.directory, input.files ?? [], !input.keep),
     ...makeVolumes(input.anonymousVolumes ?? [], !input.keep),
   ];
   return { ops, held: locked ? [locked.lock] : [] };

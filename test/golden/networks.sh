@@ -310,17 +310,20 @@ undo 'rm -rf $SCRATCH'
 # 9. write /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
 # Will be /etc/hosts: of this container alone, and the image's stays as it is.
 step 9 'write /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
-printf %s $'127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n10.91.0.1\th\n10.91.0.7      \tweb.example.org web\nfd12:3456:789a:1::10.91.0.7      \tweb.example.org web\n10.92.7.101    \tweb.example.org web\n' > /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
+mkdir -p /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef && printf %s $'127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n10.91.0.1\th\n10.91.0.7      \tweb.example.org web\nfd12:3456:789a:1::10.91.0.7      \tweb.example.org web\n10.92.7.101    \tweb.example.org web\n' > /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
+undo 'rm -f /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts; rmdir --ignore-fail-on-non-empty /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
 # 10. write /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
 # Will be /etc/hostname: of this container alone, and the image's stays as it is.
 step 10 'write /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
-printf %s $'web.example.org\n' > /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
+mkdir -p /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef && printf %s $'web.example.org\n' > /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
+undo 'rm -f /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname; rmdir --ignore-fail-on-non-empty /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
 # 11. write /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
 # Will be /etc/resolv.conf: of this container alone, and the image's stays as it is.
 step 11 'write /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
-printf %s $'nameserver 10.92.7.1\nsearch example.org\noptions ndots:0\n' > /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
+mkdir -p /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef && printf %s $'nameserver 10.92.7.1\nsearch example.org\noptions ndots:0\n' > /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
+undo 'rm -f /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf; rmdir --ignore-fail-on-non-empty /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 
 # step 12: fsmount a private procfs: no on-board tool does this
 # The id maps are written through a procfs that nobody else can reach or cover.

@@ -136,6 +136,26 @@ describe("macvlan:PARENT, without a network", () => {
     expect(h.shell("true", "--network", "macvlan:ext", "--network", "none").stderr).toContain("both");
   });
 
+  test("its script does the same", async () => {
+    const before = links();
+    const flags = ["--network", `macvlan:ext:ip=203.0.113.50/24,gateway=${NEIGHBOUR}`];
+    const script = h.vitrine(
+      "run",
+      "--explain=script",
+      ...flags,
+      "--rootfs",
+      busybox(),
+      "sh",
+      "-c",
+      `ip route; ${asks}`,
+    );
+    const { status, stdout } = h.exec(["bash"], "host", script.stdout);
+    expect(status).toBe(0);
+    expect(stdout).toContain(`default via ${NEIGHBOUR} dev eth0`);
+    expect(lastLine(stdout)).toBe("203.0.113.50");
+    await until(() => links() === before, "the device goes");
+  });
+
   test("a start that fails leaves no device", async () => {
     const before = links();
     const { status } = h.vitrine("run", "--rm", "--network", "macvlan:ext", "--rootfs", "/", "/no/such/program");
