@@ -1,7 +1,7 @@
 /** A host with a neighbour, made of network namespaces: what vitrine does there, the machine's own network sees nothing of. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { BINARY, busybox, directory, type Result, ROOT, STATE } from "./vitrine.ts";
 
 export const HOST_OUTSIDE = "203.0.113.1";
@@ -105,6 +105,7 @@ export class NetHost {
 
   close(): void {
     for (const child of this.#children) child.kill("SIGKILL");
+    endResolver();
     for (const name of [this.host, this.out]) must(["ip", "netns", "del", name]);
   }
 }
@@ -114,6 +115,17 @@ export function asking(where: string): string {
   const [, address = "", port = "80"] =
     /^\[?(.*?)\]?(?::(\d+))?$/.exec(where.includes("[") || where.split(":").length <= 2 ? where : `[${where}]`) ?? [];
   return `printf 'GET /cgi-bin/who HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${address} ${port} | sed -n 's/^\\[*\\(::ffff:\\)*\\([0-9a-f.:]\\{3,\\}\\)\\]*$/\\2/p'`;
+}
+
+/** The one of this store: it stays for some seconds in the network that it was started in, and the next test has another. */
+function endResolver(): void {
+  const place = `${STATE}/networks/.resolver`;
+  for (const name of existsSync(place) ? readdirSync(place).filter((found) => /^[0-9a-f]{64}$/.test(found)) : []) {
+    const pid = Number(readlinkSync(`${place}/${name}`).split(".")[0]);
+    if (!existsSync(`/proc/${pid}`) || !readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("resolve")) continue;
+    process.kill(pid, "SIGKILL");
+    while (existsSync(`/proc/${pid}/ns/net`)) Bun.sleepSync(5);
+  }
 }
 
 let who: string | undefined;
