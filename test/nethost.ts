@@ -105,6 +105,7 @@ export class NetHost {
 
   close(): void {
     for (const child of this.#children) child.kill("SIGKILL");
+    this.vitrine("network", "prune", "--force"); // another file's networks may have the same names
     endResolver();
     for (const name of [this.host, this.out]) must(["ip", "netns", "del", name]);
   }
