@@ -18,20 +18,56 @@ export interface Journal {
 
 /** Undefined if the file is not whole, or no container's. @throws ENOENT if there is none */
 export function readRunRecord(directory: string): RunRecord | undefined {
+  return unlessBroken(() => {
+    const record = JSON.parse(readTrailer(directory));
+    return "kind" in record ? undefined : record;
+  });
+}
+
+/** What a plan was made from is most of its record. */
+const MADE_FROM = ',"input":';
+
+/** The same for many: what each plan was made from is parsed only where it is looked at. */
+export function skimRunRecord(directory: string): RunRecord | undefined {
+  return unlessBroken(() => {
+    const text = readTrailer(directory);
+    const at = text.indexOf(MADE_FROM); // in no string of JSON: quotes have backslashes there
+    if (at < 0 || !text.endsWith("}")) return readRunRecord(directory);
+    const record = JSON.parse(`${text.slice(0, at)}}`);
+    if ("kind" in record) return undefined;
+    let whole: RunRecord | undefined;
+    for (const key of ["input", "facts", "build"] as const)
+      Object.defineProperty(record, key, {
+        enumerable: true,
+        get: () => {
+          whole ??= JSON.parse(text) as RunRecord;
+          return whole[key];
+        },
+      });
+    return record;
+  });
+}
+
+function readTrailer(directory: string): string {
   const handle = openSync(planFile(directory), "r");
   try {
     const head = Buffer.alloc(HEADER_SIZE);
-    if (readSync(handle, head, 0, head.length, 0) < head.length) return undefined;
+    if (readSync(handle, head, 0, head.length, 0) < head.length) throw new RangeError("no head");
     const { trailer } = readHead(head);
     const text = Buffer.alloc(Math.max(0, fstatSync(handle).size - trailer));
     readSync(handle, text, 0, text.length, trailer);
-    const record = JSON.parse(text.toString("utf8"));
-    return "kind" in record ? undefined : record;
+    return text.toString("utf8");
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function unlessBroken<T>(read: () => T): T | undefined {
+  try {
+    return read();
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof RangeError) return undefined;
     throw error;
-  } finally {
-    closeSync(handle);
   }
 }
 

@@ -26,6 +26,8 @@ export interface RunShape {
   readonly options: RunOptions;
   readonly source: ContainerSource;
   readonly timeline: boolean;
+  /** Whether `input` has networks, for whoever skims; missing if an older version made it. */
+  readonly networked?: boolean;
   readonly input: RunInput;
   readonly facts: HostFacts;
   /** The build of vitrine that made the plan: another one may plan otherwise. */
@@ -47,6 +49,9 @@ export interface RunMoment {
 export interface RunRecord extends RunShape, RunMoment {
   readonly identity: Identity;
 }
+
+/** Of a record that may be skimmed. */
+export const networksOf = (record: RunRecord) => (record.networked === false ? undefined : record.input.networks);
 
 /** Kept behind the plan of each `exec`: a run of no container of its own. */
 export interface ExecRecord {

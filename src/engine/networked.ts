@@ -1,7 +1,7 @@
 /** Containers that run and are on networks, as their plans tell. */
-import { readJournal, readRunRecord } from "../container/journal.ts";
+import { readJournal, skimRunRecord } from "../container/journal.ts";
 import type { Paths } from "../container/paths.ts";
-import type { RunRecord } from "../container/record.ts";
+import { networksOf, type RunRecord } from "../container/record.ts";
 import { isAlive, listRuns, type Run } from "../container/runs.ts";
 import type { Networks } from "../plan/networks.ts";
 import type { PublishedPort } from "../spec/ports.ts";
@@ -18,15 +18,16 @@ export function liveNetworked(paths: Paths): Networked[] {
   const leases = allLeases(paths);
   return listRuns(paths).flatMap((run) => {
     const record = isAlive(run) ? recordOf(run.directory) : undefined;
-    if (!record?.input.networks) return [];
+    const networks = record && networksOf(record);
+    if (!networks) return [];
     const endpoints = connectionsOf(paths, run, record, leases).map(({ endpoint }) => endpoint);
-    return [{ run, record, networks: { ...record.input.networks, endpoints } }];
+    return [{ run, record, networks: { ...networks, endpoints } }];
   });
 }
 
 function recordOf(directory: string): RunRecord | undefined {
   try {
-    return readRunRecord(directory);
+    return skimRunRecord(directory);
   } catch {
     return undefined; // it has just ended
   }

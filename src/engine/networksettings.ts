@@ -1,5 +1,6 @@
 /** Networks and ports of a container, as docker tells them. */
 
+import { networksOf } from "../container/record.ts";
 import { subnetParts } from "../linux/ip.ts";
 import { readNetwork } from "../network/store.ts";
 import { type Endpoint, macOf, macText, portsEndpoint } from "../plan/endpoint.ts";
@@ -99,7 +100,7 @@ export function networkSettings({ paths }: Engine, listed: Listed) {
       const names = [container.name, ...choice.aliases, container.id.slice(0, 12)];
       networks[choice.name] = endpointDocument(id, names, choice, undefined);
     }
-  const devices = record?.input.networks?.endpoints.filter(({ kind }) => kind !== undefined) ?? [];
+  const devices = (record && networksOf(record))?.endpoints.filter(({ kind }) => kind !== undefined) ?? [];
   for (const [i, link] of linksOf(listed).entries()) networks[linkName(link)] = linkDocument(devices[i]);
   if (Object.keys(networks).length === 0 && /^(none|host)$/.test(mode))
     networks[mode] = { IPAddress: "", Gateway: "", MacAddress: "" };
@@ -178,7 +179,7 @@ function addressesOf(endpoint: Endpoint | undefined) {
 /** Docker's HostConfig.PortBindings: as asked for, 0 is "". */
 export function portBindings({ record }: Listed) {
   const result: Record<string, { HostIp: string; HostPort: string }[]> = {};
-  for (const { port, protocol, host, hostPort } of record?.input.networks?.ports ?? [])
+  for (const { port, protocol, host, hostPort } of (record && networksOf(record))?.ports ?? [])
     result[`${port}/${protocol}`] = [
       ...(result[`${port}/${protocol}`] ?? []),
       { HostIp: host, HostPort: hostPort === 0 ? "" : String(hostPort) },

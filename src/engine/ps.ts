@@ -1,5 +1,5 @@
-import { readRunRecord } from "../container/journal.ts";
-import { type ContainerRecord, type RunRecord, recordOf } from "../container/record.ts";
+import { skimRunRecord } from "../container/journal.ts";
+import { type ContainerRecord, networksOf, type RunRecord, recordOf } from "../container/record.ts";
 import { listRuns, type Run } from "../container/runs.ts";
 import { listContainerIds, nameOwner, readRecord } from "../container/store.ts";
 import type { Engine } from "./context.ts";
@@ -50,12 +50,12 @@ export function listedOf(engine: Engine, id: string): Listed | undefined {
 
 function runningOf(engine: Engine, run: Run, leases?: Leases): Listed | undefined {
   try {
-    const record = readRunRecord(run.directory);
+    const record = skimRunRecord(run.directory);
     if (!record) return undefined;
     const lasting = record.keep ? readRecord(engine.paths, run.id) : undefined;
     const started = record.started ?? record.created;
     const container: ContainerRecord = { ...(lasting ?? recordOf(record)), status: "running", started };
-    const networked = record.input.networks !== undefined;
+    const networked = networksOf(record) !== undefined;
     return {
       container,
       run,
