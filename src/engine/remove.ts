@@ -7,8 +7,8 @@ import type { ContainerRecord } from "../container/record.ts";
 import { nameOwner } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import { planRemoval } from "../plan/removal.ts";
-import { planVolumeRemoval } from "../plan/volumes.ts";
-import { ownerOfVolume, volumeData } from "../spec/volume.ts";
+import { planVolumeRemoval, sharedMark } from "../plan/volumes.ts";
+import { ownerOfVolume } from "../spec/volume.ts";
 import type { Engine } from "./context.ts";
 
 /** @param name freed if it is this container's @throws BROKEN_STATE for what is no id: it would be another directory */
@@ -16,14 +16,15 @@ export function removeFiles(engine: Engine, id: string, name: string | undefined
   if (!isContainerId(id)) throw new VitrineError("BROKEN_STATE", `"${id}" is not the id of a container`);
   const file = name !== undefined && nameOwner(engine.paths, name) === id ? nameFile(engine.paths, name) : undefined;
   carryOut(engine.stage.path, engine.paths, planRemoval(containerDirectory(engine.paths, id), file));
-  removeOwnVolumes(engine, id);
+  // Others may have come to have them: --volumes-from.
+  removeOwnVolumes(engine, id, (directory) => existsSync(sharedMark(directory)));
 }
 
-/** Those without a name that were made for this container. @param users by directory: they have them too */
-export function removeOwnVolumes(engine: Engine, id: string, users: ReadonlyMap<string, unknown> = new Map()): void {
+/** Those without a name that were made for this container. @param stays whether one does, by its directory */
+export function removeOwnVolumes(engine: Engine, id: string, stays: (directory: string) => boolean): void {
   const directory = volumesDirectory(engine.paths);
   for (const name of existsSync(directory) ? readdirSync(directory) : [])
-    if (ownerOfVolume(name) === id && !users.has(volumeData(directory, name)))
+    if (ownerOfVolume(name) === id && !stays(`${directory}/${name}`))
       carryOut(engine.stage.path, engine.paths, planVolumeRemoval(`${directory}/${name}`));
 }
 

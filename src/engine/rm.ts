@@ -34,7 +34,8 @@ export async function removeContainer(
   );
   try {
     removeStopped(engine, container);
-    if (volumes) removeOwnVolumes(engine, container.id, await usersOfVolumes(engine));
+    const users = volumes ? await usersOfVolumes(engine) : undefined;
+    if (users) removeOwnVolumes(engine, container.id, (directory) => users.has(`${directory}/_data`));
     containerEvent(engine, "destroy", container);
   } finally {
     dropRun(marker);

@@ -73,7 +73,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     nameFile: nameFile(paths, identity.name),
     ...(again ? { nextRecord: nextRecordFile(paths, id, tokenOf(identity)) } : {}),
     keep,
-    anonymousVolumes: anonymousIn(config.mounts, volumesDirectory(paths), id),
+    ...volumesWithoutName(config.mounts, volumesDirectory(paths), id),
     ...(check ? { healthIn: nextLook(check, STARTING, 0) } : {}),
     ...(policyOf(options) === "no" ? {} : { mayRestart: true }),
     ...(request.restartsIn === undefined ? {} : { restartsIn: request.restartsIn }),
@@ -105,12 +105,16 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
 const mapValues = <K extends string>(values: Readonly<Partial<Record<K, string>>>, to: (key: K) => string) =>
   Object.fromEntries(Object.keys(values).map((key) => [key, to(key as K)])) as Partial<Record<K, string>>;
 
-/** Directories of the volumes without a name. */
-function anonymousIn(mounts: readonly Mount[], volumes: string, id: string): string[] {
-  return mounts.flatMap(({ source }) => {
-    const name = source?.startsWith(`${volumes}/`) ? volumeOf(source) : undefined;
-    return name !== undefined && ownerOfVolume(name) === id ? [`${volumes}/${name}`] : [];
-  });
+/** Directories of the volumes without a name: its own, and those of others. */
+function volumesWithoutName(mounts: readonly Mount[], volumes: string, id: string) {
+  const names = mounts.flatMap(({ source }) => (source?.startsWith(`${volumes}/`) ? (volumeOf(source) ?? []) : []));
+  const directories = (wanted: (owner: string) => boolean) =>
+    names.filter((name) => wanted(ownerOfVolume(name) ?? "")).map((name) => `${volumes}/${name}`);
+  const shared = directories((owner) => owner !== "" && owner !== id);
+  return {
+    anonymousVolumes: directories((owner) => owner === id),
+    ...(shared.length > 0 ? { sharedVolumes: [...new Set(shared)] } : {}),
+  };
 }
 
 /**

@@ -48,7 +48,7 @@ import { claimName, lockContainer, makeScratch, noteStart } from "./rootfs.ts";
 import { openPipe, programRuns } from "./started.ts";
 import type { Streams } from "./streams.ts";
 import { dismissGuardian, guardTerminal } from "./terminal.ts";
-import { makeVolumes } from "./volumes.ts";
+import { makeVolumes, shareVolumes } from "./volumes.ts";
 
 export interface RunInput extends ContainerInput {
   readonly place: RunPlace;
@@ -59,6 +59,8 @@ export interface RunInput extends ContainerInput {
   readonly files?: readonly { readonly name: string; readonly text: string }[];
   /** Directories of its volumes that have no name; they go with it unless `keep`. */
   readonly anonymousVolumes?: readonly string[];
+  /** Directories of those that were made for other containers. */
+  readonly sharedVolumes?: readonly string[];
   readonly id: string;
   /** The file that claims its name. */
   readonly nameFile: string;
@@ -192,6 +194,7 @@ function claims(input: RunInput, cidfile: CidFile | undefined): Claims {
     ...makeScratch(input.root, input.directory, !input.keep),
     ...writeFiles(input.directory, input.files ?? [], !input.keep),
     ...makeVolumes(input.anonymousVolumes ?? [], !input.keep),
+    ...shareVolumes(input.sharedVolumes ?? []),
   ];
   return { ops, held: locked ? [locked.lock] : [] };
 }

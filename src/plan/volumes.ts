@@ -15,8 +15,16 @@ export function makeVolumes(directories: readonly string[], release: boolean): O
       of: made,
       call: "unlinkat",
       object: directory,
-      sh: `rm -rf ${quote(directory)}`,
-      does: [{ do: "walk", mode: "remove", dir: AT_FDCWD, path: directory, ok: ["ENOENT"] } as const],
+      sh: `! mkdir ${quote(sharedMark(directory))} 2>/dev/null || rm -rf ${quote(directory)}`,
+      does: [
+        unless(
+          ["EEXIST"],
+          [
+            sys("mkdirat", [AT_FDCWD, sharedMark(directory), 0o700], { ok: ["ENOENT"] }),
+            { do: "walk", mode: "remove", dir: AT_FDCWD, path: directory, ok: ["ENOENT"] },
+          ],
+        ),
+      ],
     };
     const told = {
       call: "mkdirat",
@@ -29,6 +37,22 @@ export function makeVolumes(directories: readonly string[], release: boolean): O
       made,
       sys("mkdirat", [AT_FDCWD, `${directory}/_data`, 0o755], { ok: ["EEXIST"] }),
     ]);
+  });
+}
+
+/** Who makes it first, has it: another container, and the volume stays; or the end of the one that it was made for. */
+export const sharedMark = (directory: string) => `${directory}/shared`;
+
+/** @param directories of volumes without a name that were made for other containers */
+export function shareVolumes(directories: readonly string[]): Op[] {
+  return directories.map((directory) => {
+    const told = {
+      call: "mkdirat",
+      object: sharedMark(directory),
+      why: "A volume without a name stays when the container that it was made for goes: this one has it too.",
+      sh: `mkdir -p ${quote(sharedMark(directory))}`,
+    };
+    return onHost(told, [sys("mkdirat", [AT_FDCWD, sharedMark(directory), 0o700], { ok: ["EEXIST"] })]);
   });
 }
 

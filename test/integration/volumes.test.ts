@@ -1,9 +1,19 @@
 /** Directories that outlive containers. */
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { watchLeaks } from "../leaks.ts";
-import { busybox, directory, ROOT, STATE, vitrine, vitrineAsync } from "../vitrine.ts";
+import { busybox, directory, ROOT, STATE, until, vitrine, vitrineAsync } from "../vitrine.ts";
 
 setDefaultTimeout(60_000);
 watchLeaks();
@@ -194,6 +204,47 @@ describe("--volumes-from", () => {
     expect(vitrine(["run", "--rm", "--volumes-from", "a:b", "--rootfs", root, "true"]).stderr).toContain(
       "not of the form",
     );
+  });
+});
+
+describe("a volume without a name that another container has by --volumes-from", () => {
+  const made = (name: string) =>
+    ok(["inspect", "-f", '{{range .Mounts}}{{if eq .Destination "/data"}}{{.Name}}{{end}}{{end}}', name]).trim();
+  const start = (name: string, ...flags: string[]) =>
+    ok(["run", "-d", "--name", name, ...flags, "--rootfs", root, "sleep", "1000"]);
+  const killMonitor = (name: string) => {
+    const pid = ok(["inspect", "-f", "{{.State.Pid}}", name]).trim();
+    process.kill(Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]), "SIGKILL");
+  };
+
+  test.each([
+    ["stopped", (name: string) => ok(["stop", "-t", "0", name])],
+    ["removed", (name: string) => ok(["rm", "-f", name])],
+    ["of one whose monitor is killed", killMonitor],
+  ])("stays when the --rm container that it was made for is gone: %s", async (_, end) => {
+    const [first, second] = [newName("f"), newName("s")];
+    start(first, "--rm", "-v", "/data");
+    const volume = made(first);
+    ok(["exec", first, "sh", "-c", "echo kept > /data/x"]);
+    start(second, "--volumes-from", first);
+    end(first);
+    await until(() => !ok(["ps", "-a", "--format", "{{.Names}}"]).includes(first), "the first to go");
+    expect(ok(["exec", second, "cat", "/data/x"])).toBe("kept\n");
+    ok(["restart", "-t", "0", second]);
+    expect(ok(["exec", second, "cat", "/data/x"])).toBe("kept\n");
+    expect(vitrine(["volume", "rm", volume]).stderr).toContain("in use");
+    ok(["rm", "-f", second]);
+    expect(ok(["volume", "ls", "-q"])).toContain(volume);
+    ok(["volume", "rm", volume]);
+  });
+
+  test("control: without another one it goes", async () => {
+    const first = newName("f");
+    start(first, "--rm", "-v", "/data");
+    const volume = made(first);
+    expect(ok(["volume", "ls", "-q"])).toContain(volume);
+    ok(["rm", "-f", first]);
+    await until(() => !ok(["volume", "ls", "-q"]).includes(volume), "the volume to go");
   });
 });
 
