@@ -1,7 +1,7 @@
 /** A host with a neighbour, made of network namespaces: what vitrine does there, the machine's own network sees nothing of. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { BINARY, busybox, directory, type Result, ROOT, STATE } from "./vitrine.ts";
 
 export const HOST_OUTSIDE = "203.0.113.1";
@@ -11,12 +11,16 @@ export const NEIGHBOUR6 = "2001:db8::9";
 
 const env = { PATH: process.env.PATH ?? "", HOME: "/root", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE };
 
+/** Hosts that are there. */
+let open = 0;
+
 export class NetHost {
   readonly host: string;
   readonly out: string;
   readonly #children: ChildProcess[] = [];
 
   constructor() {
+    open++;
     const name = `vt-test-${randomBytes(4).toString("hex")}`; // pids are the same in other PID namespaces
     this.host = name;
     this.out = `${name}-out`;
@@ -105,8 +109,8 @@ export class NetHost {
 
   close(): void {
     for (const child of this.#children) child.kill("SIGKILL");
-    this.vitrine("network", "prune", "--force"); // another file's networks may have the same names
-    endResolver();
+    if (--open === 0) this.vitrine("network", "prune", "--force"); // another file's networks may have the same names
+    endResolver(statSync(`/run/netns/${this.host}`).ino);
     for (const name of [this.host, this.out]) must(["ip", "netns", "del", name]);
   }
 }
@@ -119,11 +123,11 @@ export function asking(where: string): string {
 }
 
 /** The one of this store: it stays for some seconds in the network that it was started in, and the next test has another. */
-function endResolver(): void {
+function endResolver(netns: number): void {
   const place = `${STATE}/networks/.resolver`;
   for (const name of existsSync(place) ? readdirSync(place).filter((found) => /^[0-9a-f]{64}$/.test(found)) : []) {
     const pid = Number(readlinkSync(`${place}/${name}`).split(".")[0]);
-    if (!existsSync(`/proc/${pid}`) || !readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("resolve")) continue;
+    if (!existsSync(`/proc/${pid}/ns/net`) || readlinkSync(`/proc/${pid}/ns/net`) !== `net:[${netns}]`) continue;
     process.kill(pid, "SIGKILL");
     while (existsSync(`/proc/${pid}/ns/net`)) Bun.sleepSync(5);
   }

@@ -81,6 +81,7 @@ afterAll(async () => {
   upstream?.kill("SIGKILL");
   const pid = resolver();
   if (pid !== undefined) process.kill(pid, "SIGKILL");
+  vitrine(["network", "prune", "--force"]); // other files' may have the same names
   for (const name of ["vtr-web", "vtr-db", "vtr-alone", "vtr-out", HOST]) sh("ip", "netns", "delete", name);
 });
 

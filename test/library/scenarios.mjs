@@ -134,18 +134,18 @@ const scenarios = {
   },
 
   async "a container comes to a network, and leaves one"() {
-    for (const [name, n] of [["one", 1], ["two", 2]]) await v.call(["network", "create", "--subnet", `10.95.${n}.0/24`, name]);
-    const c = await v.create({ ...sh("true"), network: "one" });
+    for (const [name, n] of [["libone", 1], ["libtwo", 2]]) await v.call(["network", "create", "--subnet", `10.95.${n}.0/24`, name]);
+    const c = await v.create({ ...sh("true"), network: "libone" });
     const networks = async () => (await c.inspect()).NetworkSettings.Networks;
-    await c.connect("two", { ip: "10.95.2.7", aliases: ["db"], device: "db0" });
-    await assert.rejects(c.connect("two"), { code: "CONFLICT" });
-    await c.disconnect("one");
-    await assert.rejects(c.disconnect("one"), { code: "CONFLICT" });
-    assert.deepEqual(Object.keys(await networks()), ["two"]);
-    assert.deepEqual((await networks()).two.Aliases, ["db"]);
-    assert.deepEqual((await networks()).two.IPAMConfig, { IPv4Address: "10.95.2.7" });
+    await c.connect("libtwo", { ip: "10.95.2.7", aliases: ["db"], device: "db0" });
+    await assert.rejects(c.connect("libtwo"), { code: "CONFLICT" });
+    await c.disconnect("libone");
+    await assert.rejects(c.disconnect("libone"), { code: "CONFLICT" });
+    assert.deepEqual(Object.keys(await networks()), ["libtwo"]);
+    assert.deepEqual((await networks()).libtwo.Aliases, ["db"]);
+    assert.deepEqual((await networks()).libtwo.IPAMConfig, { IPv4Address: "10.95.2.7" });
     await c.remove();
-    await v.call(["network", "rm", "one", "two"]);
+    await v.call(["network", "rm", "libone", "libtwo"]);
   },
 
   async "much output, read slowly, is whole"() {
