@@ -1,6 +1,7 @@
 /** `network connect`: at once if the container runs, and for its next starts. */
 
 import { MOST_NETWORKS } from "../container/identity.ts";
+import type { Paths } from "../container/paths.ts";
 import { carryOut } from "../container/plans.ts";
 import { hex, randomBytes } from "../container/random.ts";
 import { planFile } from "../container/runs.ts";
@@ -27,6 +28,7 @@ import { reachable } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
 import { endpointOn, waysOut } from "./endpoint.ts";
 import { findListed } from "./find.ts";
+import { collect } from "./gc.ts";
 import { actualPorts } from "./networked.ts";
 import { networkProgram, withAskedAddress } from "./networking.ts";
 import {
@@ -53,8 +55,9 @@ export type Asked = NetworkChoice;
 export async function connectContainer(engine: Engine, asked: Asked, nameOrId: string): Promise<void> {
   const { listed, network, choice } = await prepare(engine, asked, nameOrId);
   await choosing(engine.paths, async () => {
+    await collect(engine); // who had the turn before may have been killed
     const now = againListed(engine, listed);
-    const before = choicesFor(now, network);
+    const before = choicesFor(engine.paths, now, network);
     const member = memberOf(now);
     if (member) await connectLive(engine, member, network, choice, before);
     else noteNetworks(engine.paths, now.container.id, withChoice(before, choice));
@@ -65,7 +68,7 @@ export async function connectContainer(engine: Engine, asked: Asked, nameOrId: s
 /** What would be done; nothing, if the container does not run. */
 export async function explainConnect(engine: Engine, asked: Asked, nameOrId: string): Promise<Op[]> {
   const { listed, network, choice } = await prepare(engine, asked, nameOrId);
-  choicesFor(listed, network);
+  choicesFor(engine.paths, listed, network);
   const member = memberOf(listed);
   if (!member) return [];
   const down = network.driver === "bridge" && !hasDevice(network.device);
@@ -99,9 +102,9 @@ export async function needMembers(engine: Engine, text: string): Promise<Network
 }
 
 /** That it has so far. @throws CONFLICT if it is on this one */
-function choicesFor(listed: Listed, { name }: NetworkRecord): Choices {
+function choicesFor(paths: Paths, listed: Listed, { name }: NetworkRecord): Choices {
   const { connections, container } = listed;
-  const choices = choicesIn(optionsOf(listed, "connected"));
+  const choices = choicesIn(paths, optionsOf(listed, "connected"));
   const names = (connections?.map(({ network }) => network) ?? choices.networks).map((one) => one.name);
   if (names.includes(name))
     throw new VitrineError("CONFLICT", `container ${container.name} is on network ${name} already`, {

@@ -15,6 +15,7 @@ import { needMembers } from "./connect.ts";
 import type { Engine } from "./context.ts";
 import { endpointOn, waysOut } from "./endpoint.ts";
 import { findListed } from "./find.ts";
+import { collect } from "./gc.ts";
 import type { Connection } from "./memberships.ts";
 import { actualPorts } from "./networked.ts";
 import { networkProgram } from "./networking.ts";
@@ -51,8 +52,9 @@ export async function disconnectContainer(
     return;
   }
   await choosing(paths, async () => {
+    await collect(engine); // who had the turn before may have been killed
     const now = againListed(engine, listed);
-    const choices = checkOn(now, name);
+    const choices = checkOn(paths, now, name);
     const member = memberOf(now);
     const others = { ...choices, networks: choices.networks.filter((choice) => choice.name !== name) };
     if (!member) noteNetworks(paths, now.container.id, others);
@@ -67,7 +69,7 @@ export async function disconnectContainer(
 export async function explainDisconnect(engine: Engine, networkName: string, nameOrId: string): Promise<Op[]> {
   const listed = await findListed(engine, nameOrId);
   const { name } = await needMembers(engine, networkName);
-  checkOn(listed, name);
+  checkOn(engine.paths, listed, name);
   const member = memberOf(listed);
   if (!member) return [];
   const record = member.record.keep ? recordOf(engine.paths, listed.container.id) : undefined;
@@ -80,8 +82,8 @@ function unlessGone(error: unknown, force: boolean): undefined {
 }
 
 /** Returns what it was asked for with. @throws CONFLICT if it is not on this network */
-function checkOn(listed: Listed, name: string) {
-  const choices = choicesIn(optionsOf(listed, "disconnected"));
+function checkOn(paths: Paths, listed: Listed, name: string) {
+  const choices = choicesIn(paths, optionsOf(listed, "disconnected"));
   const names = (listed.connections?.map(({ network }) => network) ?? choices.networks).map((one) => one.name);
   if (names.includes(name)) return choices;
   throw new VitrineError("CONFLICT", `container ${listed.container.name} is not on network ${name}`, {

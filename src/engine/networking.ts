@@ -15,7 +15,14 @@ import type { Networks } from "../plan/networks.ts";
 import { DEFAULT_CONFIGURATION } from "../spec/configuration.ts";
 import { type Resolving, readResolvConf } from "../spec/hostsfiles.ts";
 import type { LinkChoice } from "../spec/linkchoice.ts";
-import { DEFAULT_NETWORK, isMode, linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
+import {
+  DEFAULT_NETWORK,
+  deviceNames,
+  isMode,
+  linksIn,
+  type NetworkChoice,
+  networkChoices,
+} from "../spec/networkchoice.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { noSctp, type PublishedPort, parseExposed, parsePublish, reachable } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
@@ -68,19 +75,24 @@ export async function resolveNetworks(
   }
   const count = choices.length + links.length;
   if (count > MOST_NETWORKS) throw invalid(`--network: ${count} networks, and ${MOST_NETWORKS} at most`);
-  checkDevices([...choices, ...links]);
+  const devices = deviceNames([...choices, ...links]);
   const networks: RequestedNetworks["networks"][number][] = [];
-  for (const choice of choices) {
+  for (const [i, choice] of choices.entries()) {
     const { name } = choice;
     const record = name === DEFAULT_NETWORK ? await defaultNetwork(engine, dry) : findNetwork(engine.paths, name);
-    networks.push({ record: described(record), choice: await withAskedAddress(record, choice) });
+    if (networks.some((other) => other.record.id === record.id))
+      throw invalid(`--network ${name}: that is network ${record.name}, which is given twice`);
+    networks.push({
+      record: described(record),
+      choice: { ...(await withAskedAddress(record, choice)), device: devices[i] },
+    });
   }
   const to = networks.find(({ record }) => record.driver === "bridge" && !record.internal)?.record;
   if (!again) checkPorts(ports, to, networks[0]?.record);
   const dhcp = await dhcpOf(options, networks, links);
   return {
     networks,
-    ...(links.length > 0 ? { links } : {}),
+    ...(links.length > 0 ? { links: links.map((link, i) => ({ ...link, device: devices[choices.length + i] })) } : {}),
     ...(dhcp ? { dhcp } : {}),
     ports: to ? reachable(ports, to) : [],
     resolving: hostResolving(),
@@ -126,17 +138,6 @@ async function linksOf(engine: Engine, options: RunOptions): Promise<LinkChoice[
     import("./linking.ts"),
   ]);
   return checkLinks(engine, linkChoices(options));
-}
-
-/** Two devices of one name cannot be in a container. */
-function checkDevices(choices: readonly { readonly name: string; readonly device?: string | undefined }[]): void {
-  const seen = new Map<string, string>();
-  for (const [i, { name, device = `eth${i}` }] of choices.entries()) {
-    const other = seen.get(device);
-    if (other !== undefined)
-      throw invalid(`--network ${name}: its device is to be called ${device} inside, and so is that of ${other}`);
-    seen.set(device, name);
-  }
 }
 
 function described({

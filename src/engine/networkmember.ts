@@ -5,6 +5,7 @@ import { networksFile, networksText } from "../container/store.ts";
 import { writeWhole } from "../container/wholefile.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import type { NetworkRecord } from "../network/record.ts";
+import { findNetwork } from "../network/store.ts";
 import { SLOTS } from "../plan/connected.ts";
 import type { NetworkEndpoint } from "../plan/endpoint.ts";
 import type { ChangedFile, ChangedRecord } from "../plan/reconnecting.ts";
@@ -90,13 +91,23 @@ export interface Choices {
   readonly links: readonly string[];
 }
 
-export function choicesIn(options: RunOptions): Choices {
+export function choicesIn(paths: Paths, options: RunOptions): Choices {
   const { networks, ip, ip6, macAddress } = options;
   const said = networks.length === 1 ? Object.entries({ ip, ip6, mac: macAddress }) : []; // flags are about the only one
   const fields = said.flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`])).join(",");
   const withFields = (text: string) => `${text}${text === linkName(text) ? ":" : ","}${fields}`;
   const links = linksIn(options);
-  return { networks: networkChoices(options), links: fields === "" ? links : links.map(withFields) };
+  const networksByName = networkChoices(options).map((choice) => ({ ...choice, name: nameIn(paths, choice.name) }));
+  return { networks: networksByName, links: fields === "" ? links : links.map(withFields) };
+}
+
+/** Networks are asked for by id, too. */
+function nameIn(paths: Paths, text: string): string {
+  try {
+    return findNetwork(paths, text).name;
+  } catch {
+    return text; // it was removed
+  }
 }
 
 const textOf = ({ networks, links }: Choices) => networksText([...networks.map(choiceText), ...links]);

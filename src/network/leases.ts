@@ -83,7 +83,10 @@ export const addressTaken = (network: string, address: string) =>
 
 /** For one whose address is not the engine's to give: it is on the network, by a name that is no address of one. */
 export async function takePlace(paths: Paths, network: Network, lease: Lease, place: string): Promise<void> {
-  if (!makeLink(leaseText(lease, place), openLeases(paths, network), place))
+  const made = () => makeLink(leaseText(lease, place), openLeases(paths, network), place);
+  if (made()) return;
+  await sweepLeases(paths); // a start of it that was killed
+  if (!made())
     throw new VitrineError(
       "CONFLICT",
       `network ${network.name}: a container with the same beginning of its id is on it`,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { networkChoices, splitNetworks } from "./networkchoice.ts";
+import { deviceNames, networkChoices, splitNetworks } from "./networkchoice.ts";
 import { DEFAULT_RUN, type RunOptions } from "./options.ts";
 
 const choices = (asked: string[], more: Partial<RunOptions> = {}) =>
@@ -30,6 +30,17 @@ describe("--network", () => {
   ])("where none is asked for, and %p is said once for all", (otherwise, networks) =>
     expect(splitNetworks([], otherwise).networks).toEqual(networks),
   );
+
+  test("names of devices inside: those that are asked for, else the next that nobody asks for", () => {
+    const names = (...devices: (string | undefined)[]) =>
+      deviceNames(devices.map((device, i) => ({ name: `n${i}`, device })));
+    expect(names(undefined, undefined)).toEqual(["eth0", "eth1"]);
+    expect(names("eth1", undefined, undefined)).toEqual(["eth1", "eth0", "eth2"]);
+    expect(names(undefined, "lan0", undefined)).toEqual(["eth0", "lan0", "eth1"]);
+    expect(() => names("lan0", undefined, "lan0")).toThrow(
+      "its device is to be called lan0 inside, and so is that of n0",
+    );
+  });
 
   test("what is said of one, as podman and docker write it", () => {
     const all = { ip: "10.92.0.7", mac: "02:00:00:00:00:07", aliases: ["web", "www"], device: "net0" };

@@ -20,6 +20,26 @@ export interface NetworkChoice {
   readonly hostDevice?: string | undefined;
 }
 
+/** What devices are called inside: as asked for, else the first of eth0, eth1, … that nobody asks for. @throws INVALID for one name twice */
+export function deviceNames(
+  choices: readonly { readonly name: string; readonly device?: string | undefined }[],
+): string[] {
+  const asked = new Map<string, string>();
+  for (const { name, device } of choices) {
+    if (device === undefined) continue;
+    const other = asked.get(device);
+    if (other !== undefined)
+      throw invalid(`--network ${name}: its device is to be called ${device} inside, and so is that of ${other}`);
+    asked.set(device, name);
+  }
+  let number = 0;
+  return choices.map(({ device }) => {
+    if (device !== undefined) return device;
+    while (asked.has(`eth${number}`)) number++;
+    return `eth${number++}`;
+  });
+}
+
 /** Of containers that are given one without a name of its own. */
 export const DEFAULT_NETWORK = "bridge";
 

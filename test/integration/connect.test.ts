@@ -182,6 +182,31 @@ describe("a container that runs", () => {
     expect(inside("web", "ip", "route")).toContain("default via 10.92.31.1");
   });
 
+  test("a restart gives each device its name, also where one was asked for that others begin with", () => {
+    h.server("web", "--network", "front:interface=eth1");
+    connect("back", "web");
+    expect(inside("web", "ip", "-4", "-o", "addr", "show", "eth0")).toContain("10.92.32.");
+    done("restart", "-t", "0", "web");
+    h.listens("web");
+    expect(inside("web", "ip", "-4", "-o", "addr", "show", "eth0")).toContain("10.92.32.");
+    expect(inside("web", "ip", "-4", "-o", "addr", "show", "eth1")).toContain("10.92.31.");
+  });
+
+  test("networks may be given by their ids: they are the same", () => {
+    const id = h.vitrine("network", "inspect", "-f", "{{.Id}}", "front").stdout.trim();
+    h.server("web", "--network", id);
+    expect(refused("network", "connect", "front", "web")).toContain("is on network front already");
+    connect("back", "web");
+    disconnect("front", "web");
+    done("restart", "-t", "0", "web");
+    h.listens("web");
+    expect(networksOf("web")).toBe("back");
+    done("stop", "-t", "0", "web");
+    connect(id.slice(0, 12), "web");
+    expect(refused("network", "connect", "front", "web")).toContain("is on network front already");
+    expect(h.shell("true", "--network", "front", "--network", id).stderr).toContain("given twice");
+  });
+
   test("with --rm too; when it ends, nothing is left", async () => {
     h.server("web", "--rm", "--network", "front");
     connect("--alias", "db", "back", "web");

@@ -59,7 +59,9 @@ export class NetworkNames {
       if (chosen) return chosen;
     }
     const found = this.#addresses.get(address.slice(-4).join("."));
-    return address.length === 16 && found?.v6 !== undefined ? undefined : found;
+    if (!found || address.length === 4) return found;
+    // Not whoever has the same end in another prefix.
+    return formatAddress(address) === this.v6Of(found.address) ? found : undefined;
   }
 
   has(run: string): boolean {
