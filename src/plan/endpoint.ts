@@ -233,6 +233,14 @@ export function patiently(socket: Instruction, made: Data): Instruction[] {
   return patient;
 }
 
+/** Nor is a macvlan up while another one of its parent has its MAC: that of who had this address before, and has just ended. */
+function upPatiently(socket: Instruction, up: Data): Instruction[] {
+  const make = () => acknowledged(socket, up, [...REFUSED_INSIDE, "EBUSY"]);
+  let patient = make();
+  for (const ms of [1000, ...PAUSES_MS]) patient = [alt(make(), [pause(ms), ...patient], ["EBUSY"])];
+  return patient;
+}
+
 /** The last one comes first. */
 const PAUSES_MS = [500, 300, 150, 80, 40, 20];
 const pause = (ms: number) => sys("ppoll", [0, 0, struct([u64(0), u64(ms * 1_000_000)]), 0, 8]);
@@ -324,6 +332,7 @@ export function settingsOf(endpoint: Endpoint, sysctls: { readonly at: Arg; read
     ...found.asked,
     isLink(found.answer),
     index,
+    ...(endpoint.mode === undefined ? [] : upPatiently(socket, filled(together([setUp()]), { index }))),
     ...acknowledged(socket, filled(together(messages), { index }), REFUSED_INSIDE),
     ...own.slice(1).flatMap(() => acknowledgement(socket, REFUSED_INSIDE)),
     ...gateways.flatMap(() =>
