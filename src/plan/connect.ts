@@ -141,7 +141,7 @@ function makeMacvlan(
   const made = patiently(socket, filled(message, { parent, fd: namespace }));
   const { name } = endpoint;
   const undo = {
-    of: made[0] as Instruction,
+    of: socket, // what is tried several times is not done before one went well
     call: "sendto",
     object: `RTM_DELLINK ${name} in the container`,
     sh: shWithin(target, `ip link delete ${name}`),

@@ -235,9 +235,9 @@ export function patiently(socket: Instruction, made: Data): Instruction[] {
 
 /** Nor is a macvlan up while another one of its parent has its MAC: that of who had this address before, and has just ended. */
 function upPatiently(socket: Instruction, up: Data): Instruction[] {
-  const make = () => acknowledged(socket, up, [...REFUSED_INSIDE, "EBUSY"]);
+  const make = () => acknowledged(socket, up, ["EBUSY"]);
   let patient = make();
-  for (const ms of [1000, ...PAUSES_MS]) patient = [alt(make(), [pause(ms), ...patient], ["EBUSY"])];
+  for (const ms of [1000, 500, 200, 50]) patient = [alt(make(), [pause(ms), ...patient], ["EBUSY"])];
   return patient;
 }
 
