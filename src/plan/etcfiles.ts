@@ -3,6 +3,26 @@ import { sys, text } from "./instructions.ts";
 import { onHost, quote } from "./op.ts";
 import type { Op } from "./plan.ts";
 
+/** Of a container that has none yet: neither a record nor a layer of its own. It goes with it. */
+export function makePlace(directory: string): Op {
+  const above = sys("mkdirat", [AT_FDCWD, directory.slice(0, directory.lastIndexOf("/")), 0o700], { ok: ["EEXIST"] });
+  const made = sys("mkdirat", [AT_FDCWD, directory, 0o700]);
+  const undo = {
+    of: made,
+    call: "unlinkat",
+    object: directory,
+    sh: `rm -rf ${quote(directory)}`,
+    does: [{ do: "walk", mode: "remove", dir: AT_FDCWD, path: directory, ok: ["ENOENT"] } as const],
+  };
+  const told = {
+    call: "mkdirat",
+    object: directory,
+    why: "Room for the files that are made for it.",
+    sh: `mkdir -p ${quote(directory)}`,
+  };
+  return onHost({ ...told, undo }, [above, made]);
+}
+
 /** Files of a container that are its own for each run, and will be mounted in its /etc. @param release they go at the end */
 export function writeFiles(
   directory: string,

@@ -6,7 +6,7 @@ import { attended, OWNER_GONE } from "./attended.ts";
 import { type CidFile, writeCidFile } from "./cidfile.ts";
 import { endClient, serveClient, wordsOf } from "./client.ts";
 import { type ContainerInput, planContainer } from "./container.ts";
-import { writeFiles } from "./etcfiles.ts";
+import { makePlace, writeFiles } from "./etcfiles.ts";
 import { type Told, tellEvents } from "./events.ts";
 import { cloneChecker } from "./health.ts";
 import { awaits, sys } from "./instructions.ts";
@@ -192,6 +192,7 @@ function claims(input: RunInput, cidfile: CidFile | undefined): Claims {
     ...(input.nextRecord === undefined ? [] : [noteStart(input.nextRecord, input.directory)]),
     ...(cidfile ? [cidfile.op] : []),
     ...makeScratch(input.root, input.directory, !input.keep),
+    ...(input.files?.length && input.root.kind === "directory" && !input.keep ? [makePlace(input.directory)] : []),
     ...writeFiles(input.directory, input.files ?? [], !input.keep),
     ...makeVolumes(input.anonymousVolumes ?? [], !input.keep),
     ...shareVolumes(input.sharedVolumes ?? []),

@@ -1,7 +1,9 @@
 /** What everybody may do in a container on a network, without a capability. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { cpSync, existsSync } from "node:fs";
 import { watchLeaks } from "../leaks.ts";
 import { NetHost } from "../nethost.ts";
+import { busybox, directory } from "../vitrine.ts";
 
 setDefaultTimeout(60_000);
 let h: NetHost;
@@ -18,6 +20,19 @@ recv(S, $answer, 99, 0); print substr($answer, 8), "\\n";`;
 const LISTEN = `socket(S, 2, 1, 0) or die; bind(S, pack("Sna4x8", 2, 80, "\\0" x 4)) or die "not bound: $!"; print "bound\\n"`;
 const perl = (script: string, ...flags: string[]) =>
   h.vitrine("run", "--rm", "--network", "rights", ...flags, "host:perl", "perl", "-e", script);
+
+test("its files in /etc, also where there is no layer above its root file system", () => {
+  const root = directory("written");
+  cpSync(busybox(), root, { recursive: true, verbatimSymlinks: true });
+  const words = ["--rw-rootfs", "--userns", "host", "--rootfs", root, "sh", "-c", "cat /etc/hosts; touch /made"];
+  const { stdout, stderr } = h.vitrine("run", "--rm", "--network", "rights", ...words);
+  expect(stderr).toBe("");
+  expect(stdout).toMatch(/^10\.92\.61\.2\s/m);
+  expect(existsSync(`${root}/made`)).toBe(true);
+  expect(h.vitrine("run", "--name", "stays", "--network", "rights", ...words).stderr).toBe("");
+  expect(h.vitrine("start", "-a", "stays").stdout).toMatch(/^10\.92\.61\.2\s/m);
+  expect(h.vitrine("rm", "stays").stderr).toBe("");
+});
 
 describe.each([["private"], ["host"]])("with --userns %s", (userns) => {
   test("root and others ping, and listen on port 80", () => {
