@@ -79,7 +79,7 @@ describe("a container on a network", () => {
     );
     expect(stdout).toMatch(/eth0\s+inet 10\.92\.9\.2\/29/);
     expect(stdout).toMatch(/out0\s+inet 10\.92\.7\.2\/24/);
-    expect(stdout).toMatch(/eth2\s+inet 10\.92\.8\.2\/24/);
+    expect(stdout).toMatch(/eth1\s+inet 10\.92\.8\.2\/24/);
     expect(stdout).toContain("default via 10.92.7.1 dev out0");
   });
 
