@@ -5,7 +5,7 @@ import { quote } from "../plan/op.ts";
 import type { DhcpProgram } from "./dhcpclient.ts";
 
 /** So long a start waits for a lease. */
-export const LEASE_SECONDS = 15;
+const LEASE_SECONDS = 15;
 
 interface Wanted {
   readonly program: DhcpProgram;
@@ -21,7 +21,7 @@ interface Wanted {
   readonly resolves: boolean;
 }
 
-export const dhcpDirectory = (run: string, device: string) => `${run}/dhcp-${device}`;
+const dhcpDirectory = (run: string, device: string) => `${run}/dhcp-${device}`;
 
 export function dhcpClient({ program, device, run, command, hostname, way, resolves }: Wanted): DhcpClient {
   const directory = dhcpDirectory(run, device);

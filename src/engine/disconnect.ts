@@ -13,10 +13,9 @@ import type { Op } from "../plan/plan.ts";
 import { reachable } from "../spec/ports.ts";
 import { needMembers } from "./connect.ts";
 import type { Engine } from "./context.ts";
-import { endpointOn, waysOut } from "./endpoint.ts";
 import { findListed } from "./find.ts";
 import { collect } from "./gc.ts";
-import type { Connection } from "./memberships.ts";
+import { type Connection, withWays } from "./memberships.ts";
 import { actualPorts } from "./networked.ts";
 import { networkProgram } from "./networking.ts";
 import {
@@ -121,11 +120,7 @@ function disconnecting(engine: Engine, member: Member, name: string): Disconnect
       `container ${member.container.name} has its address on network ${name} by DHCP, whose client ends with it`,
       { hint: "vitrine stop it first: then it can be disconnected" },
     );
-  const others = withWays(
-    engine,
-    member,
-    connections.filter((one) => one !== left),
-  );
+  const others = withWays(engine.paths, connections.filter((one) => one !== left).map(asPlaced));
   const before = portsEndpoint(connections.map(({ endpoint }) => endpoint));
   const published = before === left.endpoint ? reachable(actualPorts(run.directory, record), before) : [];
   const to = portsEndpoint(others.map(({ endpoint }) => endpoint));
@@ -146,14 +141,9 @@ function disconnecting(engine: Engine, member: Member, name: string): Disconnect
   };
 }
 
-/** With the default routes that they will have. */
-function withWays({ paths }: Engine, { container }: Member, connections: readonly Connection[]): Connection[] {
-  const ways = waysOut(connections.map(({ network }) => network));
-  return connections.map(({ network, lease, endpoint }, i) => {
-    const { port, name, v4, v6, mac } = endpoint;
-    const own = { port, name, id: container.id, address: v4.address, address6: v6?.address, mac };
-    return { network, lease, endpoint: endpointOn(paths, network, own, { v4: i === ways.v4, v6: i === ways.v6 }) };
-  });
+function asPlaced({ network, lease, endpoint }: Connection) {
+  const { port, name, id, v4, v6, mac } = endpoint;
+  return { network, lease, own: { port, name, id, address: v4.address, address6: v6?.address, mac }, client: endpoint };
 }
 
 function waysLeft({ endpoint: left }: Connection, others: readonly Connection[]): Way[] {

@@ -5,8 +5,8 @@ import type { Run } from "../container/runs.ts";
 import { type Endpoint as Lease, listEndpoints } from "../network/endpoints.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import { listNetworks } from "../network/store.ts";
-import type { NetworkEndpoint } from "../plan/endpoint.ts";
-import { endpointOn, waysOut } from "./endpoint.ts";
+import type { Endpoint, NetworkEndpoint } from "../plan/endpoint.ts";
+import { endpointOn, type Own, waysOut } from "./endpoint.ts";
 
 export interface Connection {
   readonly network: NetworkRecord;
@@ -46,6 +46,17 @@ export function connectionsOf(
     return [{ order: later?.order ?? at, network, lease, own, client: later ? undefined : started[at] }];
   });
   all.sort((a, b) => a.order - b.order);
+  return withWays(paths, all);
+}
+
+interface Placed extends Pick<Connection, "network" | "lease"> {
+  readonly own: Own;
+  /** Of one whose address may be another's to give. */
+  readonly client?: Pick<Endpoint, "dhcp" | "macFrom"> | undefined;
+}
+
+/** With the default routes of those that are there; a DHCP client sees to its own. */
+export function withWays(paths: Paths, all: readonly Placed[]): Connection[] {
   const ways = waysOut(all.map(({ network, client }) => (client?.dhcp ? { internal: true } : network)));
   return all.map(({ network, lease, own, client }, i) => {
     const endpoint = endpointOn(paths, network, own, { v4: i === ways.v4, v6: i === ways.v6 });

@@ -2,6 +2,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { Calling, Commander } from "./command.ts";
 import type { Change, ContainerInfo, ProcessTable, Stats } from "./info.ts";
+import { flagsFrom } from "./options.ts";
 import { type Output, OwnedProcess, started } from "./process.ts";
 
 export interface ExecOptions extends Calling {
@@ -57,7 +58,7 @@ export interface Limits {
 }
 
 /** What is chosen of its place on a network. */
-export interface Connection {
+export interface Connection extends Calling {
   /** Further names that others on it find it by. */
   readonly aliases?: readonly string[];
   readonly ip?: string;
@@ -66,6 +67,14 @@ export interface Connection {
   /** Its device inside; else the first eth0, eth1, … that is free. */
   readonly device?: string;
 }
+
+const OF_CONNECTIONS = {
+  aliases: "alias",
+  ip: "ip",
+  ip6: "ip6",
+  macAddress: "mac-address",
+  device: "interface",
+} satisfies Record<Exclude<keyof Connection, keyof Calling>, string>;
 
 export class Container {
   /** As it was asked for: its id, its name, or the beginning of its id. */
@@ -126,19 +135,14 @@ export class Container {
   }
 
   /** Puts it on a network: at once if it runs, and for its next starts. @throws NOT_FOUND, INVALID, CONFLICT if it is on it, or an address is taken */
-  async connect(network: string, { aliases = [], ...choice }: Connection = {}): Promise<void> {
-    const { ip, ip6, macAddress, device } = choice;
-    const named = { ip, ip6, "mac-address": macAddress, interface: device };
-    const flags = [
-      ...aliases.map((alias) => `--alias=${alias}`),
-      ...Object.entries(named).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`])),
-    ];
-    await this.commander.call(["network", "connect", ...flags, network, this.id]);
+  async connect(network: string, choice: Connection = {}): Promise<void> {
+    const flags = flagsFrom(choice, OF_CONNECTIONS, "a connection");
+    await this.commander.call(["network", "connect", ...flags, "--", network, this.id], choice);
   }
 
   /** Takes it off a network. @throws CONFLICT if it is not on it */
-  async disconnect(network: string): Promise<void> {
-    await this.commander.call(["network", "disconnect", network, this.id]);
+  async disconnect(network: string, calling: Calling = {}): Promise<void> {
+    await this.commander.call(["network", "disconnect", "--", network, this.id], calling);
   }
 
   /** Changes limits while it runs. */

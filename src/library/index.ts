@@ -24,7 +24,7 @@ export type {
   VolumeInfo,
 } from "./info.ts";
 export type { ListOptions } from "./listing.ts";
-export { type EndpointOptions, type NetworkOptions, Networks } from "./network.ts";
+export { type NetworkOptions, Networks } from "./network.ts";
 export type { ContainerOptions } from "./options.ts";
 export { OwnedContainer } from "./owned.ts";
 export { type Exit, type Output, OwnedProcess, type Started } from "./process.ts";

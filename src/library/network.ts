@@ -26,17 +26,6 @@ export interface NetworkOptions extends Calling {
   readonly options?: Readonly<Record<string, string>>;
 }
 
-export interface EndpointOptions extends Calling {
-  /** Its IPv4 address on the network. */
-  readonly ip?: string;
-  readonly ip6?: string;
-  readonly macAddress?: string;
-  /** Further names that others on the network find it by. */
-  readonly aliases?: readonly string[];
-  /** Of its device inside. */
-  readonly interface?: string;
-}
-
 const OF_NETWORKS = {
   driver: "driver",
   subnet: "subnet",
@@ -48,14 +37,6 @@ const OF_NETWORKS = {
   labels: "label",
   options: "opt",
 } satisfies Record<Exclude<keyof NetworkOptions, keyof Calling | "dns">, string>;
-
-const OF_ENDPOINTS = {
-  ip: "ip",
-  ip6: "ip6",
-  macAddress: "mac-address",
-  aliases: "alias",
-  interface: "interface",
-} satisfies Record<Exclude<keyof EndpointOptions, keyof Calling>, string>;
 
 export class Networks {
   readonly #commander: Commander;
@@ -88,16 +69,5 @@ export class Networks {
   /** Those that no container which runs is on. */
   async prune({ filters = {} }: Pick<ListOptions, "filters"> = {}): Promise<void> {
     await this.#commander.call(["network", "prune", "--force", ...filterFlags(filters)]);
-  }
-
-  /** At once if the container runs, and for its next starts. @throws NOT_FOUND, INVALID; CONFLICT if it is on it already */
-  async connect(network: string, container: string, options: EndpointOptions = {}): Promise<void> {
-    const flags = flagsFrom(options, OF_ENDPOINTS, "an endpoint");
-    await this.#commander.call(["network", "connect", ...flags, "--", network, container], options);
-  }
-
-  /** @throws NOT_FOUND; CONFLICT if it is not on it */
-  async disconnect(network: string, container: string, calling: Calling = {}): Promise<void> {
-    await this.#commander.call(["network", "disconnect", "--", network, container], calling);
   }
 }

@@ -192,7 +192,7 @@ const numberOf = (ip: Uint8Array) => new DataView(ip.buffer, ip.byteOffset, 4).g
 const textOf = (value: number) => [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join(".");
 
 /** Docker's: whoever has the address next has the same, and no neighbour has to ask anew. */
-export const macFor = (address: string) =>
+const macFor = (address: string) =>
   `02:42:${[...ipBytes(address)].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`;
 
 function namesIn(directory: string): string[] {

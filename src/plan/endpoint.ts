@@ -1,5 +1,5 @@
 /** Where a container is on a network: an address, and a device in its network namespace; the other end is a port of a bridge, or it lies on a device of the host. */
-import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../linux/constants.ts";
+import { AT_FDCWD, O_CLOEXEC, O_PATH, O_WRONLY } from "../linux/constants.ts";
 import { broadcastIn, ipBytes, macBytes, subnetParts } from "../linux/ip.ts";
 import { type MacvlanMode, type NamespaceBy, newMacvlan, newVeth, setUp } from "../linux/links.ts";
 import { getLink, IFF_UP, RTM_NEWLINK } from "../linux/netlink.ts";
@@ -263,11 +263,12 @@ export function lookForTable(table: string): { op: Op; found: Instruction } {
 export function makeVeth(endpoint: Endpoint, bridge: Instruction | undefined, child: Child): Op {
   const { told, message } = vethOf(endpoint, bridge !== undefined, "pid");
   const socket = routeSocket();
-  return onHost(told, [
-    socket,
-    ...acknowledged(socket, filled(message, { ...(bridge ? { bridge } : {}), pid: child.pid }), REFUSALS),
-    sys("close", [socket]),
-  ]);
+  const made = acknowledged(socket, filled(message, { ...(bridge ? { bridge } : {}), pid: child.pid }), REFUSALS);
+  if (bridge) return onHost(told, [socket, ...made, sys("close", [socket])]);
+  // Nobody sees to an end that is no port of a bridge: the container is not to tell the host its ways.
+  const file = `/proc/sys/net/ipv6/conf/${endpoint.port}/accept_ra`;
+  const sh = `${told.sh}\n[ ! -e ${file} ] || echo 0 > ${file}`;
+  return onHost({ ...told, sh }, [socket, ...made, ...hostIgnores(endpoint.port), sys("close", [socket])]);
 }
 
 /** @param namespace of the container: of its process "pid", or the file "fd"; the bridge is "bridge" */
@@ -357,9 +358,21 @@ const REFUSED_INSIDE = ["EINVAL", "EACCES", "ENETUNREACH", "EEXIST", "EPERM"] as
 
 /** Nobody but the engine says what the container's routes are. A host without IPv6 has no such file. */
 function ignoreAdvertisements(name: string, { at, path }: { readonly at: Arg; readonly path: string }): Instruction[] {
-  const file = sys("openat", [at, `${path}/net/ipv6/conf/${name}/accept_ra`, O_WRONLY | O_CLOEXEC]);
-  return [unless(["ENOENT"], [file, sys("write", [file, "0", 1]), sys("close", [file])])];
+  return deaf([], sys("openat", [at, `${path}/net/ipv6/conf/${name}/accept_ra`, O_WRONLY | O_CLOEXEC]));
 }
+
+/** The name of a host's end is stamped, with zeroes behind it: it has to be the last of a path. */
+function hostIgnores(port: string): Instruction[] {
+  const place = sys("openat", [AT_FDCWD, `/proc/sys/net/ipv6/conf/${port}`, O_PATH | O_CLOEXEC]);
+  return deaf([place], sys("openat", [place, "accept_ra", O_WRONLY | O_CLOEXEC]));
+}
+
+const deaf = (before: readonly Instruction[], file: Instruction): Instruction[] => [
+  unless(
+    ["ENOENT"],
+    [...before, file, sys("write", [file, "0", 1]), ...[file, ...before].map((one) => sys("close", [one]))],
+  ),
+];
 
 export const macText = (mac: Uint8Array): string =>
   [...mac].map((byte) => byte.toString(16).padStart(2, "0")).join(":");

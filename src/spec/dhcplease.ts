@@ -15,7 +15,7 @@ export interface DhcpLease {
 }
 
 /** "lease": there is one, perhaps the same again; "lost": there is none any more. */
-export type DhcpEvent = "lease" | "lost" | "other";
+type DhcpEvent = "lease" | "lost" | "other";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

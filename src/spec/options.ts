@@ -1,3 +1,5 @@
+import { DEFAULT_CONFIGURATION } from "./configuration.ts";
+
 /** What a user asks of `run`, in docker's words. */
 export interface RunOptions {
   /** An image reference ("host:bash,ls", "rootfs:DIR"), or undefined with `rootfs`. */
@@ -177,7 +179,7 @@ export const DEFAULT_RUN: RunOptions = {
   networks: [],
   networkAliases: [],
   publish: [],
-  publishAddress: "127.0.0.1",
+  publishAddress: DEFAULT_CONFIGURATION.publishAddress,
   publishAll: false,
   expose: [],
   addHosts: [],

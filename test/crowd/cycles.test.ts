@@ -33,6 +33,8 @@ beforeAll(() => {
   }
 });
 afterAll(() => {
+  const left = h.vitrine("ps", "-aq").stdout.split("\n").filter(Boolean); // of a cycle that failed
+  if (left.length > 0) h.vitrine("rm", "-f", ...left);
   h.vitrine("network", "rm", "named", "plain", "cellar", "lan");
   h.close();
 });

@@ -471,6 +471,7 @@ tell 74
 # Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
 step 75 'sendto RTM_NEWLINK ve-calm_herXMTK and host0 in the container'
 ip link add ve-calm_herXMTK up type veth peer name host0 address 02:42:f3:04:05:06 netns $PID
+[ ! -e /proc/sys/net/ipv6/conf/ve-calm_herXMTK/accept_ra ] || echo 0 > /proc/sys/net/ipv6/conf/ve-calm_herXMTK/accept_ra
 tell 75
 
 # 76. sendto RTM_NEWLINK vb-mine, port of br0, and eth4 in the container

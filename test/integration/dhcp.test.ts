@@ -110,6 +110,11 @@ describe.if(hasDnsmasq)("with dnsmasq as the server (dnsmasq-base has to be inst
     const [told] = Object.values(Containers) as { IPv4Address: string; MacAddress: string }[];
     expect(server.leases()).toEqual(new Map([[told?.MacAddress ?? "", (told?.IPv4Address ?? "").replace("/24", "")]]));
     expect(h.vitrine("network", "rm", "lan").stderr).toContain("web");
+    expect(h.vitrine("network", "disconnect", "front", "web").stderr).toBe("");
+    const left = h.vitrine("exec", "web", "sh", "-c", "ip route; cat /etc/hosts").stdout;
+    expect(left).toContain("203.0.113.0/24 dev lan0");
+    expect(left).toContain(`${told?.IPv4Address.replace("/24", "")}\t`);
+    expect(left).not.toMatch(/10\.92\.7\.|^2[45]\d\./m);
     h.vitrine("rm", "-f", "web");
     await nobodyLeft();
     expect(h.vitrine("network", "rm", "lan", "front").stderr).toBe("");

@@ -154,6 +154,8 @@ describe("systemd-nspawn's names", () => {
     const inside = h.vitrine("exec", "mycontainer", "ip", "addr", "show", "host0").stdout;
     expect(inside).toContain("UP");
     expect(inside).not.toContain("inet ");
+    const heeds = (device: string) => h.exec(["cat", `/proc/sys/net/ipv6/conf/${device}/accept_ra`]).stdout;
+    expect([heeds("ve-mycontainer"), heeds("ext")]).toEqual(["0\n", "1\n"]); // "ext": the control
     h.vitrine("rm", "-f", "mycontainer");
     await until(() => !names().includes("ve-mycontainer"), "it goes");
     const ip = ["--network", "veth:ip=192.168.77.2/24,interface=host0"];
