@@ -36,7 +36,8 @@ export function skimRunRecord(directory: string): RunRecord | undefined {
     const record = JSON.parse(`${text.slice(0, at)}}`);
     if ("kind" in record) return undefined;
     let whole: RunRecord | undefined;
-    for (const key of ["input", "facts", "build"] as const)
+    for (const key of ["input", "facts", "build"] as const) {
+      if (key in record) continue;
       Object.defineProperty(record, key, {
         enumerable: true,
         get: () => {
@@ -44,6 +45,7 @@ export function skimRunRecord(directory: string): RunRecord | undefined {
           return whole[key];
         },
       });
+    }
     return record;
   });
 }

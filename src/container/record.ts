@@ -26,8 +26,9 @@ export interface RunShape {
   readonly options: RunOptions;
   readonly source: ContainerSource;
   readonly timeline: boolean;
-  /** Whether `input` has networks, for whoever skims; missing if an older version made it. */
+  /** What `input` has of networks and groups, for whoever skims; missing if an older version made it. */
   readonly networked?: boolean;
+  readonly cgroupsPath?: string;
   readonly input: RunInput;
   readonly facts: HostFacts;
   /** The build of vitrine that made the plan: another one may plan otherwise. */
@@ -50,7 +51,9 @@ export interface RunRecord extends RunShape, RunMoment {
   readonly identity: Identity;
 }
 
-/** Of a record that may be skimmed. */
+/** Of records that may be skimmed. */
+export const groupsOf = (record: Pick<RunRecord, "cgroupsPath" | "input">) =>
+  record.cgroupsPath ?? record.input.config.linux.cgroupsPath;
 export const networksOf = (record: RunRecord) => (record.networked === false ? undefined : record.input.networks);
 
 /** Kept behind the plan of each `exec`: a run of no container of its own. */

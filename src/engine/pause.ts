@@ -1,7 +1,7 @@
 /** Holding all processes of a container where they are, and letting them go on: by the freezer of its control group. */
 import { readFileSync } from "node:fs";
 import { carryOut } from "../container/plans.ts";
-import type { RunRecord } from "../container/record.ts";
+import { groupsOf, type RunRecord } from "../container/record.ts";
 import { VitrineError } from "../errors.ts";
 import { freezerOf, planFreeze } from "../plan/freezer.ts";
 import type { Engine } from "./context.ts";
@@ -52,9 +52,10 @@ export function thaw(engine: Engine, found: Running): void {
 }
 
 /** The kernel is asked: there is no other note of it. */
-export function isPaused({ facts, input }: Pick<RunRecord, "facts" | "input">): boolean {
+export function isPaused(record: Pick<RunRecord, "facts" | "input" | "cgroupsPath">): boolean {
+  const { facts } = record;
   if (!facts.cgroups.v2 && !facts.cgroups.v1.some((h) => h.controllers.includes("freezer"))) return false;
-  const { told, held } = freezerOf(facts, input.config.linux.cgroupsPath);
+  const { told, held } = freezerOf(facts, groupsOf(record));
   try {
     return held.test(readFileSync(told, "latin1"));
   } catch {

@@ -98,7 +98,8 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     ...(options.cidfile === undefined ? {} : { cidfile: options.cidfile }),
   };
   const asked = { options: { ...options, name: undefined }, source: image };
-  const kept = { keep, ...asked, timeline, networked: input.networks !== undefined, input, facts, build: BUILD };
+  const glance = { networked: input.networks !== undefined, cgroupsPath: config.linux.cgroupsPath, facts };
+  const kept = { keep, ...asked, timeline, ...glance, input, build: BUILD };
   return { image: label, ...(image.id === undefined ? {} : { imageId: image.id }), ...kept };
 }
 

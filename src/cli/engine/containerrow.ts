@@ -40,8 +40,8 @@ export interface Manner {
 export function rowOf(engine: Engine, listed: Listed, { whole, size, now }: Manner) {
   const { container, record } = listed;
   const labels = labelsOf(container);
-  const mounts = mountsOf(record?.input.config ?? readConfig(engine.paths, container.id), container.options);
-  const places = mounts.filter(({ type }) => type !== "tmpfs").map(({ name, source }) => name ?? source);
+  const mounts = () => mountsOf(record?.input.config ?? readConfig(engine.paths, container.id), container.options);
+  const short = (place: string) => (whole || place.length <= 15 ? place : `${place.slice(0, 14)}…`);
   const row = {
     Command: commandOf(container, whole),
     CreatedAt: timeOf(container.created),
@@ -50,8 +50,14 @@ export function rowOf(engine: Engine, listed: Listed, { whole, size, now }: Mann
     Labels: Object.entries(labels)
       .map(([name, value]) => `${name}=${value}`)
       .join(","),
-    LocalVolumes: String(mounts.filter(({ type }) => type === "volume").length),
-    Mounts: places.map((place) => (whole || place.length <= 15 ? place : `${place.slice(0, 14)}…`)).join(","),
+    // For these a whole config is read: many ask for neither.
+    get LocalVolumes() {
+      return String(mounts().filter(({ type }) => type === "volume").length);
+    },
+    get Mounts() {
+      const places = mounts().filter(({ type }) => type !== "tmpfs");
+      return places.map(({ name, source }) => short(name ?? source)).join(",");
+    },
     Names: container.name,
     Networks: networkNames(listed).join(","),
     Ports: portsText(listed),
