@@ -6,6 +6,7 @@ import type { ErrorCode } from "../errors.ts";
 import { ERRNO } from "../linux/errno.ts";
 import { whatIsUsedUp } from "../linux/usedup.ts";
 import type { ContainerInput } from "../plan/container.ts";
+import { type Endpoint, macOf, macText } from "../plan/endpoint.ts";
 import { candidates } from "../plan/process.ts";
 import { hostText } from "../spec/ports.ts";
 import type { Layout } from "../stage/encode.ts";
@@ -51,6 +52,8 @@ function hintFor(step: FailedStep, { input }: Made): string | undefined {
     return "the container it belonged to has ended meanwhile: start that one, and try again";
   if (call === "expect" && errno === ERRNO.EINVAL && op.object.includes(" namespace "))
     return "that file is a namespace of another type";
+  if (op.object.endsWith(" up") && (errno === ERRNO.EADDRINUSE || errno === ERRNO.EBUSY))
+    return macHint(input.networks?.endpoints.find(({ name }) => op.object.endsWith(`${name} up`)));
   if (op.object.startsWith("RTM_NEWLINK")) return linkHint(op.object, errno);
   if (op.object.endsWith(" to oom_score_adj") || op.call === "setpriority")
     return "lowering a score or a nice value takes CAP_SYS_RESOURCE or CAP_SYS_NICE over the host, which the caller lacks";
@@ -88,6 +91,13 @@ function linkHint(object: string, errno: number): string | undefined {
       ? "passthru takes the parent for itself: no other macvlan may be on it"
       : "this device cannot carry another one now: it may be a port of a bridge, or have a macvlan in mode passthru";
   return undefined;
+}
+
+function macHint(endpoint: Endpoint | undefined): string | undefined {
+  const mac = endpoint?.mode && macOf(endpoint);
+  return mac
+    ? `another macvlan of ${endpoint.bridge} has the MAC address ${macText(mac)}: ip -d link shows the host's; a virtual machine or another container may have it, too`
+    : undefined;
 }
 
 function leaseHint({ op, errno }: FailedStep, { input }: Made): string {

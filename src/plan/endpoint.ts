@@ -1,5 +1,6 @@
 /** Where a container is on a network: an address, and a device in its network namespace; the other end is a port of a bridge, or it lies on a device of the host. */
 import { AT_FDCWD, O_CLOEXEC, O_PATH, O_WRONLY } from "../linux/constants.ts";
+import type { Errno } from "../linux/errno.ts";
 import { broadcastIn, ipBytes, macBytes, subnetParts } from "../linux/ip.ts";
 import { type MacvlanMode, type NamespaceBy, newMacvlan, newVeth, setUp } from "../linux/links.ts";
 import { getLink, IFF_UP, RTM_NEWLINK } from "../linux/netlink.ts";
@@ -233,17 +234,20 @@ export function patiently(socket: Instruction, made: Data): Instruction[] {
   return patient;
 }
 
-/** Nor is a macvlan up while another one of its parent has its MAC: that of who had this address before, and has just ended. */
+/** Nor is a macvlan up while another one of its parent has its MAC: that of who had this address before, and has just ended. Older kernels say EBUSY. */
 function upPatiently(socket: Instruction, up: Data): Instruction[] {
-  const make = () => acknowledged(socket, up, ["EBUSY"]);
+  const make = () => acknowledged(socket, up, MAC_IN_USE);
   let patient = make();
-  for (const ms of [1000, 500, 200, 50]) patient = [alt(make(), [pause(ms), ...patient], ["EBUSY"])];
+  for (const ms of [1000, 500, 200, 50]) patient = [alt(make(), [pause(ms), ...patient], MAC_IN_USE)];
   return patient;
 }
 
+const MAC_IN_USE: readonly Errno[] = ["EADDRINUSE", "EBUSY"];
+
 /** The last one comes first. */
 const PAUSES_MS = [500, 300, 150, 80, 40, 20];
-const pause = (ms: number) => sys("ppoll", [0, 0, struct([u64(0), u64(ms * 1_000_000)]), 0, 8]);
+const pause = (ms: number) =>
+  sys("ppoll", [0, 0, struct([u64(Math.floor(ms / 1000)), u64((ms % 1000) * 1_000_000)]), 0, 8]);
 
 /** Whether the firewall's table is there: `found` is done then. */
 export function lookForTable(table: string): { op: Op; found: Instruction } {

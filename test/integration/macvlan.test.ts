@@ -1,5 +1,7 @@
 /** Containers that lie on a device of the host: macvlan without a network of the engine, and all of its modes with one. */
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { watchLeaks } from "../leaks.ts";
 import { asking, NEIGHBOUR, NEIGHBOUR6, NetHost } from "../nethost.ts";
@@ -78,6 +80,35 @@ describe("macvlan:PARENT, without a network", () => {
     expect(second.status).toBe(125);
     expect(second.stderr).toContain("a macvlan of ext");
     expect(second.stderr).toContain("mode passthru");
+  });
+
+  describe("another macvlan of the parent has the MAC address", () => {
+    const hold = (mac: string) => {
+      h.exec(["ip", "link", "add", "link", "ext", "name", "held", "address", mac, "type", "macvlan", "mode", "bridge"]);
+      expect(h.exec(["ip", "link", "set", "held", "up"]).stderr).toBe("");
+    };
+    const release = () => h.exec(["ip", "link", "del", "held"]);
+    const flags = ["--network", "macvlan:ext:ip=203.0.113.71/24,mac=02:00:00:00:00:71"];
+    afterEach(() => void release());
+
+    test("that of who has just ended: the start waits until it has gone", async () => {
+      hold("02:00:00:00:00:71");
+      const began = performance.now();
+      const gone = spawn("ip", ["netns", "exec", h.host, "sh", "-c", "sleep 0.5; ip link del held"]);
+      const { status, stdout, stderr } = h.shell("ip addr show eth0", ...flags);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+      expect(stdout).toContain("inet 203.0.113.71/24");
+      expect(performance.now() - began).toBeGreaterThan(500);
+      if (gone.exitCode === null) await once(gone, "close");
+    });
+
+    test("one that stays is told, and nothing is left", () => {
+      hold("02:00:00:00:00:71");
+      const { status, stderr } = h.shell("true", ...flags);
+      expect(status).toBe(125);
+      expect(stderr).toContain("another macvlan of ext has the MAC address 02:00:00:00:00:71");
+      expect(h.vitrine("ps", "-aq").stdout).toBe("");
+    });
   });
 
   test("several devices; told by ps and inspect", () => {
