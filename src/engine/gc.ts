@@ -1,6 +1,6 @@
 /** Finishes what a killed command left: every run whose process is gone is undone from its journal. */
 import { existsSync, statSync } from "node:fs";
-import { eventsFile, networksState } from "../container/paths.ts";
+import { eventsFile, networksDirectory, networksState } from "../container/paths.ts";
 import { isAlive, listRuns, mayBeAlive, type Run } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
 import { usedUpIn } from "../linux/usedup.ts";
@@ -24,7 +24,7 @@ export async function collectThoroughly(engine: Engine): Promise<Collected> {
   const done = await undoAll(engine, (run) => isAlive(run));
   const { sweep } = await import("./recover.ts");
   asFarAsPossible(() => sweep(engine));
-  if (existsSync(networksState(engine.paths))) await careForNetworks(engine);
+  if ([networksDirectory, networksState].some((of) => existsSync(of(engine.paths)))) await careForNetworks(engine);
   return done;
 }
 

@@ -1,11 +1,10 @@
 /** The networks of a run: looked up, addresses taken, and put into words for the planner. */
 import { readFileSync } from "node:fs";
 import { type Identity, MOST_NETWORKS, runDirectory } from "../container/identity.ts";
-import { connectionsIn, DEFAULT_ROOT, DEFAULT_STATE, type Paths } from "../container/paths.ts";
+import { connectionsIn, type Paths } from "../container/paths.ts";
 import { hex, randomBytes } from "../container/random.ts";
 import { SHORT_ID_LENGTH } from "../container/template.ts";
 import { invalid } from "../errors.ts";
-import { defaultNetwork } from "../network/default.ts";
 import { dropLeases, nextAddress, takeAddress, takePlace } from "../network/leases.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import { findNetwork } from "../network/store.ts";
@@ -26,9 +25,11 @@ import {
 import type { RunOptions } from "../spec/options.ts";
 import { noSctp, type PublishedPort, parseExposed, parsePublish, reachable } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
+import { defaultNetwork } from "./defaultnetwork.ts";
 import { dhcpClient } from "./dhcp.ts";
 import type { DhcpProgram } from "./dhcpclient.ts";
 import { endpointOn, NO_WAY, waysOut } from "./endpoint.ts";
+import { tableOf } from "./firewalltable.ts";
 import { addressStandsFor, hostEnd, linkEndpoint } from "./linkendpoints.ts";
 import { ensureResolver } from "./resolver.ts";
 
@@ -350,10 +351,4 @@ function dhcpClients(
 /** The program that sets networks up, for a plan beside that of a run. */
 export function networkProgram({ paths, program }: Engine): NetworkProgram {
   return { program, arguments: ["--root", paths.root, "--state", paths.state], env: [], table: tableOf(paths) };
-}
-
-/** One for each root: two engines on a host do not meet in the firewall. */
-export function tableOf({ root, state }: Paths): string {
-  if (root === DEFAULT_ROOT && state === DEFAULT_STATE) return "vitrine";
-  return `vitrine-${Bun.hash.crc32(`${root}\0${state}`).toString(16).padStart(8, "0")}`;
 }

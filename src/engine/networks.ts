@@ -2,19 +2,19 @@
 
 import { VitrineError } from "../errors.ts";
 import { createNetwork } from "../network/create.ts";
-import { defaultNetwork } from "../network/default.ts";
 import { closeLeases, liveEndpoints } from "../network/endpoints.ts";
 import { networkEvent } from "../network/event.ts";
 import { exclusively } from "../network/exclusive.ts";
 import { DEFAULT_NETWORK, type NetworkRecord } from "../network/record.ts";
-import { dropHidden, findNetwork, hideNetwork, listHidden, listNetworks, showNetwork } from "../network/store.ts";
+import { dropHidden, findNetwork, hideNetwork, listNetworks, showNetwork } from "../network/store.ts";
 import type { NetworkAsked } from "../spec/network.ts";
 import type { Engine } from "./context.ts";
+import { defaultNetwork } from "./defaultnetwork.ts";
 import { networkDown } from "./networkdown.ts";
+import { finishHidden, finishRemovals } from "./networkremovals.ts";
 
 export async function makeNetwork(engine: Engine, asked: NetworkAsked): Promise<NetworkRecord> {
-  await finishRemovals(engine);
-  return createNetwork(engine.paths, asked);
+  return createNetwork(engine.paths, asked, () => finishHidden(engine));
 }
 
 /** By name; the default network is one of them. */
@@ -31,15 +31,15 @@ export async function needNetwork(engine: Engine, text: string): Promise<Network
 /** @throws NOT_FOUND; CONFLICT while containers that run are on it */
 export async function removeNetwork(engine: Engine, text: string): Promise<NetworkRecord> {
   const { paths } = engine;
-  await finishRemovals(engine);
   return exclusively(paths, async () => {
+    await finishHidden(engine);
     const network = findNetwork(paths, text);
     const [user] = liveEndpoints(paths, network.name);
     if (user) throw inUse(network, user.names[0] ?? user.run.slice(0, 12));
     hideNetwork(paths, network);
     try {
       if (!closeLeases(paths, network.name)) throw inUse(network, "a container that has just started");
-      await networkDown(engine, network);
+      networkDown(engine, network);
     } catch (error) {
       showNetwork(paths, network);
       throw error;
@@ -56,23 +56,10 @@ function inUse({ name }: NetworkRecord, user: string): VitrineError {
   });
 }
 
-/** What commands that were killed have left. */
-export async function finishRemovals(engine: Engine): Promise<void> {
-  const { paths } = engine;
-  if (listHidden(paths).length === 0) return;
-  await exclusively(paths, async () => {
-    for (const network of listHidden(paths)) {
-      closeLeases(paths, network.name);
-      await networkDown(engine, network);
-      dropHidden(paths, network);
-      networkEvent(paths, "destroy", network);
-    }
-  });
-}
-
 /** Those that no container which runs is on; the default network stays. Returns their names. */
 export async function pruneNetworks(engine: Engine, wanted: (network: NetworkRecord) => boolean): Promise<string[]> {
   const names: string[] = [];
+  await finishRemovals(engine);
   for (const network of listNetworks(engine.paths)) {
     if (network.name === DEFAULT_NETWORK || !wanted(network)) continue;
     try {

@@ -15,9 +15,10 @@ import type { Op } from "../plan/plan.ts";
 import { publishAgain } from "../plan/ports.ts";
 import { reachable } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
+import { tableOf } from "./firewalltable.ts";
 import { passOthers } from "./foreignrules.ts";
 import { actualPorts, liveNetworked } from "./networked.ts";
-import { type RequestedNetworks, tableOf } from "./networking.ts";
+import type { RequestedNetworks } from "./networking.ts";
 
 /** Sets it up, or finds that all of it is there. @returns warnings of what others' firewalls do to it */
 export function networkUp(engine: Engine, network: NetworkRecord): string[] {

@@ -14,10 +14,14 @@ import { addNetwork, listNetworks, readNetwork } from "./store.ts";
 const DEFAULT_SUBNETS = [...subnetsIn("10.91.0.0/16", 16), ...subnetsIn("10.96.0.0/11", 16)];
 const SUBNETS = subnetsIn("10.92.0.0/14", 24);
 
+/** What whoever makes a network does first: a removal that was killed is finished. */
+export type First = () => Promise<void>;
+
 /** @throws INVALID, UNSUPPORTED, CONFLICT */
-export async function createNetwork(paths: Paths, asked: NetworkAsked): Promise<NetworkRecord> {
+export async function createNetwork(paths: Paths, asked: NetworkAsked, first: First): Promise<NetworkRecord> {
   const request = readNetworkAsked(asked);
-  return exclusively(paths, () => {
+  return exclusively(paths, async () => {
+    await first();
     const networks = listNetworks(paths);
     if (networks.some(({ name }) => name === request.name))
       throw new VitrineError("CONFLICT", `network ${request.name} is there already`, {
@@ -31,8 +35,9 @@ export async function createNetwork(paths: Paths, asked: NetworkAsked): Promise<
 }
 
 /** The network of those that are given none by name: made when it is first asked for. */
-export function makeDefaultNetwork(paths: Paths): Promise<NetworkRecord> {
-  return exclusively(paths, () => {
+export function makeDefaultNetwork(paths: Paths, first: First): Promise<NetworkRecord> {
+  return exclusively(paths, async () => {
+    await first();
     const found = readNetwork(paths, DEFAULT_NETWORK);
     if (found) return found; // another was faster
     const record = foreseeDefaultNetwork(paths);

@@ -6,8 +6,7 @@ import { leasesDirectory, networkDirectory, networksDirectory, type Paths } from
 import { startTime } from "../container/process.ts";
 import type { NetworkAsked } from "../spec/network.ts";
 import { overlap, parseCidr } from "../spec/subnet.ts";
-import { createNetwork } from "./create.ts";
-import { defaultNetwork } from "./default.ts";
+import { createNetwork, makeDefaultNetwork } from "./create.ts";
 import { closeLeases, listEndpoints, liveEndpoints, openLeases } from "./endpoints.ts";
 import { dropHidden, findNetwork, hideNetwork, listHidden, listNetworks, readNetwork, showNetwork } from "./store.ts";
 import { inTurn } from "./turn.ts";
@@ -34,8 +33,11 @@ const asked = (name: string, more: Partial<NetworkAsked> = {}): NetworkAsked => 
   ...more,
 });
 
+const nothing = async () => undefined;
+const create = (what: NetworkAsked) => createNetwork(paths, what, nothing);
+
 test("a network is made, found, and gone", async () => {
-  const made = await createNetwork(paths, asked("one", { labels: ["a=b", "c"] }));
+  const made = await create(asked("one", { labels: ["a=b", "c"] }));
   expect(made.id).toMatch(/^[0-9a-f]{64}$/);
   expect(made.device).toBe(`vt-${made.id.slice(0, 12)}`);
   expect(made.labels).toEqual({ a: "b", c: "" });
@@ -58,42 +60,36 @@ test("a network is made, found, and gone", async () => {
 
 test("each network has a subnet of its own, also if all are made at once", async () => {
   const made = await Promise.all(
-    Array.from({ length: 8 }, (_, i) =>
-      createNetwork(paths, asked(`n${i}`, { ipv6: i % 2 === 0 ? false : undefined })),
-    ),
+    Array.from({ length: 8 }, (_, i) => create(asked(`n${i}`, { ipv6: i % 2 === 0 ? false : undefined }))),
   );
   const subnets = made.map(({ v4 }) => parseCidr(v4.subnet, ""));
   for (const [i, a] of subnets.entries()) for (const b of subnets.slice(i + 1)) expect(overlap(a, b)).toBe(false);
 });
 
 test("what is taken is named", async () => {
-  await createNetwork(paths, asked("one", { subnets: ["172.30.7.0/24"], device: "mybr-test" }));
-  await expect(createNetwork(paths, asked("one"))).rejects.toThrow("network one is there already");
-  await expect(createNetwork(paths, asked("two", { subnets: ["172.30.0.0/16"] }))).rejects.toThrow(
+  await create(asked("one", { subnets: ["172.30.7.0/24"], device: "mybr-test" }));
+  await expect(create(asked("one"))).rejects.toThrow("network one is there already");
+  await expect(create(asked("two", { subnets: ["172.30.0.0/16"] }))).rejects.toThrow(
     "--subnet 172.30.0.0/16: overlaps network one (172.30.7.0/24)",
   );
-  await expect(createNetwork(paths, asked("two", { device: "mybr-test" }))).rejects.toThrow(
-    "the bridge of network one",
+  await expect(create(asked("two", { device: "mybr-test" }))).rejects.toThrow("the bridge of network one");
+  await expect(create(asked("two", { device: "lo0-no", options: ["mtu=1"] }))).rejects.toThrow("68 to 65535");
+  await expect(create(asked("two", { driver: "macvlan", options: ["parent=no-such.7"] }))).rejects.toThrow(
+    "parent=no-such.7: this host has no such network device",
   );
-  await expect(createNetwork(paths, asked("two", { device: "lo0-no", options: ["mtu=1"] }))).rejects.toThrow(
-    "68 to 65535",
-  );
-  await expect(
-    createNetwork(paths, asked("two", { driver: "macvlan", options: ["parent=no-such.7"] })),
-  ).rejects.toThrow("parent=no-such.7: this host has no such network device");
   expect(listNetworks(paths).map(({ name }) => name)).toEqual(["one"]);
 });
 
 test("the default network is made once", async () => {
-  const first = await defaultNetwork({ paths });
+  const first = await makeDefaultNetwork(paths, nothing);
   expect(first.name).toBe("bridge");
   expect(first.names).toBe(false);
   expect(first.device).toMatch(/^vt-/); // not the usual places
-  expect(await defaultNetwork({ paths })).toEqual(first);
+  expect(await makeDefaultNetwork(paths, nothing)).toEqual(first);
 });
 
 test("a record that is not whole is told of", async () => {
-  await createNetwork(paths, asked("one"));
+  await create(asked("one"));
   writeFileSync(`${networkDirectory(paths, "one")}/network.json`, "{");
   expect(() => listNetworks(paths)).toThrow("network one: its record cannot be read");
 });
@@ -138,7 +134,7 @@ test("who is on a network", () => {
 });
 
 test("a network that is removed takes nobody in", async () => {
-  const one = await createNetwork(paths, asked("one"));
+  const one = await create(asked("one"));
   const leases = openLeases(paths, one);
   const own = `${"a".repeat(64)}.${processSuffix(process.pid, startTime(process.pid) ?? "")}`;
   const gone = `${"b".repeat(64)}.0004194305.00000000000000000001`;

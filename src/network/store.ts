@@ -72,6 +72,11 @@ export function dropHidden(paths: Paths, { id }: NetworkRecord): void {
 
 const hidden = (paths: Paths, id: string) => `${networksDirectory(paths)}/.gone.${id}`;
 
+/** Something is there that a command is making or taking away, or was when it was killed. */
+export function hasHalves(paths: Paths): boolean {
+  return entriesOf(networksDirectory(paths)).some((name) => /^\.(new|gone)\./.test(name));
+}
+
 /** What killed commands have not come to take away. */
 export function listHidden(paths: Paths): NetworkRecord[] {
   const directory = networksDirectory(paths);

@@ -6,7 +6,7 @@ import { getLink } from "../linux/netlink.ts";
 import { addAddress } from "../linux/routes.ts";
 import { macText } from "./endpoint.ts";
 import { type Closed, type Guarded, networkScript, tableScript } from "./firewall.ts";
-import { expect, sys, text } from "./instructions.ts";
+import { alt, expect, sys, text, unless } from "./instructions.ts";
 import { lockOf } from "./life.ts";
 import { removeLink } from "./linkremoval.ts";
 import { acknowledged, ask, filled, indexIn, isLink, routeSocket } from "./netlink.ts";
@@ -144,24 +144,46 @@ function write(name: string, value: string, why: string): Op {
   return onHost(told, [file, sys("write", [file, value, value.length]), sys("close", [file])]);
 }
 
-/** @param last no other network needs the firewall's table */
+/**
+ * Each step can be done again, and as long as there is the table there may be more to do: it comes last.
+ * @param others bridge networks of this root; one that has the same device keeps it
+ * @param passed takes back what lets the bridge through other firewalls
+ */
 export function planBridgeDown(
   network: Guarded,
-  { table, nft, closed }: Pick<BridgeHost, "table" | "nft" | "closed">,
+  host: Pick<BridgeHost, "table" | "nft" | "closed">,
   lock: string,
-  last: boolean,
+  others: readonly Guarded[],
+  passed: readonly Op[],
 ): Op[] {
+  const { device } = network;
+  const link = removeLink(device, "First the bridge: without it nobody takes the network for whole.");
+  const shared = others.some((other) => other.device === device);
+  return [alone(lock), ...(shared ? [] : [link, ...passed]), clearFirewall(network, host, others)];
+}
+
+/** Whether another network needs the table is looked at now that nobody sets one up. */
+function clearFirewall(
+  network: Guarded,
+  { table, nft, closed }: Pick<BridgeHost, "table" | "nft" | "closed">,
+  others: readonly Guarded[],
+): Op {
   const told = {
     call: "execve",
     object: `nft: ${network.device} out of table inet ${table}`,
-    why: "Nothing of the network is left in the firewall.",
+    why: "Nothing of the network is left in the firewall; with the last one the table goes.",
   };
-  const script = last
-    ? `add table inet ${table}\ndelete table inet ${table}\n`
-    : tableScript(table, closed) + networkScript(table, network, "delete");
-  return [
-    alone(lock),
-    removeLink(network.device, "First the bridge: without it nobody takes the network for whole."),
-    runNft(nft, script, told),
-  ];
+  const all = runNft(nft, `add table inet ${table}\ndelete table inet ${table}\n`, told);
+  const script = tableScript(table, closed) + networkScript(table, network, "delete", others);
+  const part = runNft(nft, script, told);
+  if (others.length === 0) return all;
+  const socket = routeSocket();
+  const isDown = ({ device }: Guarded) => {
+    const { asked, answer } = ask(socket, getLink(device));
+    return [...asked, unless(["EIO"], [isLink(answer), expect(socket, 0n, 1n, "EEXIST")])];
+  };
+  return {
+    ...part,
+    does: [socket, alt([...others.flatMap(isDown), ...all.does], part.does, ["EEXIST"]), sys("close", [socket])],
+  };
 }

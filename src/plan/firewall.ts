@@ -107,11 +107,26 @@ function shut(family: "ipv4" | "ipv6", devices: readonly string[]): string[] {
   return [`meta nfproto ${family} iifname ${names} oifname ${names} drop`];
 }
 
-/** What a network has in it. Adding what is there, and deleting what was just added, is no error: so this can be said again. */
-export function networkScript(table: string, network: Guarded, what: "add" | "delete"): string {
-  const { device, v4, v6, internal, masquerade } = network;
+/**
+ * What a network has in it. Adding what is there, and deleting what was just added, is no error: so this can be said again.
+ * @param others whose elements stay
+ */
+export function networkScript(
+  table: string,
+  network: Guarded,
+  what: "add" | "delete",
+  others: readonly Guarded[] = [],
+): string {
+  const kept = new Set(others.flatMap(elementsOf).map(String));
+  const elements = elementsOf(network).filter((one) => !kept.has(String(one)));
+  const lines = (verb: string) =>
+    elements.map(([set, element]) => `${verb} element inet ${table} ${set} { ${element} }`);
+  return [...lines("add"), ...(what === "delete" ? lines("delete") : []), ""].join("\n");
+}
+
+function elementsOf({ device, v4, v6, internal, masquerade }: Guarded): (readonly [set: string, element: string])[] {
   const name = `"${device}"`;
-  const elements: readonly (readonly [set: string, element: string])[] = [
+  return [
     ["bridges", name],
     ["within", `${name} . ${name}`],
     ["hairpin4", `${v4.subnet} . ${v4.subnet}`],
@@ -120,7 +135,4 @@ export function networkScript(table: string, network: Guarded, what: "add" | "de
     ...(masquerade && !internal ? [["behind4", v4.subnet] as const] : []),
     ...(masquerade && !internal && v6 ? [["behind6", v6.subnet] as const] : []),
   ];
-  const lines = (verb: string) =>
-    elements.map(([set, element]) => `${verb} element inet ${table} ${set} { ${element} }`);
-  return [...lines("add"), ...(what === "delete" ? lines("delete") : []), ""].join("\n");
 }

@@ -1,8 +1,8 @@
 import { openEngine } from "../../engine/context.ts";
+import { defaultNetwork } from "../../engine/defaultnetwork.ts";
 import { explainUp, networkUp } from "../../engine/networkup.ts";
 import { ensureResolver } from "../../engine/resolver.ts";
 import { VitrineError } from "../../errors.ts";
-import { defaultNetwork } from "../../network/default.ts";
 import { DEFAULT_NETWORK } from "../../network/record.ts";
 import { findNetwork } from "../../network/store.ts";
 import type { Command } from "../command.ts";

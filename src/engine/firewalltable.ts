@@ -1,0 +1,17 @@
+/** The firewall's table of this root: its name, and whether it is there. */
+import { DEFAULT_ROOT, DEFAULT_STATE, type Paths } from "../container/paths.ts";
+import { carryOut } from "../container/plans.ts";
+import { lookForTable } from "../plan/endpoint.ts";
+import type { Engine } from "./context.ts";
+
+/** One for each root: two engines on a host do not meet in the firewall. */
+export function tableOf({ root, state }: Paths): string {
+  if (root === DEFAULT_ROOT && state === DEFAULT_STATE) return "vitrine";
+  return `vitrine-${Bun.hash.crc32(`${root}\0${state}`).toString(16).padStart(8, "0")}`;
+}
+
+export function hasTable({ paths, stage }: Engine): boolean {
+  const { op, found } = lookForTable(tableOf(paths));
+  const { report, numberOf } = carryOut(stage.path, paths, [op]);
+  return report.records[numberOf(found)]?.state === "done";
+}
