@@ -8,6 +8,8 @@ export interface Paths {
 
 export const DEFAULT_ROOT = "/var/lib/vitrine";
 export const DEFAULT_STATE = "/run/vitrine";
+/** What this engine makes on the host has plain names then; that of others is told from it. */
+export const isDefault = ({ root, state }: Paths) => root === DEFAULT_ROOT && state === DEFAULT_STATE;
 
 export const runsDirectory = (p: Paths) => `${p.state}/runs`;
 export const eventsFile = (p: Paths) => `${p.state}/events`;

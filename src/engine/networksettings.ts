@@ -1,9 +1,9 @@
 /** Networks and ports of a container, as docker tells them. */
 
 import { networksOf } from "../container/record.ts";
-import { subnetParts } from "../linux/ip.ts";
+import { macText, subnetParts } from "../linux/ip.ts";
 import { readNetwork } from "../network/store.ts";
-import { type Endpoint, macOf, macText, portsEndpoint } from "../plan/endpoint.ts";
+import { type Endpoint, macOf, portsEndpoint } from "../plan/endpoint.ts";
 import { isMode, linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
 import { linkName } from "../spec/networkwords.ts";
 import { type ExposedProtocol, hostText, type PublishedPort, parseExposed, reachable } from "../spec/ports.ts";

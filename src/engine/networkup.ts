@@ -80,15 +80,14 @@ export function bridgeHost(paths: Paths): BridgeHost {
 /** Is there once the host forwards for containers. */
 const forwardingFile = (paths: Paths) => `${networksState(paths)}/.forwarding.${statSync("/proc/self/ns/net").ino}`; // of this network namespace
 
-/** Devices that the host does not forward between by itself: known from before it began to for containers. */
+/** Devices that the host does not forward between by itself: all that there are before it begins to for containers. */
 function closedBetween(paths: Paths): Closed {
-  const noted = read(forwardingFile(paths));
-  if (noted !== "") return JSON.parse(noted);
-  const others = deviceNames().filter(
-    (name) => name !== "lo" && !listNetworks(paths).some(({ device }) => device === name),
-  );
-  const unlessOn = (file: string) => (read(`/proc/sys/net/${file}`) === "0" ? others : []);
-  return { v4: unlessOn("ipv4/ip_forward"), v6: unlessOn("ipv6/conf/all/forwarding") };
+  const noted: Closed = JSON.parse(read(forwardingFile(paths)) || '{"v4":[],"v6":[]}');
+  const others = () =>
+    deviceNames().filter((name) => name !== "lo" && !listNetworks(paths).some(({ device }) => device === name));
+  // The number of a network namespace that is gone may be given again: who forwards nothing has not begun.
+  const closed = (file: string, then: readonly string[]) => (read(`/proc/sys/net/${file}`) === "0" ? others() : then);
+  return { v4: closed("ipv4/ip_forward", noted.v4), v6: closed("ipv6/conf/all/forwarding", noted.v6) };
 }
 
 /** They heed routers as long as the host is none. */

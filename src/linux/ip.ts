@@ -44,5 +44,11 @@ export function broadcastIn(subnet: string): Ip | undefined {
 }
 
 /** "02:42:0a:5b:00:02" */
+/** Docker's: whoever has the IPv4 address next has the same MAC, and no neighbour has to ask anew. */
+export const macFor = (address: string): Uint8Array => Uint8Array.of(2, 0x42, ...ipBytes(address));
+
+export const macText = (mac: Uint8Array): string =>
+  [...mac].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+
 export const macBytes = (text: string): Uint8Array =>
   Uint8Array.from(text.split(":"), (part) => Number.parseInt(part, 16));

@@ -1,5 +1,5 @@
 /** Networks made: subnets that nothing else has. */
-import { DEFAULT_ROOT, DEFAULT_STATE, type Paths } from "../container/paths.ts";
+import { isDefault, type Paths } from "../container/paths.ts";
 import { hex, randomBytes } from "../container/random.ts";
 import { VitrineError } from "../errors.ts";
 import { type NetworkAsked, type NetworkRequest, readNetworkAsked } from "../spec/network.ts";
@@ -51,13 +51,12 @@ export function makeDefaultNetwork(paths: Paths, first: First): Promise<NetworkR
 export function foreseeDefaultNetwork(paths: Paths): NetworkRecord {
   const others = occupied(listNetworks(paths), hostRoutes(), undefined);
   const id = hex(randomBytes(32));
-  const usual = paths.root === DEFAULT_ROOT && paths.state === DEFAULT_STATE;
   return {
     id,
     name: DEFAULT_NETWORK,
     created: Date.now(),
     driver: "bridge",
-    device: usual ? "vitrine0" : deviceOf(id),
+    device: isDefault(paths) ? "vitrine0" : deviceOf(id),
     v4: whole(firstFree(DEFAULT_SUBNETS, others)),
     ...(hasIpv6() ? { v6: whole(randomPrefix(others)) } : {}),
     internal: false,

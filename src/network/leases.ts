@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readlinkSync, rmSync, symlinkSync } from "node
 import { basename, dirname } from "node:path";
 import { leasesDirectory, networksState, type Paths, runsDirectory } from "../container/paths.ts";
 import { VitrineError } from "../errors.ts";
-import { ipBytes, subnetParts } from "../linux/ip.ts";
+import { ipBytes, macFor, macText, subnetParts } from "../linux/ip.ts";
 import { type Later, listEndpoints, openLeases } from "./endpoints.ts";
 import type { NetworkRecord } from "./record.ts";
 import { inTurn } from "./turn.ts";
@@ -73,7 +73,7 @@ async function takeFour(paths: Paths, network: Network, lease: Lease, asked: str
 
 /** The target of its link. */
 export function leaseText({ mac, ...lease }: Lease, address: string): string {
-  return JSON.stringify({ ...lease, mac: mac ?? macFor(address) });
+  return JSON.stringify({ ...lease, mac: mac ?? macText(macFor(address)) });
 }
 
 export const addressTaken = (network: string, address: string) =>
@@ -190,10 +190,6 @@ export function checkFour(network: Network, asked: string): void {
 const rangeText = ({ v4 }: Network) => v4.range ?? v4.subnet;
 const numberOf = (ip: Uint8Array) => new DataView(ip.buffer, ip.byteOffset, 4).getUint32(0);
 const textOf = (value: number) => [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join(".");
-
-/** Docker's: whoever has the address next has the same, and no neighbour has to ask anew. */
-const macFor = (address: string) =>
-  `02:42:${[...ipBytes(address)].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`;
 
 function namesIn(directory: string): string[] {
   try {

@@ -1,10 +1,9 @@
 /** A bridge network on the host: the firewall first, then a bridge with the gateway's addresses, which is up last. */
 import { AT_FDCWD, F_OFD_SETLKW, O_CLOEXEC, O_CREAT, O_RDWR, O_WRONLY } from "../linux/constants.ts";
-import { broadcastIn, ipBytes, subnetParts } from "../linux/ip.ts";
+import { broadcastIn, ipBytes, macText, subnetParts } from "../linux/ip.ts";
 import { newBridge, setUp } from "../linux/links.ts";
 import { getLink } from "../linux/netlink.ts";
 import { addAddress } from "../linux/routes.ts";
-import { macText } from "./endpoint.ts";
 import { type Closed, type Guarded, networkScript, tableScript } from "./firewall.ts";
 import { alt, expect, sys, text, unless } from "./instructions.ts";
 import { lockOf } from "./life.ts";

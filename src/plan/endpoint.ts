@@ -1,7 +1,7 @@
 /** Where a container is on a network: an address, and a device in its network namespace; the other end is a port of a bridge, or it lies on a device of the host. */
 import { AT_FDCWD, O_CLOEXEC, O_PATH, O_WRONLY } from "../linux/constants.ts";
 import type { Errno } from "../linux/errno.ts";
-import { broadcastIn, ipBytes, macBytes, subnetParts } from "../linux/ip.ts";
+import { broadcastIn, ipBytes, macBytes, macFor, macText, subnetParts } from "../linux/ip.ts";
 import { type MacvlanMode, type NamespaceBy, newMacvlan, newVeth, setUp } from "../linux/links.ts";
 import { getLink, IFF_UP, RTM_NEWLINK } from "../linux/netlink.ts";
 import { together } from "../linux/netlinkmessage.ts";
@@ -90,9 +90,7 @@ export const LEASE_BEGIN = '{"run":"';
 export function macOf({ v4, mac, macFrom, kind, mode }: Hardware): Uint8Array | undefined {
   if (mac !== undefined) return macBytes(mac);
   const from = macFrom ?? v4?.address;
-  return from === undefined || kind === "interface" || mode === "passthru"
-    ? undefined
-    : Uint8Array.of(2, 0x42, ...ipBytes(from));
+  return from === undefined || kind === "interface" || mode === "passthru" ? undefined : macFor(from);
 }
 
 type Hardware = Pick<Endpoint, "v4" | "mac" | "macFrom" | "kind" | "mode">;
@@ -377,6 +375,3 @@ const deaf = (before: readonly Instruction[], file: Instruction): Instruction[] 
     [...before, file, sys("write", [file, "0", 1]), ...[file, ...before].map((one) => sys("close", [one]))],
   ),
 ];
-
-export const macText = (mac: Uint8Array): string =>
-  [...mac].map((byte) => byte.toString(16).padStart(2, "0")).join(":");

@@ -195,25 +195,75 @@ describe("macvlan:PARENT, without a network", () => {
   });
 });
 
-test("all modes of a macvlan network", () => {
-  for (const mode of ["bridge", "private", "vepa", "passthru"]) {
-    const flags = [
-      "--subnet",
-      "203.0.113.0/24",
-      "--ip-range",
-      "203.0.113.96/28",
-      "-o",
-      "parent=ext",
-      "-o",
-      `mode=${mode}`,
-    ];
-    expect(h.vitrine("network", "create", "-d", "macvlan", ...flags, "lan").stderr).toBe("");
-    h.server("web", "--network", "lan");
-    expect(h.exec(["nsenter", "-t", pidOf("web"), "-n", "ip", "-d", "link"]).stdout).toContain(`macvlan mode ${mode}`);
-    expect([mode, h.ask("203.0.113.96", "out")]).toEqual([mode, NEIGHBOUR]);
-    h.vitrine("rm", "-f", "web");
+describe("a macvlan network", () => {
+  const create = (name: string, ...flags: string[]) =>
+    h.vitrine("network", "create", "-d", "macvlan", "--subnet", "203.0.113.0/24", "-o", "parent=ext", ...flags, name);
+
+  test("a host of its own on the parent's network: own address, own MAC, seen by the neighbour as it is", async () => {
+    expect(create("lan", "--gateway", NEIGHBOUR, "--ip-range", "203.0.113.64/28").stderr).toBe("");
+    const { stdout, stderr } = h.shell(`ip addr show eth0; ip route; ${asks}`, "--network", "lan");
+    expect(stderr).toBe("");
+    expect(stdout).toContain("inet 203.0.113.64/24");
+    expect(stdout).toContain("link/ether 02:42:cb:00:71:40");
+    expect(stdout).toContain(`default via ${NEIGHBOUR} dev eth0`);
+    expect(stdout.trim().split("\n").at(-1)).toBe("203.0.113.64");
+    h.server("lan-web", "--network", "lan", "--ip", "203.0.113.77");
+    expect(h.ask("203.0.113.77", "out")).toBe(NEIGHBOUR); // all ports, without -p
+    expect(h.shell(asking("203.0.113.77"), "--network", "lan").stdout.trim()).toBe("203.0.113.64"); // mode bridge
+    expect(h.vitrine("rm", "-f", "lan-web").stderr).toBe("");
+    expect(readdirSync(`${STATE}/networks/lan/leases`)).toEqual([]);
     expect(h.vitrine("network", "rm", "lan").stderr).toBe("");
-  }
+    expect(h.exec(["ip", "link", "show", "ext"]).status).toBe(0); // the parent is not ours
+  });
+
+  test("private: its neighbours on the same parent do not reach it", () => {
+    create("apart", "--ip-range", "203.0.113.80/28", "-o", "mode=private");
+    h.server("apart-web", "--network", "apart");
+    expect(h.ask("203.0.113.80", "out")).toBe(NEIGHBOUR);
+    expect(h.shell(asking("203.0.113.80"), "--network", "apart").stdout).toBe("");
+    h.vitrine("rm", "-f", "apart-web");
+  });
+
+  test("beside a bridge network; a parent that is gone, and ports, are refused", () => {
+    h.vitrine("network", "create", "--disable-dns", "--subnet", "10.92.7.0/24", "front");
+    const both = h.shell("ip -4 -o addr", "--network", "front", "--network", "apart:interface=lan0");
+    expect(both.stdout).toMatch(/eth0\s+inet 10\.92\.7\.2/);
+    expect(both.stdout).toMatch(/lan0\s+inet 203\.0\.113\.80/);
+    expect(h.shell("true", "--network", "apart", "-p", "80:80").stderr).toContain("macvlan network");
+    h.ip("link", "add", "gone", "type", "veth", "peer", "name", "gone-peer");
+    h.ip("link", "set", "gone", "up");
+    const lost = ["-d", "macvlan", "--subnet", "198.51.100.0/24", "-o", "parent=gone", "lost"];
+    expect(h.vitrine("network", "create", ...lost).stderr).toBe("");
+    h.ip("link", "del", "gone");
+    const { status, stderr } = h.shell("true", "--network", "lost");
+    expect(status).toBe(125);
+    expect(stderr).toContain("RTM_GETLINK gone");
+    expect(stderr).toContain("ENODEV");
+    expect(h.vitrine("network", "rm", "apart", "lost", "front").stderr).toBe("");
+  });
+
+  test("all modes", () => {
+    for (const mode of ["bridge", "private", "vepa", "passthru"]) {
+      const flags = [
+        "--subnet",
+        "203.0.113.0/24",
+        "--ip-range",
+        "203.0.113.96/28",
+        "-o",
+        "parent=ext",
+        "-o",
+        `mode=${mode}`,
+      ];
+      expect(h.vitrine("network", "create", "-d", "macvlan", ...flags, "lan").stderr).toBe("");
+      h.server("web", "--network", "lan");
+      expect(h.exec(["nsenter", "-t", pidOf("web"), "-n", "ip", "-d", "link"]).stdout).toContain(
+        `macvlan mode ${mode}`,
+      );
+      expect([mode, h.ask("203.0.113.96", "out")]).toEqual([mode, NEIGHBOUR]);
+      h.vitrine("rm", "-f", "web");
+      expect(h.vitrine("network", "rm", "lan").stderr).toBe("");
+    }
+  });
 });
 
 const pidOf = (name: string) => h.vitrine("inspect", "-f", "{{.State.Pid}}", name).stdout.trim();
