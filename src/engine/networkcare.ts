@@ -1,15 +1,19 @@
 /** What commands that look hard see to: no network is half removed, no address is taken by nobody, and what others have flushed from the firewall is there again, as is the resolver of names. */
+import { existsSync } from "node:fs";
+import { networksState } from "../container/paths.ts";
 import { liveEndpoints } from "../network/endpoints.ts";
 import { sweepLeases } from "../network/leases.ts";
 import { listNetworks } from "../network/store.ts";
 import type { Engine } from "./context.ts";
 import { hasTable } from "./firewalltable.ts";
+import { sweepForwarding } from "./forwarding.ts";
 import { finishRemovals } from "./networkremovals.ts";
 import { reviveResolver } from "./resolverstart.ts";
 
 export async function careForNetworks(engine: Engine): Promise<void> {
   const { paths } = engine;
   await finishRemovals(engine);
+  if (existsSync(networksState(paths))) sweepForwarding(paths);
   await sweepLeases(paths);
   const used = listNetworks(paths).filter(
     ({ name, driver }) => driver === "bridge" && liveEndpoints(paths, name).length > 0,

@@ -10,10 +10,12 @@ import { dropHidden, findNetwork, hideNetwork, listNetworks, showNetwork } from 
 import type { NetworkAsked } from "../spec/network.ts";
 import type { Engine } from "./context.ts";
 import { defaultNetwork } from "./defaultnetwork.ts";
+import { collect } from "./gc.ts";
 import { networkDown } from "./networkdown.ts";
 import { finishHidden, finishRemovals } from "./networkremovals.ts";
 
 export async function makeNetwork(engine: Engine, asked: NetworkAsked): Promise<NetworkRecord> {
+  await collect(engine);
   return createNetwork(engine.paths, asked, () => finishHidden(engine));
 }
 
@@ -31,6 +33,7 @@ export async function needNetwork(engine: Engine, text: string): Promise<Network
 /** @throws NOT_FOUND; CONFLICT while containers that run are on it */
 export async function removeNetwork(engine: Engine, text: string): Promise<NetworkRecord> {
   const { paths } = engine;
+  await collect(engine);
   return exclusively(paths, async () => {
     await finishHidden(engine);
     const network = findNetwork(paths, text);
@@ -59,6 +62,7 @@ function inUse({ name }: NetworkRecord, user: string): VitrineError {
 /** Those that no container which runs is on; the default network stays. Returns their names. */
 export async function pruneNetworks(engine: Engine, wanted: (network: NetworkRecord) => boolean): Promise<string[]> {
   const names: string[] = [];
+  await collect(engine);
   await finishRemovals(engine);
   for (const network of listNetworks(engine.paths)) {
     if (network.name === DEFAULT_NETWORK || !wanted(network)) continue;

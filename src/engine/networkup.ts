@@ -1,22 +1,21 @@
 /** A network's bridge and its part of the firewall, as they are while the host runs: set up, put right, or taken down. */
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, mkdirSync } from "node:fs";
 import { networksState, type Paths } from "../container/paths.ts";
 import { carryOut } from "../container/plans.ts";
-import { writeWhole } from "../container/wholefile.ts";
 import { VitrineError } from "../errors.ts";
-import { deviceNames, hasDevice } from "../network/hostroutes.ts";
+import { hasDevice, hasIpv6 } from "../network/hostroutes.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import { listNetworks } from "../network/store.ts";
 import { type BridgeHost, type BridgeNetwork, planBridge } from "../plan/bridge.ts";
 import { forgetOthers } from "../plan/connections.ts";
 import { portsEndpoint } from "../plan/endpoint.ts";
-import type { Closed } from "../plan/firewall.ts";
 import type { Op } from "../plan/plan.ts";
 import { publishAgain } from "../plan/ports.ts";
 import { reachable } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
 import { tableOf } from "./firewalltable.ts";
 import { passOthers } from "./foreignrules.ts";
+import { advertised, closedBetween, noteForwarding } from "./forwarding.ts";
 import { actualPorts, liveNetworked } from "./networked.ts";
 import type { RequestedNetworks } from "./networking.ts";
 
@@ -25,7 +24,7 @@ export function networkUp(engine: Engine, network: NetworkRecord): string[] {
   const { paths, stage } = engine;
   mkdirSync(networksState(paths), { recursive: true, mode: 0o700 });
   const host = bridgeHost(paths);
-  if (host.closed.v4.length + host.closed.v6.length > 0) writeWhole(forwardingFile(paths), JSON.stringify(host.closed));
+  noteForwarding(paths, host.closed);
   const others = passOthers(host, network.device);
   carryOut(stage.path, paths, [...planUp(paths, network, host), ...others.ops]);
   return others.warnings;
@@ -72,31 +71,9 @@ export function bridgeHost(paths: Paths): BridgeHost {
     table: tableOf(paths),
     nft: findNft(),
     closed: closedBetween(paths),
-    ipv6: read("/proc/sys/net/ipv6/conf/all/disable_ipv6") === "0",
+    ipv6: hasIpv6(),
     advertised: advertised(),
   };
-}
-
-/** Is there once the host forwards for containers. */
-const forwardingFile = (paths: Paths) => `${networksState(paths)}/.forwarding.${statSync("/proc/self/ns/net").ino}`; // of this network namespace
-
-/** Devices that the host does not forward between by itself: all that there are before it begins to for containers. */
-function closedBetween(paths: Paths): Closed {
-  const noted: Closed = JSON.parse(read(forwardingFile(paths)) || '{"v4":[],"v6":[]}');
-  const others = () =>
-    deviceNames().filter((name) => name !== "lo" && !listNetworks(paths).some(({ device }) => device === name));
-  // The number of a network namespace that is gone may be given again: who forwards nothing has not begun.
-  const closed = (file: string, then: readonly string[]) => (read(`/proc/sys/net/${file}`) === "0" ? others() : then);
-  return { v4: closed("ipv4/ip_forward", noted.v4), v6: closed("ipv6/conf/all/forwarding", noted.v6) };
-}
-
-/** They heed routers as long as the host is none. */
-function advertised(): string[] {
-  const directory = "/proc/sys/net/ipv6/conf";
-  if (read(`${directory}/all/forwarding`) !== "0") return [];
-  return readdirSync(directory).filter(
-    (name) => !["all", "default", "lo"].includes(name) && read(`${directory}/${name}/accept_ra`) === "1",
-  );
 }
 
 const PLACES = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"];
@@ -113,12 +90,4 @@ export function findNft(): string {
   throw new VitrineError("NOT_FOUND", `nft is not installed: it is in none of ${PLACES.join(", ")}`, {
     hint: "it sets the firewall up; Debian's package is nftables. --network none and --network host do without",
   });
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, "latin1").trim();
-  } catch {
-    return "";
-  }
 }

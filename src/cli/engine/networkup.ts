@@ -1,5 +1,6 @@
 import { openEngine } from "../../engine/context.ts";
 import { defaultNetwork } from "../../engine/defaultnetwork.ts";
+import { collect } from "../../engine/gc.ts";
 import { explainUp, networkUp } from "../../engine/networkup.ts";
 import { ensureResolver } from "../../engine/resolver.ts";
 import { VitrineError } from "../../errors.ts";
@@ -18,6 +19,7 @@ export const command: Command = {
     const engine = await openEngine(invocation.paths);
     const form = explainForm(invocation);
     const dry = form !== undefined;
+    if (!dry) await collect(engine);
     for (const name of invocation.args) {
       const network = name === DEFAULT_NETWORK ? await defaultNetwork(engine, dry) : findNetwork(engine.paths, name);
       if (network.driver !== "bridge") continue; // its device is the host's own
