@@ -12,6 +12,8 @@ export const DEFAULT_STATE = "/run/vitrine";
 export const isDefault = ({ root, state }: Paths) => root === DEFAULT_ROOT && state === DEFAULT_STATE;
 
 export const runsDirectory = (p: Paths) => `${p.state}/runs`;
+/** See holders.ts. */
+export const holdersFile = (p: Paths) => `${p.state}/holders`;
 export const eventsFile = (p: Paths) => `${p.state}/events`;
 export const factsFile = (p: Paths) => `${p.state}/facts.json`;
 export const stageDirectory = (p: Paths) => `${p.root}/stage`;

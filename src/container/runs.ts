@@ -58,14 +58,28 @@ export function checkRun(paths: Paths, directory: string): string {
 const RUN_NAME = /^[0-9a-f]{64}\.\d+\.\d+$/;
 
 export function listRuns(paths: Paths): Run[] {
-  let names: string[];
+  return parseRuns(paths, runNames(paths));
+}
+
+/** Of one container: the container's own, and those of commands that work on it. */
+export function runsOf(paths: Paths, id: string): Run[] {
+  return parseRuns(
+    paths,
+    runNames(paths).filter((name) => name.startsWith(`${id}.`)),
+  );
+}
+
+/** Of their directories, as they are; there may be a thousand. */
+export function runNames(paths: Paths): string[] {
   try {
-    names = readdirSync(runsDirectory(paths));
+    return readdirSync(runsDirectory(paths));
   } catch {
     return [];
   }
-  return names.flatMap((name) => parseRun(runsDirectory(paths), name) ?? []);
 }
+
+const parseRuns = (paths: Paths, names: readonly string[]) =>
+  names.flatMap((name) => parseRun(runsDirectory(paths), name) ?? []);
 
 /** @param name of its directory in `directory` */
 export function parseRun(directory: string, name: string): Run | undefined {
@@ -80,7 +94,7 @@ export function holderOf(run: Run): Pick<Run, "pid" | "start"> {
 }
 
 /** What the monitor wrote down of itself: /proc/PID/stat. */
-function readMonitor(directory: string): Pick<Run, "pid" | "start"> | undefined {
+export function readMonitor(directory: string): Pick<Run, "pid" | "start"> | undefined {
   try {
     return processIn(readFileSync(`${directory}/monitor`, "latin1"));
   } catch {
@@ -93,14 +107,8 @@ export function isAlive(run: Run): boolean {
   return startTime(pid) === start;
 }
 
-/** Quick and a little too kind: a pid that was given to another process counts as alive. */
-export function mayBeAlive(run: Run): boolean {
-  if (isThere(run.pid)) return true;
-  const monitor = readMonitor(run.directory);
-  return monitor !== undefined && isThere(monitor.pid);
-}
-
-function isThere(pid: number): boolean {
+/** Also if the pid is another process's by now. */
+export function isThere(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch {

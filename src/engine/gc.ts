@@ -1,7 +1,8 @@
 /** Finishes what a killed command left: every run whose process is gone is undone from its journal. */
 import { existsSync, statSync } from "node:fs";
+import { lostRuns } from "../container/holders.ts";
 import { eventsFile, networksDirectory, networksState } from "../container/paths.ts";
-import { isAlive, listRuns, mayBeAlive, type Run } from "../container/runs.ts";
+import { isAlive, listRuns, type Run, runsOf } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
 import { usedUpIn } from "../linux/usedup.ts";
 import type { Engine } from "./context.ts";
@@ -13,15 +14,15 @@ export interface Collected {
   readonly stuck: ReadonlySet<string>;
 }
 
-/** Runs of which nobody is left. Cheap: for every command, with one readdir. */
+/** Runs of which nobody is left. Cheap: for every command, with one readdir, and a call for each run. */
 export async function collect(engine: Engine): Promise<void> {
   await limitEvents(engine);
-  await undoAll(engine, (run) => mayBeAlive(run));
+  await undoAll(engine, lostRuns(engine.paths));
 }
 
 /** The same, also where a pid was given to another process, and files without a run. */
 export async function collectThoroughly(engine: Engine): Promise<Collected> {
-  const done = await undoAll(engine, (run) => isAlive(run));
+  const done = await undoAll(engine, dead(listRuns(engine.paths)));
   const { sweep } = await import("./recover.ts");
   asFarAsPossible(() => sweep(engine));
   if ([networksDirectory, networksState].some((of) => existsSync(of(engine.paths)))) await careForNetworks(engine);
@@ -39,18 +40,19 @@ const MOST_EVENTS = 2 ** 20;
 
 /** The same for one container alone: a command about it does not look at all others. */
 export async function collectOf(engine: Engine, id: string): Promise<void> {
-  await undoAll(engine, (run) => run.id !== id || isAlive(run));
+  await undoAll(engine, dead(runsOf(engine.paths, id)));
   const { sweep } = await import("./recover.ts");
   asFarAsPossible(() => sweep(engine, id));
 }
 
-async function undoAll(engine: Engine, alive: (run: Run) => boolean): Promise<Collected> {
-  const dead = listRuns(engine.paths).filter((run) => !alive(run));
+const dead = (runs: readonly Run[]) => runs.filter((run) => !isAlive(run));
+
+async function undoAll(engine: Engine, lost: readonly Run[]): Promise<Collected> {
   const stuck = new Set<string>();
-  if (dead.length === 0) return { done: 0, stuck };
+  if (lost.length === 0) return { done: 0, stuck };
   const { recover } = await import("./recover.ts");
-  for (const run of dead) if (!asFarAsPossible(() => recover(engine, run))) stuck.add(run.directory);
-  return { done: dead.length - stuck.size, stuck };
+  for (const run of lost) if (!asFarAsPossible(() => recover(engine, run))) stuck.add(run.directory);
+  return { done: lost.length - stuck.size, stuck };
 }
 
 async function careForNetworks(engine: Engine): Promise<void> {

@@ -1,7 +1,7 @@
 /** "container:NAME" and "ns:FILE": which namespaces those are, and whose ids are in there. */
 import { statfsSync, statSync } from "node:fs";
 import { carryOut } from "../container/plans.ts";
-import { isAlive, listRuns } from "../container/runs.ts";
+import { isAlive, runsOf } from "../container/runs.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import { NSFS_MAGIC } from "../linux/constants.ts";
 import { NAMESPACE_FILES } from "../linux/namespacefiles.ts";
@@ -75,7 +75,7 @@ function fileTarget(what: string, path: string): Target {
 
 async function containerTarget(engine: Engine, nameOrId: string): Promise<Target> {
   const { id, name } = await findContainer(engine, nameOrId);
-  const runs = listRuns(engine.paths).filter((run) => run.id === id && isAlive(run));
+  const runs = runsOf(engine.paths, id).filter(isAlive);
   if (runs.length === 0)
     throw new VitrineError("CONFLICT", `container ${name} is not running, and has no namespaces to join`);
   const live = liveAmong(runs);

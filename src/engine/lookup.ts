@@ -1,7 +1,7 @@
 /** A container by its name or id, found without reading the others. */
 import { isContainerId } from "../container/identity.ts";
 import { readRunRecord } from "../container/journal.ts";
-import { listRuns, type Run } from "../container/runs.ts";
+import { listRuns, type Run, runsOf } from "../container/runs.ts";
 import { listContainerIds, nameOwner } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
@@ -15,13 +15,12 @@ export interface Found {
 /** By name, id, or the unambiguous beginning of an id. @throws NOT_FOUND, INVALID */
 export function lookUp({ paths }: Engine, asked: string): Found {
   const nameOrId = asked.replace(/^\//, ""); // as inspect shows a name
-  const runs = listRuns(paths);
-  const found = (id: string): Found => ({ id, runs: runs.filter((run) => run.id === id) });
+  const found = (id: string): Found => ({ id, runs: runsOf(paths, id) });
   const named = /^[\w.-]+$/.test(nameOrId) ? nameOwner(paths, nameOrId) : undefined;
   if (named !== undefined && isContainerId(named)) return found(named);
   const begins = (id: string) => /^[0-9a-f]+$/.test(nameOrId) && id.startsWith(nameOrId);
   const kept = listContainerIds(paths).filter(begins);
-  const running = runs.filter((run) => begins(run.id) && !kept.includes(run.id) && isContainers(run));
+  const running = listRuns(paths).filter((run) => begins(run.id) && !kept.includes(run.id) && isContainers(run));
   const ids = [...new Set([...kept, ...running.map((run) => run.id)])];
   const [id, ...more] = ids;
   if (id === undefined)

@@ -1,6 +1,6 @@
 import { skimRunRecord } from "../container/journal.ts";
 import { type ContainerRecord, networksOf, type RunRecord, recordOf } from "../container/record.ts";
-import { listRuns, type Run } from "../container/runs.ts";
+import { listRuns, type Run, runsOf } from "../container/runs.ts";
 import { listContainerIds, nameOwner, readRecord } from "../container/store.ts";
 import type { Engine } from "./context.ts";
 import { collectThoroughly } from "./gc.ts";
@@ -40,8 +40,8 @@ export async function listAll(engine: Engine, all: boolean): Promise<Listed[]> {
 
 /** One, by its id; undefined if it is not there, or only being made. */
 export function listedOf(engine: Engine, id: string): Listed | undefined {
-  for (const run of listRuns(engine.paths)) {
-    const running = run.id === id ? runningOf(engine, run) : undefined;
+  for (const run of runsOf(engine.paths, id)) {
+    const running = runningOf(engine, run);
     if (running) return running;
   }
   const container = readRecord(engine.paths, id);

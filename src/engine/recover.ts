@@ -6,7 +6,7 @@ import { isContainerId, newIdentity, tokenOf } from "../container/identity.ts";
 import { readRunRecord } from "../container/journal.ts";
 import { carryOut } from "../container/plans.ts";
 import type { ContainerRecord, RunRecord } from "../container/record.ts";
-import { claimRun, dropRun, listRuns, planFile, type Run } from "../container/runs.ts";
+import { claimRun, dropRun, listRuns, planFile, type Run, runsOf } from "../container/runs.ts";
 import { withSpare } from "../container/spare.ts";
 import {
   changeRecord,
@@ -135,7 +135,8 @@ const allNames = ({ paths }: Engine): Names => listNames(paths).map((name) => [n
 export function sweep(engine: Engine, only?: string): void {
   const ids = only === undefined ? listContainerIds(engine.paths) : [only];
   const names = only === undefined ? allNames(engine) : [];
-  const running = new Set(listRuns(engine.paths).map((run) => run.id)); // after the ids: a run comes before its files
+  const runs = only === undefined ? listRuns(engine.paths) : runsOf(engine.paths, only);
+  const running = new Set(runs.map((run) => run.id)); // after the ids: a run comes before its files
   for (const [name, owner] of names) {
     if (owner === undefined || !isContainerId(owner) || running.has(owner)) continue;
     const record = readRecord(engine.paths, owner);

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { NETWORKED_STAND_IN, newIdentity, tokenOf } from "../container/identity.ts";
 import type { ContainerRecord } from "../container/record.ts";
-import { claimRun, dropRun, listRuns, planFile, writePlan } from "../container/runs.ts";
+import { claimRun, dropRun, planFile, runsOf, writePlan } from "../container/runs.ts";
 import { changeRecord, dropNextRecord, readRecord, writeNextRecord } from "../container/store.ts";
 import { makeTemplate, stamp } from "../container/template.ts";
 import { exact } from "../container/trailer.ts";
@@ -70,7 +70,7 @@ export function keepsGoing(engine: Engine, { id }: ContainerRecord, next: string
 /** In the process of restartApart. Undefined if another command was quicker: it runs, has been stopped or removed. */
 export async function prepareAgain(engine: Engine, id: string, softFiles?: number): Promise<string | undefined> {
   const record = readRecord(engine.paths, id);
-  const taken = listRuns(engine.paths).some((run) => run.id === id && existsSync(planFile(run.directory)));
+  const taken = runsOf(engine.paths, id).some((run) => existsSync(planFile(run.directory)));
   if (record?.status !== "exited" || taken) return undefined;
   const next = await prepareRestart(engine, record, softFiles);
   return next !== undefined && keepsGoing(engine, record, next) ? next : undefined;

@@ -48,6 +48,7 @@ test(`${COUNT} containers up at once, listed, ended`, async () => {
   const first = await one(names.slice(0, 10)); // the first of them plans
   const middle = await crowd(names.slice(10, -10), 4, up);
   const last = await one(names.slice(-10));
+  const [early, late] = [quantile(first.slice(1), 0.5), quantile(last, 0.5)];
 
   const listing = (head: number, ...flags: string[]) =>
     Array.from({ length: 7 }, () => {
@@ -73,9 +74,10 @@ test(`${COUNT} containers up at once, listed, ended`, async () => {
   });
   expect(vitrine(["ps", "-aq"]).stdout).toBe("");
   figure(`${COUNT} containers at once`, {
-    "start of the 2nd to 10th ms": quantile(first.slice(1), 0.5),
+    "start of the 2nd to 10th ms": early,
     "of four at a time": quantile(middle, 0.5),
-    "of the last ten": quantile(last, 0.5),
+    "of the last ten": late,
+    "to the first": late / early,
     "ps ms": ps,
     "ps -q ms": quiet,
     "exec ms": quantile(execs, 0.5),
