@@ -18,19 +18,18 @@ interface Wanted {
   /** What the server is told that the container is called. */
   readonly hostname: string;
   readonly way: boolean;
-  readonly resolves: boolean;
 }
 
 const dhcpDirectory = (run: string, device: string) => `${run}/dhcp-${device}`;
 
-export function dhcpClient({ program, device, run, command, hostname, way, resolves }: Wanted): DhcpClient {
+export function dhcpClient({ program, device, run, command, hostname, way }: Wanted): DhcpClient {
   const directory = dhcpDirectory(run, device);
   const script = `${directory}/hook`;
   const hook = [...command, "network", "leased", run, device].map(quote).join(" ");
   // Before there is a lease there is nothing to be taken back; the client says so at its start and at its end.
   const text = `#!/bin/sh\ncase "$1$reason" in deconfig | PREINIT | RELEASE | STOP | MEDIUM | ARPCHECK | ARPSEND) [ -e ${quote(`${directory}/${LEASE}`)} ] || exit 0 ;; esac\nexec ${hook} "$@"\n`;
   const files = [{ name: "hook", text, mode: 0o700 }];
-  const common = { directory, seconds: LEASE_SECONDS, way, resolves };
+  const common = { directory, seconds: LEASE_SECONDS, way };
   if (program.kind === "udhcpc") {
     const flags = [
       "-f",

@@ -30,6 +30,7 @@ import {
   withRecord,
 } from "./networkmember.ts";
 import type { Listed } from "./ps.ts";
+import { leasesOf } from "./resolvfile.ts";
 
 /** @param force also for a container, or a network, that is not there any more @throws NOT_FOUND, INVALID, CONFLICT */
 export async function disconnectContainer(
@@ -130,7 +131,7 @@ function disconnecting(engine: Engine, member: Member, name: string): Disconnect
     run: member.name,
     endpoint: left.endpoint,
     slot: slotOf(run.directory, left.endpoint.lease),
-    ways: waysLeft(left, others),
+    ways: waysLeft(left, others, record),
     ports: {
       program: networkProgram(engine),
       ports: published,
@@ -146,12 +147,17 @@ function asPlaced({ network, lease, endpoint }: Connection) {
   return { network, lease, own: { port, name, id, address: v4.address, address6: v6?.address, mac }, client: endpoint };
 }
 
-function waysLeft({ endpoint: left }: Connection, others: readonly Connection[]): Way[] {
+/** By networks of the engine first; else, of IPv4, by what a DHCP server has told of. */
+function waysLeft({ endpoint: left }: Connection, others: readonly Connection[], record: Member["record"]): Way[] {
   return (["v4", "v6"] as const).flatMap((family) => {
-    const way =
-      left[family]?.gateway === undefined ? undefined : others.find(({ endpoint }) => endpoint[family]?.gateway);
+    if (left[family]?.gateway === undefined) return [];
+    const way = others.find(({ endpoint }) => endpoint[family]?.gateway);
     const gateway = way?.endpoint[family]?.gateway;
-    return way && gateway !== undefined ? [{ name: way.endpoint.name, gateway }] : [];
+    if (way && gateway !== undefined) return [{ name: way.endpoint.name, gateway }];
+    const leased = family === "v4" ? [...leasesOf(record)] : [];
+    return leased
+      .flatMap(([name, lease]) => (lease.gateway === undefined ? [] : [{ name, gateway: lease.gateway }]))
+      .slice(0, 1);
   });
 }
 

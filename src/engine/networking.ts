@@ -331,7 +331,7 @@ export function planInput(
 
 /** One for each device whose address comes so; the first has the default route, if no other has. */
 function dhcpClients(
-  { networks, dhcp }: RequestedNetworks,
+  { dhcp }: RequestedNetworks,
   { id }: Identity,
   run: string,
   command: readonly string[],
@@ -341,8 +341,7 @@ function dhcpClients(
   return (device) => {
     if (!dhcp) throw new Error(`no DHCP client for ${device}`);
     const { program, hostname = id.slice(0, SHORT_ID_LENGTH) } = dhcp;
-    const resolves = !networks.some(({ record }) => record.names);
-    const client = dhcpClient({ program, device, run, command, hostname, way, resolves });
+    const client = dhcpClient({ program, device, run, command, hostname, way });
     way = false;
     return client;
   };

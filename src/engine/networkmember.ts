@@ -1,5 +1,5 @@
 /** A container that is to come to a network, or to leave one: what connect and disconnect look at first. */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { connectionsIn, type Paths } from "../container/paths.ts";
 import { networksFile, networksText } from "../container/store.ts";
 import { writeWhole } from "../container/wholefile.ts";
@@ -10,15 +10,16 @@ import { SLOTS } from "../plan/connected.ts";
 import type { NetworkEndpoint } from "../plan/endpoint.ts";
 import type { ChangedFile, ChangedRecord } from "../plan/reconnecting.ts";
 import type { Visited } from "../plan/visit.ts";
-import { resolvText } from "../spec/hostsfiles.ts";
+import { hostsAfter } from "../spec/hostsfiles.ts";
 import { choiceText, isMode, linksIn, type NetworkChoice, networkChoices } from "../spec/networkchoice.ts";
 import { linkName } from "../spec/networkwords.ts";
 import type { RunOptions } from "../spec/options.ts";
 import type { Engine } from "./context.ts";
+import { readSmall } from "./leasedfiles.ts";
 import { readLive } from "./live.ts";
 import type { Connection } from "./memberships.ts";
-import { hostResolving } from "./networking.ts";
 import { type Listed, listedOf } from "./ps.ts";
+import { leasesOf, resolvMade } from "./resolvfile.ts";
 import { isWaiting, type Running } from "./running.ts";
 
 export interface Member extends Running {
@@ -158,7 +159,7 @@ export function changedFiles(
       name === "hosts"
         ? hostsAfter(now, options.hostname ?? container.id.slice(0, 12), addressesOf(before), addressesOf(after))
         : name === "resolv.conf"
-          ? resolvAfter(now, text, options, before, after)
+          ? resolvAfter(now, text, options, record, before, after)
           : now;
     return next === now ? [] : [{ path, before: now, after: next }];
   });
@@ -167,43 +168,15 @@ export function changedFiles(
 const addressesOf = (connections: readonly { readonly endpoint: NetworkEndpoint }[]): string[] =>
   connections.flatMap(({ endpoint: { v4, v6, dhcp } }) => (dhcp ? [] : [v4.address, ...(v6 ? [v6.address] : [])]));
 
-/** Lines of its own addresses come and go; others are whoever's. */
-function hostsAfter(text: string, hostname: string, before: readonly string[], after: readonly string[]): string {
-  const gone = before.filter((address) => !after.includes(address));
-  const come = after.filter((address) => !before.includes(address));
-  const short = hostname.split(".")[0];
-  const names = short === hostname ? hostname : `${hostname} ${short}`;
-  const kept = text.split(/(?<=\n)/).filter((line) => !gone.includes(line.trim().split(/\s/)[0] ?? ""));
-  const rest = kept.join("");
-  const end = rest === "" || rest.endsWith("\n") || come.length === 0 ? "" : "\n";
-  return rest + end + come.map((address) => `${address}\t${names}\n`).join("");
-}
-
 /** As docker: what somebody has changed stays as it is. */
 function resolvAfter(
   now: string,
   started: string,
   options: RunOptions,
+  record: Member["record"],
   before: readonly { readonly network: NetworkRecord }[],
   after: readonly { readonly network: NetworkRecord }[],
 ): string {
-  const host = hostResolving();
-  const made = (connections: typeof before) =>
-    resolvText(
-      options,
-      connections.filter(({ network }) => network.names).map(({ network }) => network.v4.gateway),
-      host,
-    );
-  return now === started || now === made(before) ? made(after) : now;
-}
-
-const MOST = 2 ** 20;
-
-/** Undefined if it is not there, or no file of a size that one reads. */
-function readSmall(path: string): string | undefined {
-  try {
-    return statSync(path).size > MOST ? undefined : readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
+  const leased = leasesOf(record);
+  return now === started || now === resolvMade(options, before, leased) ? resolvMade(options, after, leased) : now;
 }

@@ -5,6 +5,8 @@ import { hole, type Message, message, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F
 
 const RTM_DELADDR = 21;
 const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
+const RT_SCOPE_NOWHERE = 255;
 const NLM_F_REPLACE = 0x100;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -51,6 +53,15 @@ export function defaultRoute(gateway: Ip, present?: Present): Message {
   const head = Uint8Array.of(family(gateway), 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, 0, RTN_UNICAST, 0, 0, 0, 0);
   const how = present === "replaced" ? NLM_F_REPLACE : present === "kept" ? NLM_F_EXCL : 0;
   return message(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | how, head, [
+    [RTA_GATEWAY, gateway],
+    [RTA_OIF, hole("index")],
+  ]);
+}
+
+/** Takes away the default route by the link "index", if it leads to that gateway. */
+export function deleteDefaultRoute(gateway: Ip): Message {
+  const head = Uint8Array.of(family(gateway), 0, 0, 0, RT_TABLE_MAIN, 0, RT_SCOPE_NOWHERE, 0, 0, 0, 0, 0);
+  return message(RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK, head, [
     [RTA_GATEWAY, gateway],
     [RTA_OIF, hole("index")],
   ]);

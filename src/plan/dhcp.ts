@@ -34,8 +34,6 @@ export interface DhcpClient {
   readonly seconds: number;
   /** The default route is the one that the server tells of. */
   readonly way: boolean;
-  /** So are the name servers. */
-  readonly resolves: boolean;
 }
 
 /** In the directory: the hook writes one byte there when the container has its address, another one when that failed. */

@@ -90,3 +90,26 @@ function isAddress(text: string): boolean {
     return false;
   }
 }
+
+/**
+ * /etc/hosts of a container whose own addresses are other ones now; other lines are whoever's, and stay.
+ * @param before its addresses so far
+ */
+export function hostsAfter(
+  text: string,
+  hostname: string,
+  before: readonly string[],
+  after: readonly string[],
+): string {
+  const gone = before.filter((address) => !after.includes(address));
+  const kept = text.split(/(?<=\n)/).filter((line) => !gone.includes(addressIn(line)));
+  const there = kept.map(addressIn);
+  const come = after.filter((address) => !before.includes(address) && !there.includes(address));
+  const short = hostname.split(".")[0];
+  const names = short === hostname ? hostname : `${hostname} ${short}`;
+  const rest = kept.join("");
+  const end = rest === "" || rest.endsWith("\n") || come.length === 0 ? "" : "\n";
+  return rest + end + come.map((address) => `${address}\t${names}\n`).join("");
+}
+
+const addressIn = (line: string) => line.trim().split(/\s/)[0] ?? "";

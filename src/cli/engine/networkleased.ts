@@ -11,7 +11,7 @@ export const command: Command = {
     const [run, device, event] = args;
     if (run === undefined || device === undefined)
       throw new VitrineError("USAGE", "network leased: RUN and DEVICE have to be given");
-    heedServer(await openEngine(paths), run, device, event, process.env);
+    await heedServer(await openEngine(paths), run, device, event, process.env);
     return 0;
   },
 };
