@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { VitrineError } from "../errors.ts";
 import { currentArch } from "../linux/arch.ts";
+import type { VisitPlan } from "../plan/connect.ts";
 import { awaitEnd, lockPlan, recovery } from "../plan/life.ts";
 import type { Instruction, Op, Plan } from "../plan/plan.ts";
 import { encode } from "../stage/encode.ts";
@@ -20,17 +21,19 @@ export interface Done {
   numberOf(instruction: Instruction): number;
 }
 
-/**
- * Carries out `ops`; on failure undoes them and throws STEP_FAILED.
- * @param failed what is done before that
- */
-export function carryOut(stage: string, paths: Paths, ops: readonly Op[], failed: readonly Op[] = []): Done {
-  return perform(stage, paths, ops, "drop", failed).done;
+/** Carries out `ops`; on failure undoes them and throws STEP_FAILED. */
+export function carryOut(stage: string, paths: Paths, ops: readonly Op[]): Done {
+  return perform(stage, paths, () => ops, "drop").done;
+}
+
+/** The same for a visit. */
+export function carryOutVisit(stage: string, paths: Paths, { begin, ops, failed }: VisitPlan): void {
+  perform(stage, paths, (directory) => [...begin(directory, process.pid), ...ops], "drop", failed);
 }
 
 /** The same for ops that write to standard output; returns what they wrote. */
 export function readOut(stage: string, paths: Paths, ops: readonly Op[]): Uint8Array {
-  return perform(stage, paths, ops, "take").stdout;
+  return perform(stage, paths, () => ops, "take").stdout;
 }
 
 /** A step that failed, and the error that tells of it. */
@@ -155,13 +158,13 @@ function takeBack(stage: string, directory: string): boolean {
 function perform(
   stage: string,
   paths: Paths,
-  ops: readonly Op[],
+  opsIn: (directory: string) => readonly Op[],
   stdout: "take" | "drop",
   failed: readonly Op[] = [],
 ): { done: Done; stdout: Uint8Array } {
   const identity = newIdentity(undefined);
   const directory = withSpare(paths.state, () => claimRun(paths, identity));
-  const { file, layout } = encode(planOf(directory, ops, failed), currentArch());
+  const { file, layout } = encode(planOf(directory, opsIn(directory), failed), currentArch());
   let settled = false;
   try {
     withSpare(paths.state, () => writePlan(directory, file));

@@ -1,23 +1,15 @@
 /** `network connect`: at once if the container runs, and for its next starts. */
 
+import { existsSync } from "node:fs";
 import { MOST_NETWORKS } from "../container/identity.ts";
-import type { Paths } from "../container/paths.ts";
-import { carryOut } from "../container/plans.ts";
+import { connectionsIn, type Paths } from "../container/paths.ts";
+import { carryOutVisit } from "../container/plans.ts";
 import { hex, randomBytes } from "../container/random.ts";
-import { planFile } from "../container/runs.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import { openLeases, readEndpoint } from "../network/endpoints.ts";
 import { networkEvent } from "../network/event.ts";
 import { hasDevice } from "../network/hostroutes.ts";
-import {
-  addressTaken,
-  checkFour,
-  checkFree6,
-  choosing,
-  leaseText,
-  nextAddress,
-  sweepLeases,
-} from "../network/leases.ts";
+import { addressTaken, checkFour, checkFree6, leaseText, nextAddress, sweepLeases } from "../network/leases.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import { type Connecting, planConnect } from "../plan/connect.ts";
 import { slotText } from "../plan/connected.ts";
@@ -28,11 +20,10 @@ import { reachable } from "../spec/ports.ts";
 import type { Engine } from "./context.ts";
 import { endpointOn, waysOut } from "./endpoint.ts";
 import { findListed } from "./find.ts";
-import { collect } from "./gc.ts";
+import { changeNetworks } from "./membership.ts";
 import { actualPorts } from "./networked.ts";
 import { networkProgram, withAskedAddress } from "./networking.ts";
 import {
-  againListed,
   type Choices,
   changedFiles,
   choicesIn,
@@ -54,14 +45,14 @@ export type Asked = NetworkChoice;
 /** @throws NOT_FOUND, INVALID, CONFLICT: nothing has changed then */
 export async function connectContainer(engine: Engine, asked: Asked, nameOrId: string): Promise<void> {
   const { listed, network, choice } = await prepare(engine, asked, nameOrId);
-  await choosing(engine.paths, async () => {
-    await collect(engine); // who had the turn before may have been killed
-    const now = againListed(engine, listed);
+  const act = async (now: Listed) => {
     const before = choicesFor(engine.paths, now, network);
     const member = memberOf(now);
     if (member) await connectLive(engine, member, network, choice, before);
     else noteNetworks(engine.paths, now.container.id, withChoice(before, choice));
-  });
+    return { before, run: member?.run.directory };
+  };
+  await changeNetworks(engine, listed, { network: network.name, on: true, act });
   networkEvent(engine.paths, "connect", network, listed.container.id);
 }
 
@@ -138,8 +129,7 @@ async function connectLive(
     if (readEndpoint(paths, network.name, address)) throw addressTaken(network.name, address);
     const input = connecting(engine, member, network, choice, address);
     const act = (record?: Connecting["record"]) => {
-      const { ops, failed } = planConnect({ ...input, record });
-      carryOut(stage.path, paths, ops, failed);
+      carryOutVisit(stage.path, paths, planConnect({ ...input, record }));
     };
     try {
       if (member.record.keep) withRecord(paths, member.container.id, before, withChoice(before, choice), act);
@@ -189,7 +179,7 @@ function connecting(
     ports: leads ? reachable(actualPorts(run.directory, record), endpoint) : [],
     files: changedFiles(member, connections, [...connections, { network, endpoint }]),
     run: name,
-    plan: planFile(run.directory),
+    door: connectionsIn(run.directory),
   };
 }
 
@@ -201,7 +191,7 @@ function freeDevice({ connections, record }: Member): string {
 }
 
 /** What a person can do about a step that failed. */
-function told(error: unknown, { container }: Member, { endpoint, plan }: Connecting): unknown {
+function told(error: unknown, { container }: Member, { endpoint, door }: Connecting): unknown {
   if (!(error instanceof VitrineError) || error.code !== "STEP_FAILED") return error;
   const { message } = error;
   const because = { cause: error };
@@ -219,7 +209,7 @@ function told(error: unknown, { container }: Member, { endpoint, plan }: Connect
   if (/, symlinkat the address .*: EEXIST/.test(message)) return addressTaken(endpoint.network, endpoint.v4.address);
   if (/, symlinkat the address .*: ENOENT/.test(message))
     return new VitrineError("NOT_FOUND", `network ${endpoint.network} was removed a moment ago`, because);
-  if (/: ESRCH/.test(message) || message.includes(`${plan}: ENOENT`) || message.includes("/connected/"))
+  if (/: ESRCH/.test(message) || !existsSync(door))
     return new VitrineError("CONFLICT", `container ${container.name} has ended meanwhile`, because);
   return error;
 }

@@ -1,11 +1,11 @@
 /** `network disconnect`: at once if the container runs, and for its next starts. */
 import { readlinkSync, rmSync } from "node:fs";
 import { connectionsIn, leasesDirectory, type Paths } from "../container/paths.ts";
-import { carryOut } from "../container/plans.ts";
+import { carryOutVisit } from "../container/plans.ts";
 import { VitrineError } from "../errors.ts";
 import { containerOf, listEndpoints, liveEndpoints } from "../network/endpoints.ts";
 import { networkEvent } from "../network/event.ts";
-import { choosing, sweepLeases } from "../network/leases.ts";
+import { sweepLeases } from "../network/leases.ts";
 import { SLOTS, slotFile } from "../plan/connected.ts";
 import { type Disconnecting, planDisconnect, type Way } from "../plan/disconnect.ts";
 import { portsEndpoint } from "../plan/endpoint.ts";
@@ -14,12 +14,11 @@ import { reachable } from "../spec/ports.ts";
 import { needMembers } from "./connect.ts";
 import type { Engine } from "./context.ts";
 import { findListed } from "./find.ts";
-import { collect } from "./gc.ts";
+import { changeNetworks } from "./membership.ts";
 import { type Connection, withWays } from "./memberships.ts";
 import { actualPorts } from "./networked.ts";
 import { networkProgram } from "./networking.ts";
 import {
-  againListed,
   changedFiles,
   choicesIn,
   type Member,
@@ -51,9 +50,7 @@ export async function disconnectContainer(
       throw new VitrineError("NOT_FOUND", `no container "${nameOrId}" is on network ${name}`);
     return;
   }
-  await choosing(paths, async () => {
-    await collect(engine); // who had the turn before may have been killed
-    const now = againListed(engine, listed);
+  const act = async (now: Listed) => {
     const choices = checkOn(paths, now, name);
     const member = memberOf(now);
     const others = { ...choices, networks: choices.networks.filter((choice) => choice.name !== name) };
@@ -61,7 +58,9 @@ export async function disconnectContainer(
     else if (member.record.keep)
       withRecord(paths, now.container.id, choices, others, (record) => disconnectLive(engine, member, name, record));
     else disconnectLive(engine, member, name, undefined);
-  });
+    return { before: choices, run: member?.run.directory };
+  };
+  await changeNetworks(engine, listed, { network: name, on: false, act });
   if (network) networkEvent(paths, "disconnect", network, listed.container.id);
 }
 
@@ -103,11 +102,13 @@ function dropEnded(paths: Paths, network: string, nameOrId: string): boolean {
 }
 
 function disconnectLive(engine: Engine, member: Member, network: string, record: Disconnecting["record"]): void {
-  const { ops, failed } = planDisconnect({ ...disconnecting(engine, member, network), record });
+  const plan = planDisconnect({ ...disconnecting(engine, member, network), record });
   try {
-    carryOut(engine.stage.path, engine.paths, ops, failed);
+    carryOutVisit(engine.stage.path, engine.paths, plan);
   } catch (error) {
-    if (!(error instanceof VitrineError) || !/: ESRCH/.test(error.message)) throw error;
+    const ended =
+      error instanceof VitrineError && (/: ESRCH/.test(error.message) || /RTM_DELLINK .*: ENOENT/.test(error.message));
+    if (!ended) throw error;
     throw new VitrineError("CONFLICT", `container ${member.container.name} has ended meanwhile`, { cause: error });
   }
 }
@@ -129,6 +130,7 @@ function disconnecting(engine: Engine, member: Member, name: string): Disconnect
   return {
     target,
     run: member.name,
+    door: connectionsIn(run.directory),
     endpoint: left.endpoint,
     slot: slotOf(run.directory, left.endpoint.lease),
     ways: waysLeft(left, others, record),

@@ -6,7 +6,7 @@ import { writeWhole } from "../container/wholefile.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import { findNetwork } from "../network/store.ts";
-import { SLOTS } from "../plan/connected.ts";
+import { closedDoor, SLOTS } from "../plan/connected.ts";
 import type { NetworkEndpoint } from "../plan/endpoint.ts";
 import type { ChangedFile, ChangedRecord } from "../plan/reconnecting.ts";
 import type { Visited } from "../plan/visit.ts";
@@ -56,11 +56,10 @@ export function memberOf(listed: Listed): Member | undefined {
   const { container, run, record, connections } = listed;
   if (!run || !record) return undefined;
   const live = isWaiting({ container, record }) ? undefined : readLive(run);
-  if (!live)
-    throw new VitrineError("CONFLICT", `container ${container.name} is about to start, or to end`, {
-      hint: "again, when it has; vitrine stop ends one that is started again and again",
-    });
-  if (!connections || !existsSync(connectionsIn(run.directory)))
+  if (!live) throw aboutTo(container.name);
+  const door = connectionsIn(run.directory);
+  if (existsSync(closedDoor(door)) || !existsSync(run.directory)) throw aboutTo(container.name);
+  if (!connections || !existsSync(door))
     throw new VitrineError("UNSUPPORTED", `container ${container.name} was started by an older vitrine`, {
       hint: `vitrine restart ${container.name}`,
     });
@@ -69,6 +68,11 @@ export function memberOf(listed: Listed): Member | undefined {
   const name = run.directory.slice(run.directory.lastIndexOf("/") + 1);
   return { container, run, record, connections, target: { pid, inode, namespace: ino }, name };
 }
+
+export const aboutTo = (name: string) =>
+  new VitrineError("CONFLICT", `container ${name} is about to start, or to end`, {
+    hint: "again, when it has; vitrine stop ends one that is started again and again",
+  });
 
 /** As it is when it is this command's turn. @throws NOT_FOUND if it was removed meanwhile */
 export function againListed(engine: Engine, { container: { id, name } }: Listed): Listed {

@@ -37,7 +37,8 @@ export async function prepareRestart(
   let request: Request | undefined;
   try {
     directory = claimRun(paths, identity);
-    const again = await requestAgain(engine, record, { detach: true });
+    // Read now: whoever changes it later finds the run.
+    const again = await requestAgain(engine, readRecord(paths, record.id) ?? record, { detach: true });
     request = { ...again, restartsIn: delay, softFiles: softFiles ?? again.softFiles };
     const shape = shapeOf(engine, request, NETWORKED_STAND_IN);
     const { file } = encode(planRun(shape.input, facts), facts.arch);

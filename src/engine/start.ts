@@ -77,22 +77,24 @@ async function prepareStart(
       const { code, message, hint } = error;
       throw new VitrineError(code, `container ${record.name} requires ${id.slice(0, 12)}: ${message}`, { hint });
     }
-  const request = { ...(await requestAgain(engine, record, manner)), ...(client ? { client } : {}) };
   const identity: Identity = { ...newIdentity(record.name), id: record.id };
   const directory = claimRun(engine.paths, identity);
   const run = tokenOf(identity);
+  let request: Request | undefined;
   try {
-    const key = keyOf(engine, request);
-    const template = readTemplate(engine.paths, key) ?? planAnew(engine, request, key);
+    // Read now: whoever changes it later finds the run, and sees to it.
     const last = readRecord(engine.paths, record.id);
     if (!last) throw new VitrineError("NOT_FOUND", `container ${record.name} was removed a moment ago`);
+    request = { ...(await requestAgain(engine, last, manner)), ...(client ? { client } : {}) };
+    const key = keyOf(engine, request);
+    const template = readTemplate(engine.paths, key) ?? planAnew(engine, request, key);
     const started = Date.now();
     forgetStopped(engine.paths, record.id);
     writeNextRecord(engine.paths, startedNow(last, started, run), run);
     const placed = await withAddresses(engine, request, identity);
     writePlan(directory, stamp(template, placed, { created: record.created, started, prepared: 0 }));
   } catch (error) {
-    await withoutAddresses(engine, request, identity);
+    if (request) await withoutAddresses(engine, request, identity);
     dropNextRecord(engine.paths, record.id, run);
     dropRun(directory);
     throw error;

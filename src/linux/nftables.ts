@@ -47,19 +47,43 @@ export function getTable(table: string): Message {
 
 /** All of them or none; the last one is acknowledged. */
 export function addElements(table: string, elements: readonly Element[]): Message {
-  return batch(table, NFT_MSG_NEWSETELEM, NLM_F_CREATE, elements);
+  return batch(table, elements.map(added));
 }
 
 /** One that is not there is an error, and nothing is done. */
 export function deleteElement(table: string, element: Element): Message {
-  return batch(table, NFT_MSG_DELSETELEM, 0, [{ ...element, data: [] }]);
+  return batch(table, [deleted(element)]);
 }
 
-function batch(table: string, type: number, flags: number, elements: readonly Element[]): Message {
-  const messages = elements.map((element, i) =>
+/** If one of `gone` is not there, or one of `come` is there with other data, nothing is done. The last one is acknowledged. */
+export function replaceElements(table: string, gone: readonly Element[], come: readonly Element[]): Message {
+  return batch(table, [...gone.map(deleted), ...come.map(added)]);
+}
+
+/** Only if it has this data: what is added as it is there already stays, and with other data it fails, and nothing is done. */
+export function deleteSameElement(table: string, element: Element): Message {
+  return batch(table, [added(element), deleted(element)]);
+}
+
+interface Change {
+  readonly type: number;
+  readonly flags: number;
+  readonly element: Element;
+}
+
+const added = (element: Element): Change => ({ type: NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE, element });
+const deleted = (element: Element): Change => ({
+  type: NFT_MSG_DELSETELEM,
+  flags: 0,
+  element: { ...element, data: [] },
+});
+
+/** Of one transaction. */
+function batch(table: string, changes: readonly Change[]): Message {
+  const messages = changes.map(({ type, flags, element }, i) =>
     message(
       (NFNL_SUBSYS_NFTABLES << 8) | type,
-      NLM_F_REQUEST | flags | (i === elements.length - 1 ? NLM_F_ACK : 0),
+      NLM_F_REQUEST | flags | (i === changes.length - 1 ? NLM_F_ACK : 0),
       head(NFPROTO_INET),
       [
         [NFTA_SET_ELEM_LIST_TABLE, zeroEnded(table)],

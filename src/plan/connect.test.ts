@@ -43,11 +43,12 @@ const CONNECTING: Connecting = {
   files: FILES,
   record: RECORD,
   run: RUN,
-  plan: `${STATE}/runs/${RUN}/plan`,
+  door: `${STATE}/runs/${RUN}/connected`,
 };
 const DISCONNECTING: Disconnecting = {
   target: TARGET,
   run: RUN,
+  door: `${STATE}/runs/${RUN}/connected`,
   endpoint: on("front", 1, "eth0"),
   slot: `${STATE}/runs/${RUN}/connected/0`,
   ways: [

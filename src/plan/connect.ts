@@ -1,7 +1,11 @@
-/** `network connect`: a container that runs comes to one more network. Each op has its undo: it is on it as a whole, or not at all. */
+/**
+ * `network connect`: a container that runs comes to one more network. Each op has its undo: it is on it as a whole, or not at all. Where the run
+ * finds its lease is noted behind what its end takes back: if there still is a place for it, that end sees all of it (connected.ts).
+ */
 import { AT_FDCWD } from "../linux/constants.ts";
 import { getLink } from "../linux/netlink.ts";
 import type { PublishedPort } from "../spec/ports.ts";
+import { doorIsOpen } from "./connected.ts";
 import { forgetOthers } from "./connections.ts";
 import {
   findBridge,
@@ -19,9 +23,9 @@ import { expect, sys, unless } from "./instructions.ts";
 import { acknowledged, ask, filled, isLink, routeSocket } from "./netlink.ts";
 import { onHost, quote } from "./op.ts";
 import type { Instruction, Op } from "./plan.ts";
-import { publishPorts } from "./ports.ts";
+import { publishLater } from "./ports.ts";
 import { type ChangedFile, type ChangedRecord, changeFile, changeRecord, removed } from "./reconnecting.ts";
-import { shWithin, type Visit, type Visited, visit, visitAgain } from "./visit.ts";
+import { beginVisit, shWithin, type Visit, type Visited, visit, visitAgain } from "./visit.ts";
 
 export interface Connecting {
   readonly target: Visited;
@@ -35,36 +39,38 @@ export interface Connecting {
   readonly ports: readonly PublishedPort[];
   readonly files: readonly ChangedFile[];
   readonly record?: ChangedRecord | undefined;
-  /** Name of its run, and its plan: there as long as it runs. */
+  /** Name of its run, and the directory of its connections: there as long as it runs. */
   readonly run: string;
-  readonly plan: string;
+  readonly door: string;
 }
 
 export interface VisitPlan {
+  /** What comes first, in a run that is claimed: see beginVisit. */
+  readonly begin: typeof beginVisit;
   readonly ops: readonly Op[];
   /** Before what was done is undone. */
   readonly failed: readonly Op[];
 }
 
 export function planConnect(input: Connecting): VisitPlan {
-  const { target, endpoint, program, ports, files, record, plan } = input;
+  const { target, endpoint, program, ports, files, record, run, door } = input;
   const visited = visit(target);
   const { mode } = endpoint;
   const { op, index } = mode ? findParent(endpoint) : findBridge(endpoint, program);
   const ops = [
     ...visited.ops,
     takeLease(input),
-    noteLease(input),
     op,
     nameIsFree(endpoint, target, visited),
     mode ? makeMacvlan(input, mode, index, visited) : makeVeth(input, index, visited),
     setUp(endpoint, target, visited),
-    ...(ports.length > 0 ? [publishPorts(ports, endpoint, program, []), ...forgetOthers(ports, program)] : []),
-    ...files.map(changeFile),
+    ...(ports.length > 0 ? [publishLater(ports, endpoint, program, run), ...forgetOthers(ports, program)] : []),
+    noteLease(input),
+    ...files.map((file) => changeFile(file, door)),
     ...(record ? [changeRecord(record)] : []),
-    stillRuns(plan),
+    stillRuns(door),
   ];
-  return { ops, failed: [visited.back] };
+  return { begin: beginVisit, ops, failed: [visited.back] };
 }
 
 function takeLease({ endpoint: { lease: path, v4, network }, lease, run }: Connecting): Op {
@@ -93,7 +99,7 @@ function noteLease({ slot: { file, text }, endpoint: { lease } }: Connecting): O
   const told = {
     call: "symlinkat",
     object: file,
-    why: "When the container ends, its run lets go of this address too.",
+    why: "When the container ends, its run lets go of this address too. There is no place for it once that has begun.",
     sh: `ln -s ${quote(lease)} ${quote(file)}`,
   };
   return onHost({ ...told, undo }, [sys("symlinkat", [text, AT_FDCWD, file])]);
@@ -156,12 +162,12 @@ function setUp(endpoint: NetworkEndpoint, target: Visited, { within }: Visit): O
   return onHost({ ...told, sh: shWithin(target, told.sh) }, within(does));
 }
 
-function stillRuns(plan: string): Op {
+function stillRuns(door: string): Op {
   const told = {
     call: "faccessat",
-    object: plan,
+    object: door,
     why: "The container runs: what it leaves when it ends is what was noted of it.",
-    sh: `test -e ${quote(plan)}`,
+    sh: `test -e ${quote(door)}`,
   };
-  return onHost(told, [sys("faccessat", [AT_FDCWD, plan, 0])]);
+  return onHost(told, [doorIsOpen(door)]);
 }

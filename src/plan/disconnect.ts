@@ -1,30 +1,33 @@
 /**
  * `network disconnect`: a container that runs leaves a network. A device that was deleted cannot be brought back as it was: so once that has
- * begun, whoever would undo it does all the rest.
+ * begun, whoever would undo it does all the rest. A run that has come to its end takes back itself what it had: nothing is done then but
+ * what is about its next start, and its address.
  */
 import { AT_FDCWD } from "../linux/constants.ts";
 import { ipBytes } from "../linux/ip.ts";
 import { getLink } from "../linux/netlink.ts";
-import { addElements, deleteElement } from "../linux/nftables.ts";
+import { deleteElement, replaceElements } from "../linux/nftables.ts";
 import { defaultRoute } from "../linux/routes.ts";
 import type { PublishedPort } from "../spec/ports.ts";
 import type { VisitPlan } from "./connect.ts";
+import { closedDoor, doorIsOpen } from "./connected.ts";
 import { forgetAnswers, forgetOthers } from "./connections.ts";
 import { type NetworkEndpoint, type NetworkProgram, releaseAddress } from "./endpoint.ts";
-import { sys } from "./instructions.ts";
+import { alt, sys } from "./instructions.ts";
 import { acknowledged, ask, filled, indexIn, isLink, netfilterSocket, routeSocket } from "./netlink.ts";
 import { onHost, quote } from "./op.ts";
 import type { Instruction, Op } from "./plan.ts";
 import { elementLines, portElements } from "./ports.ts";
-import { type ChangedFile, type ChangedRecord, putInPlace, removed, rewrite } from "./reconnecting.ts";
-import { shWithin, type Visited, visit, visitAgain } from "./visit.ts";
+import { type ChangedFile, type ChangedRecord, putInPlace, removed, rewrite, whileOpen } from "./reconnecting.ts";
+import { beginVisit, shWithin, type Visited, visit, visitAgain } from "./visit.ts";
 
 export interface Disconnecting {
   readonly target: Visited;
-  /** Name of its run. */
+  /** Name of its run, and the directory of its connections: there as long as it runs. */
   readonly run: string;
+  readonly door: string;
   readonly endpoint: NetworkEndpoint;
-  /** Of one that was connected while it ran. */
+  /** Its place in that directory, if it was connected while it ran. */
   readonly slot?: string | undefined;
   /** Default routes go these ways now, where they went by this network. */
   readonly ways: readonly Way[];
@@ -60,19 +63,23 @@ export function planDisconnect(input: Disconnecting): VisitPlan {
   const all = steps.flatMap((step) => step.does((does) => [visitAgain(input.target, does)]));
   const ops = steps.map(({ told, does }, i) => {
     const made = does((inner) => visited.within(inner));
-    const rest = { of: made[0] as Instruction, call: "unlinkat", object: "all the rest of it", does: all };
-    return onHost(i === 0 ? { ...told, undo: rest } : told, made);
+    if (i > 0) return onHost(told, made);
+    const open = doorIsOpen(input.door);
+    return onHost({ ...told, undo: { of: open, call: "unlinkat", object: "all the rest of it", does: all } }, [
+      open,
+      ...made,
+    ]);
   });
-  return { ops: [...visited.ops, ...ops], failed: [visited.back] };
+  return { begin: beginVisit, ops: [...visited.ops, ...ops], failed: [visited.back] };
 }
 
 /** Each can be done again, and by paths. The address is let go of last: until then nobody else has it. */
-function stepsOf({ target, run, endpoint, slot, ways, ports, files, record }: Disconnecting): Step[] {
+function stepsOf({ target, run, door, endpoint, slot, ways, ports, files, record }: Disconnecting): Step[] {
   const { lease } = endpoint;
   return [
-    removeDevice(endpoint, target),
+    removeDevice(endpoint, target, door),
     ...ways.map((way) => otherWay(way, target)),
-    ...(ports.ports.length > 0 ? [movePorts(ports, endpoint)] : []),
+    ...(ports.ports.length > 0 ? [movePorts(ports, endpoint, door)] : []),
     ...files.map(({ path, after }): Step => {
       const sh = `printf %s ${quote(after)} > ${quote(path)}`;
       const told = {
@@ -81,10 +88,10 @@ function stepsOf({ target, run, endpoint, slot, ways, ports, files, record }: Di
         why: "The container sees it as it is from now on; its own lines stay.",
         sh,
       };
-      return { told, does: () => [rewrite(path, after)] };
+      return { told, does: () => [rewrite(path, after, door)] };
     }),
     ...(record ? [noteNext(record)] : []),
-    ...(slot === undefined ? [] : [forget(slot)]),
+    ...(slot === undefined ? [] : [forget(door, slot)]),
     {
       told: {
         call: "unlinkat",
@@ -97,7 +104,8 @@ function stepsOf({ target, run, endpoint, slot, ways, ports, files, record }: Di
   ];
 }
 
-function removeDevice({ mode, name, port }: NetworkEndpoint, target: Visited): Step {
+/** Devices may be called as those of its next run. */
+function removeDevice({ mode, name, port }: NetworkEndpoint, target: Visited, door: string): Step {
   if (mode)
     return {
       told: {
@@ -106,7 +114,7 @@ function removeDevice({ mode, name, port }: NetworkEndpoint, target: Visited): S
         why: "Its addresses and routes go with it.",
         sh: shWithin(target, `ip link delete ${name}`),
       },
-      does: (within) => within(removed(name)),
+      does: (within) => [whileOpen(door, within(removed(name)))],
     };
   return {
     told: {
@@ -115,7 +123,7 @@ function removeDevice({ mode, name, port }: NetworkEndpoint, target: Visited): S
       why: "Both ends of the cable go, and with the one inside its addresses and routes.",
       sh: `ip link delete ${port}`,
     },
-    does: () => removed(port),
+    does: () => [whileOpen(door, removed(port))],
   };
 }
 
@@ -139,8 +147,11 @@ function otherWay({ name, gateway }: Way, target: Visited): Step {
   };
 }
 
-/** Nobody waits for what is said of elements that go: the table may have been flushed. */
-function movePorts({ program, ports, to, moved }: MovedPorts, from: NetworkEndpoint): Step {
+/**
+ * In one transaction, which does nothing if one of them is not there: the run that has come to its end meanwhile, which takes them back wherever they
+ * lead, does so later, or has done so. Or the table was flushed.
+ */
+function movePorts({ program, ports, to, moved }: MovedPorts, from: NetworkEndpoint, door: string): Step {
   const { table } = program;
   const gone = elementLines(table, ports, from);
   const come = to ? elementLines(table, moved, to) : [];
@@ -160,21 +171,25 @@ function movePorts({ program, ports, to, moved }: MovedPorts, from: NetworkEndpo
   return {
     told,
     does: () => {
-      const gone = portElements(ports, from).flatMap((element): Instruction[] => {
+      const old = portElements(ports, from);
+      const gone = old.flatMap((element): Instruction[] => {
         const socket = netfilterSocket();
         const data = filled(deleteElement(table, element), {});
         return [socket, sys("sendto", [socket, data, data.bytes.length, 0, 0, 0]), sys("close", [socket])];
       });
-      gone.push(...forgetAnswers(from, program).does);
-      if (!to || moved.length === 0) return gone;
+      const led = forgetAnswers(from, program).does;
+      if (!to || moved.length === 0) return [whileOpen(door, [...gone, ...led])];
       const socket = netfilterSocket();
-      const data = filled(addElements(table, portElements(moved, to)), {});
-      const come = acknowledged(socket, data, ["EPERM"], ["EEXIST", "ENOENT"]);
+      const data = filled(replaceElements(table, old, portElements(moved, to)), {});
+      const replaced = [socket, ...acknowledged(socket, data, TAKEN, ["ENOENT"]), sys("close", [socket])];
       const others = forgetOthers(moved, program).flatMap((op) => op.does);
-      return [...gone, socket, ...come, sys("close", [socket]), ...others];
+      return [whileOpen(door, [alt(replaced, gone, TAKEN), ...led, ...others])];
     },
   };
 }
+
+/** Somebody else's leads elsewhere: ours go all the same. */
+const TAKEN = ["EEXIST", "EBUSY"] as const;
 
 function noteNext({ file, next }: ChangedRecord): Step {
   const told = {
@@ -186,12 +201,14 @@ function noteNext({ file, next }: ChangedRecord): Step {
   return { told, does: () => [putInPlace(next, file)] };
 }
 
-function forget(slot: string): Step {
+/** It may lie behind the door that was closed a moment ago. */
+function forget(door: string, slot: string): Step {
   const told = {
     call: "unlinkat",
     object: slot,
     why: "The run has nothing to let go of there.",
     sh: `rm -f ${quote(slot)}`,
   };
-  return { told, does: () => [sys("unlinkat", [AT_FDCWD, slot, 0], { ok: ["ENOENT"] })] };
+  const places = [slot, closedDoor(door) + slot.slice(door.length)];
+  return { told, does: () => places.map((place) => sys("unlinkat", [AT_FDCWD, place, 0], { ok: ["ENOENT"] })) };
 }

@@ -124,6 +124,12 @@ export function releaseAddress(lease: string, owner: string): Instruction {
   return unless(["ENOENT", "ESTALE"], [read, ...isOurs, sys("unlinkat", [AT_FDCWD, lease, 0])]);
 }
 
+/** Fails with ESTALE if the address is another's, with ENOENT if it is nobody's. */
+export function holdsAddress(lease: string, owner: string): Instruction[] {
+  const { read, isOurs } = leaseOf(lease, owner);
+  return [read, ...isOurs];
+}
+
 /** Eight bytes of the id are compared; of the name of a run also its process, by which it is told from others of the container. */
 function leaseOf(lease: string, owner: string) {
   const text = out(256);

@@ -76,7 +76,7 @@ export function planNetworks(
       ...(namespaceFile === undefined ? [] : [nameNamespace(namespaceFile, child, procfs)]),
       ...made.map(({ device }) => device),
       ...(published && reserved
-        ? [publishPorts(ports, published, program, reserved.chosen), ...forgetOthers(ports, program)]
+        ? [publishPorts(ports, published, program, reserved.chosen, connections), ...forgetOthers(ports, program)]
         : []),
       ...clients.flatMap(({ outside }) => outside),
     ],

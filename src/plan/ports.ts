@@ -2,11 +2,12 @@
 import { AF_UNIX, O_CLOEXEC, SOCK_STREAM_CLOEXEC } from "../linux/constants.ts";
 import { ipBytes } from "../linux/ip.ts";
 import { be16, hole, type Message } from "../linux/netlinkmessage.ts";
-import { addElements, deleteElement, type Element, type Part } from "../linux/nftables.ts";
+import { addElements, deleteElement, deleteSameElement, type Element, type Part } from "../linux/nftables.ts";
 import { hostText, type PublishedPort } from "../spec/ports.ts";
+import { closeDoor } from "./connected.ts";
 import { forgetAnswers } from "./connections.ts";
-import type { Endpoint, NetworkProgram } from "./endpoint.ts";
-import { bytes, expect, out, struct, sys, u32 } from "./instructions.ts";
+import { type Endpoint, holdsAddress, type NetworkEndpoint, type NetworkProgram } from "./endpoint.ts";
+import { bytes, expect, out, struct, sys, u32, unless } from "./instructions.ts";
 import { acknowledged, filled, netfilterSocket } from "./netlink.ts";
 import { onHost } from "./op.ts";
 import type { Instruction, Op } from "./plan.ts";
@@ -85,13 +86,46 @@ function socketName(ip: Uint8Array, port: number) {
   return bytes(Uint8Array.of(AF_INET6, 0, ...be16(port), 0, 0, 0, 0, ...ip, 0, 0, 0, 0));
 }
 
-/** Tells the firewall where they lead; taken back at the end. */
+/**
+ * Tells the firewall where they lead; taken back at the end, wherever they lead then.
+ * @param door is closed before: see connected.ts
+ */
 export function publishPorts(
   ports: readonly PublishedPort[],
   to: Endpoint,
   program: NetworkProgram,
   chosen: Reserved["chosen"],
+  door: string,
 ): Op {
+  const { told, does, due, elements, fills, taken } = publication(ports, to, program, chosen);
+  const withdrawn = elements.flatMap((element) => withdraw(deleteElement(program.table, element), fills));
+  const undo = { of: due, ...taken, does: [closeDoor(door), ...withdrawn, ...forgetAnswers(to, program).does] };
+  return onHost({ ...told, undo }, does);
+}
+
+/**
+ * The same for one that comes to a network while it runs. Taken back only as long as they lead there, and the address is nobody else's: whoever
+ * has the ports next may be there already.
+ */
+export function publishLater(
+  ports: readonly PublishedPort[],
+  to: NetworkEndpoint,
+  program: NetworkProgram,
+  run: string,
+): Op {
+  const { told, does, due, elements, fills, taken } = publication(ports, to, program, []);
+  const withdrawn = elements.flatMap((element) => withdraw(deleteSameElement(program.table, element), fills));
+  const notOthers = unless(["ENOENT"], holdsAddress(to.lease, run));
+  const all = unless(["ESTALE"], [notOthers, ...withdrawn, ...forgetAnswers(to, program).does]);
+  return onHost({ ...told, undo: { of: due, ...taken, does: [all] } }, does);
+}
+
+function publication(
+  ports: readonly PublishedPort[],
+  to: Endpoint,
+  program: NetworkProgram,
+  chosen: Reserved["chosen"],
+) {
   const { table } = program;
   const elements = portElements(ports, to);
   const fills: Record<string, Instruction> = {};
@@ -99,30 +133,30 @@ export function publishPorts(
   const socket = netfilterSocket();
   const message = filled(addElements(table, elements), fills);
   const added = acknowledged(socket, message, ["EEXIST", "EBUSY", "ENOENT"]);
-  const led = forgetAnswers(to, program);
   const lines = elementLines(table, ports, to);
-  return onHost(
-    {
+  return {
+    told: {
       call: "sendto",
       object: `NFT_MSG_NEWSETELEM ${lines.map(({ short }) => short).join(", ")}`,
       why: "What comes for these ports of the host is turned to the container; nothing else reaches it from outside.",
       sh: lines.map(({ add }) => add).join("\n"),
-      undo: {
-        of: added[0] as Instruction,
-        call: "sendto",
-        object: `NFT_MSG_DELSETELEM ${lines.map(({ short }) => short).join(", ")}`,
-        sh: [...lines.map(({ remove }) => remove), led.sh].join("\n"),
-        does: [...elements.flatMap((element) => withdraw(deleteElement(table, element), fills)), ...led.does],
-      },
     },
-    [socket, ...added, sys("close", [socket])],
-  );
+    does: [socket, ...added, sys("close", [socket])],
+    due: added[0] as Instruction,
+    elements,
+    fills,
+    taken: {
+      call: "sendto",
+      object: `NFT_MSG_DELSETELEM ${lines.map(({ short }) => short).join(", ")}`,
+      sh: [...lines.map(({ remove }) => remove), forgetAnswers(to, program).sh].join("\n"),
+    },
+  };
 }
 
 /** The same for a container that runs, when the firewall was emptied: what is there stays. */
 export function publishAgain(ports: readonly PublishedPort[], to: Endpoint, program: NetworkProgram): Op {
-  const { undo: _, ...op } = publishPorts(ports, to, program, []);
-  return op;
+  const { told, does } = publication(ports, to, program, []);
+  return onHost(told, does);
 }
 
 /** Gone with the table perhaps; nobody waits for the answer. */

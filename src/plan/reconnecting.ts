@@ -1,6 +1,7 @@
 /** What connecting and disconnecting a container have in common: its files in /etc, and what is noted for its next start. */
 import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../linux/constants.ts";
 import { deleteLink } from "../linux/links.ts";
+import { doorIsOpen } from "./connected.ts";
 import { sys, text, unless } from "./instructions.ts";
 import { acknowledged, filled, routeSocket } from "./netlink.ts";
 import { onHost, quote } from "./op.ts";
@@ -21,7 +22,8 @@ export interface ChangedRecord {
   readonly was: string;
 }
 
-export function changeFile({ path, before, after }: ChangedFile): Op {
+/** @param door of the run whose file it is: of the next one it has another content */
+export function changeFile({ path, before, after }: ChangedFile, door: string): Op {
   const told = {
     call: "write",
     object: path,
@@ -32,13 +34,18 @@ export function changeFile({ path, before, after }: ChangedFile): Op {
     call: "write",
     object: path,
     sh: `printf %s ${quote(before)} > ${quote(path)}`,
-    does: [rewrite(path, before)],
+    does: [rewrite(path, before, door)],
   };
-  return onHost({ ...told, undo }, written(path, after));
+  return onHost({ ...told, undo }, [doorIsOpen(door), ...written(path, after)]);
 }
 
-/** Nothing happens if it is not there any more. */
-export const rewrite = (path: string, content: string): Instruction => unless(["ENOENT"], written(path, content));
+/** Nothing happens if it is not there any more, or another run's. */
+export const rewrite = (path: string, content: string, door: string): Instruction =>
+  whileOpen(door, written(path, content));
+
+/** Only as long as the run has not come to its end. */
+export const whileOpen = (door: string, does: readonly Instruction[]): Instruction =>
+  unless(["ENOENT"], [doorIsOpen(door), ...does]);
 
 function written(path: string, content: string): Instruction[] {
   const file = sys("openat", [AT_FDCWD, path, O_WRONLY | O_CLOEXEC]);

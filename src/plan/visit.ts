@@ -1,7 +1,9 @@
 /** Doing something in the network namespace of a container that runs, and coming back. See setns(2). */
 import { AT_EMPTY_PATH, AT_FDCWD, CLONE_NEWNET, O_CLOEXEC, O_RDONLY, STATX_BASIC_STATS } from "../linux/constants.ts";
+import { endWith, SIGKILL } from "./attended.ts";
 import { type ExecInput, openTarget } from "./execprocess.ts";
 import { alt, expect, out, sys, unless } from "./instructions.ts";
+import { lockPlan } from "./life.ts";
 import { onHost } from "./op.ts";
 import type { Instruction, Op } from "./plan.ts";
 
@@ -15,6 +17,16 @@ export interface Visit {
   within(does: readonly Instruction[]): Instruction[];
   /** After a failure, before anything is undone: it may have happened in there. */
   readonly back: Op;
+}
+
+/**
+ * What the plan of a visit begins with. It ends with the command that does it, and is locked as long as somebody is at work on it: the next command
+ * undoes it, or does the rest, when nobody else goes on.
+ * @param directory of its run  @param command its pid
+ */
+export function beginVisit(directory: string, command: number): Op[] {
+  const why = "If the command is killed, the next one sees to what it has begun; nobody else goes on with it.";
+  return [lockPlan({ directory }).op, endWith(command, SIGKILL, why)];
 }
 
 export function visit(target: Visited): Visit {

@@ -13,6 +13,7 @@ import { disconnectContainer, explainDisconnect } from "../../src/engine/disconn
 import { pidOf } from "../../src/engine/live.ts";
 import { currentArch } from "../../src/linux/arch.ts";
 import type { Op } from "../../src/plan/plan.ts";
+import { beginVisit } from "../../src/plan/visit.ts";
 import { encode, type Layout } from "../../src/stage/encode.ts";
 import { difference, snapshot } from "../leaks.ts";
 import { BINARY, busybox, directory, ROOT, STATE, until, vitrine } from "../vitrine.ts";
@@ -132,7 +133,8 @@ function devices(): string[] {
 }
 
 function instructions(ops: readonly Op[]): Layout["instructions"] {
-  const { layout } = encode({ run: [{ phase: "Image", ops }], failed: [], recover: [] }, currentArch());
+  const whole = [...beginVisit("", 0), ...ops];
+  const { layout } = encode({ run: [{ phase: "Image", ops: whole }], failed: [], recover: [] }, currentArch());
   return layout.instructions.slice(0, layout.runCount);
 }
 

@@ -1,0 +1,16 @@
+/** A command of its own, which a test can stop or kill: `connect` or `disconnect` NETWORK CONTAINER, by the stage at STAGE. Prints what went wrong. */
+import { connectContainer } from "../../src/engine/connect.ts";
+import { openEngine } from "../../src/engine/context.ts";
+import { disconnectContainer } from "../../src/engine/disconnect.ts";
+
+const [what, network = "", container = "", stage = "", program = ""] = process.argv.slice(2);
+const { VITRINE_ROOT: root = "", VITRINE_STATE: state = "" } = process.env;
+const opened = await openEngine({ root, state });
+const engine = { ...opened, program, stage: { ...opened.stage, path: stage } };
+try {
+  if (what === "connect") await connectContainer(engine, { name: network, aliases: [] }, container);
+  else await disconnectContainer(engine, network, container, false);
+} catch (error) {
+  console.error(String(error));
+  process.exit(125);
+}
