@@ -3,6 +3,8 @@ import {
   type Attribute,
   align,
   be16,
+  type Hole,
+  hole,
   MESSAGE_TYPE_AT,
   type Message,
   message,
@@ -56,14 +58,22 @@ export function getConnections(which: Which): Uint8Array {
   return message(type(IPCTNL_MSG_CT_GET), NLM_F_REQUEST | NLM_F_DUMP, head(six ? AF_INET6 : AF_INET), told).bytes;
 }
 
+/** UDP to a port that the kernel has chosen: it goes into the hole PORT. */
+export function getUdpToChosen(family: 4 | 6): Message {
+  const told = udpFilter(hole(PORT, 2));
+  return message(type(IPCTNL_MSG_CT_GET), NLM_F_REQUEST | NLM_F_DUMP, head(family === 6 ? AF_INET6 : AF_INET), told);
+}
+
+export const PORT = "port";
+
 function answerFilter(address: Uint8Array): Attribute[] {
   if (address.length === 16) return [[CTA_STATUS, be32(IPS_DST_NAT)]];
   return [[CTA_TUPLE_REPLY, [[CTA_TUPLE_IP, [[CTA_IP_V4_SRC, address]]]]], filter(0, BY_SOURCE)];
 }
 
-function udpFilter(port: number | undefined): Attribute[] {
+function udpFilter(port: number | Hole | undefined): Attribute[] {
   const proto: Attribute[] = [[CTA_PROTO_NUM, Uint8Array.of(UDP)]];
-  if (port !== undefined) proto.push([CTA_PROTO_DST_PORT, be16(port)]);
+  if (port !== undefined) proto.push([CTA_PROTO_DST_PORT, typeof port === "number" ? be16(port) : port]);
   return [
     [CTA_TUPLE_ORIG, [[CTA_TUPLE_PROTO, proto]]],
     filter(BY_PROTOCOL | (port === undefined ? 0 : BY_DESTINATION_PORT), 0),

@@ -3,65 +3,90 @@
  * whoever has its address next, and who sent to a port while nobody had it would never come to a container that has it now.
  */
 
-import { CONNECTION, type Connection, forgetConnection, getConnections, type Which } from "../linux/conntrack.ts";
+import {
+  CONNECTION,
+  type Connection,
+  forgetConnection,
+  getConnections,
+  getUdpToChosen,
+  PORT,
+  type Which,
+} from "../linux/conntrack.ts";
 import { MSG_DONTWAIT } from "../linux/constants.ts";
 import { ipBytes } from "../linux/ip.ts";
 import { together } from "../linux/netlinkmessage.ts";
 import type { PublishedPort } from "../spec/ports.ts";
 import type { Endpoint, NetworkProgram } from "./endpoint.ts";
 import { alt, bytes, out, sys, text } from "./instructions.ts";
-import { ask, isAnswer, netfilterSocket } from "./netlink.ts";
+import { ask, filled, isAnswer, netfilterSocket } from "./netlink.ts";
 import { onHost } from "./op.ts";
-import type { Instruction, Op, Out } from "./plan.ts";
+import type { Data, Instruction, Op, Out } from "./plan.ts";
 
 /** What ports lead to has ended. Mostly nobody has been there, and one question tells so; else the program forgets them. */
 export function forgetAnswers({ v4, v6 }: Pick<Endpoint, "v4" | "v6">, program: NetworkProgram) {
   const addresses = [v4, v6].flatMap((one) => (one ? [one.address] : []));
   return {
-    does: addresses.flatMap((address) => forget({ answeredBy: ipBytes(address) }, program, [ANSWERED_BY + address])),
+    does: addresses.flatMap((address) =>
+      forget(getConnections({ answeredBy: ipBytes(address) }), program, [ANSWERED_BY + address]),
+    ),
     sh: addresses
       .map((address) => `conntrack${address.includes(":") ? " -f ipv6" : ""} -D -r ${address} > /dev/null 2>&1 || :`)
       .join("\n"),
   };
 }
 
+/** Numbers that the kernel chooses when the plan is carried out. */
+export interface ChosenPorts {
+  /** One for each port, if it is such a one: its bytes in network order. */
+  readonly numbers: readonly (Instruction | undefined)[];
+  /** Directory of the run, whose journal tells them. */
+  readonly run: string;
+}
+
 /** Who sends by UDP all the while has to come to the container all the same. TCP begins anew by itself. */
-export function forgetOthers(ports: readonly PublishedPort[], program: NetworkProgram): Op[] {
-  const udp = ports.filter(({ protocol, hostPort }) => protocol === "udp" && hostPort !== 0);
-  const parts = ([4, 6] as const).flatMap((family) => {
-    const numbers = [
-      ...new Set(udp.filter(({ host }) => host.includes(":") === (family === 6)).map((p) => p.hostPort)),
-    ];
-    return numbers.length > 0 ? [{ family, numbers }] : [];
+export function forgetOthers(ports: readonly PublishedPort[], program: NetworkProgram, chosen?: ChosenPorts): Op[] {
+  const parts = ports.flatMap(({ protocol, host, hostPort }, i) => {
+    const of = chosen?.numbers[i];
+    if (protocol !== "udp" || (hostPort === 0 && !of)) return [];
+    return [{ family: host.includes(":") ? 6 : 4, port: hostPort, of } as const];
   });
   if (parts.length === 0) return [];
   const told = {
     call: "sendto",
-    object: `IPCTNL_MSG_CT_GET, UDP to ${parts.flatMap(({ numbers }) => numbers).join(", ")}`,
+    object: `IPCTNL_MSG_CT_GET, UDP to ${parts.map(({ port }) => (port === 0 ? "the port that is chosen" : port)).join(", ")}`,
     why: "Whoever has sent to the port before goes on being led elsewhere as long as he sends: that is forgotten, if there is one.",
     sh: parts
-      .flatMap(({ family, numbers }) =>
-        numbers.map(
-          (port) =>
-            `conntrack${family === 6 ? " -f ipv6" : ""} -D -p udp --orig-port-dst ${port} > /dev/null 2>&1 || :`,
-        ),
+      .map(
+        ({ family, port }) =>
+          `conntrack${family === 6 ? " -f ipv6" : ""} -D -p udp --orig-port-dst ${port === 0 ? "$PORT" : port} > /dev/null 2>&1 || :`,
       )
       .join("\n"),
   };
-  const does = parts.flatMap(({ family, numbers }) => {
+  const said = ([4, 6] as const).flatMap((family) => {
+    const numbers = [...new Set(parts.flatMap((one) => (one.family === family && !one.of ? [one.port] : [])))];
+    if (numbers.length === 0) return [];
     const port = numbers.length === 1 ? numbers[0] : undefined;
-    return forget({ udp: true, family, port }, program, [`${family === 6 ? UDP6 : UDP4}${numbers.join(",")}`]);
+    const words = [`${family === 6 ? UDP6 : UDP4}${numbers.join(",")}`];
+    return forget(getConnections({ udp: true, family, port }), program, words);
   });
-  return [onHost(told, does)];
+  const later = parts.flatMap(({ family, of }) =>
+    of ? forget(filled(getUdpToChosen(family), { [PORT]: of }), program, [`${CHOSEN}${chosen?.run}`]) : [],
+  );
+  return [onHost(told, [...said, ...later])];
 }
 
 const ANSWERED_BY = "answers:";
 const UDP4 = "udp4:";
 const UDP6 = "udp6:";
+const CHOSEN = "chosen:";
 
-/** Words for `vitrine network forget`, as they stand in a plan. */
-export function whichIn(words: readonly string[]): Which[] {
+/** Words for `vitrine network forget`, as they stand in a plan. @param chosenBy ports of the run in that directory */
+export function whichIn(words: readonly string[], chosenBy: (run: string) => readonly PublishedPort[]): Which[] {
   return words.flatMap((word): Which[] => {
+    if (word.startsWith(CHOSEN))
+      return chosenBy(word.slice(CHOSEN.length)).flatMap(({ protocol, host, hostPort }) =>
+        protocol === "udp" ? [{ udp: true, family: host.includes(":") ? 6 : 4, port: hostPort }] : [],
+      );
     if (word.startsWith(ANSWERED_BY)) return [{ answeredBy: ipBytes(word.slice(ANSWERED_BY.length)) }];
     const family = word.startsWith(UDP4) ? 4 : word.startsWith(UDP6) ? 6 : undefined;
     if (family === undefined) throw new Error(`"${word}" tells of no connections`);
@@ -72,12 +97,12 @@ export function whichIn(words: readonly string[]): Which[] {
 
 /** Where the kernel does not follow connections there are none; nothing fails for them. */
 function forget(
-  which: Which,
+  question: Uint8Array | Data,
   { program, arguments: words, env }: NetworkProgram,
   told: readonly string[],
 ): Instruction[] {
   const socket = netfilterSocket();
-  const { asked, answer } = ask(socket, getConnections(which));
+  const { asked, answer } = ask(socket, question);
   const argv = [program, ...words, "network", "forget", ...told];
   return [
     alt(

@@ -25,9 +25,10 @@ export function filled({ bytes: value, holes }: Message, fills: Readonly<Record<
 }
 
 /** The beginning of the answer is kept: so much as is looked at. */
-export function ask(socket: Instruction, question: Uint8Array): { asked: Instruction[]; answer: Out } {
+export function ask(socket: Instruction, question: Uint8Array | Data): { asked: Instruction[]; answer: Out } {
   const answer = out(64);
-  const sent = sys("sendto", [socket, bytes(question), question.length, 0, 0, 0]);
+  const data = question instanceof Uint8Array ? bytes(question) : question;
+  const sent = sys("sendto", [socket, data, data.bytes.length, 0, 0, 0]);
   return { asked: [sent, sys("recvfrom", [socket, answer, answer.size, 0, 0, 0])], answer };
 }
 

@@ -27,7 +27,7 @@ export interface Networks {
   readonly namespaceFile?: string | undefined;
   /** They lead to the endpoint that portsEndpoint tells. */
   readonly ports: readonly PublishedPort[];
-  /** Directory for what is connected later. */
+  /** Directory for what is connected later, in that of the run. */
   readonly connections: string;
 }
 
@@ -76,7 +76,13 @@ export function planNetworks(
       ...(namespaceFile === undefined ? [] : [nameNamespace(namespaceFile, child, procfs)]),
       ...made.map(({ device }) => device),
       ...(published && reserved
-        ? [publishPorts(ports, published, program, reserved.chosen, connections), ...forgetOthers(ports, program)]
+        ? [
+            publishPorts(ports, published, program, reserved.chosen, connections),
+            ...forgetOthers(ports, program, {
+              numbers: reserved.chosen,
+              run: connections.slice(0, connections.lastIndexOf("/")),
+            }),
+          ]
         : []),
       ...clients.flatMap(({ outside }) => outside),
     ],

@@ -113,6 +113,20 @@ describe.each([
     await until(() => heard("first"), "it hears it");
   });
 
+  test("also if the kernel chooses the port", async () => {
+    const range = (numbers: string) => h.exec(["sh", "-c", `echo ${numbers} > /proc/sys/net/ipv4/ip_local_port_range`]);
+    send(to, from);
+    await until(
+      () => followed("dport=5353", "sport=4000", to.includes(":") ? "ipv6" : `dst=${to}`).length > 0,
+      "the kernel follows it",
+    );
+    expect(range("5353 5353").stderr).toBe("");
+    listener("first", "-p", `${at}::53/udp`);
+    range("32768 60999");
+    expect(h.vitrine("port", "first").stdout).toContain(":5353");
+    await until(() => heard("first"), "it hears it");
+  });
+
   test("also after another's flush of all rules", async () => {
     listener("first", ...ports);
     const other = "table inet other { chain input { type filter hook input priority 0; ct state new accept; }; }";

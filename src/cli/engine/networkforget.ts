@@ -1,5 +1,7 @@
+import { readRunRecord } from "../../container/journal.ts";
 import { forget } from "../../engine/connections.ts";
 import { openEngine } from "../../engine/context.ts";
+import { actualPorts } from "../../engine/networked.ts";
 import { whichIn } from "../../plan/connections.ts";
 import type { Command } from "../command.ts";
 
@@ -9,7 +11,11 @@ export const command: Command = {
     "Started by a plan: connections that led to a container which has ended, or past one that begins, lead there no more",
   flags: [],
   async run({ paths, args }) {
-    forget(await openEngine(paths), whichIn(args));
+    const portsOf = (run: string) => {
+      const record = readRunRecord(run);
+      return record ? actualPorts(run, record) : [];
+    };
+    forget(await openEngine(paths), whichIn(args, portsOf));
     return 0;
   },
 };
