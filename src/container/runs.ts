@@ -26,6 +26,9 @@ export function claimRun(paths: Paths, identity: Identity): string {
   return directory;
 }
 
+/** Of its directory. */
+export const nameOf = ({ directory }: Pick<Run, "directory">) => directory.slice(directory.lastIndexOf("/") + 1);
+
 export const planFile = (directory: string) => `${directory}/plan`;
 
 /** Whole or not at all: a plan is only read under its own name. */

@@ -1,7 +1,7 @@
 /** Where containers that run are on networks now: as they were started, and as `network connect` and `disconnect` have left them. */
 import { leasesDirectory, type Paths } from "../container/paths.ts";
 import type { RunRecord } from "../container/record.ts";
-import type { Run } from "../container/runs.ts";
+import { nameOf, type Run } from "../container/runs.ts";
 import { type Endpoint as Lease, listEndpoints } from "../network/endpoints.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import { listNetworks } from "../network/store.ts";
@@ -36,7 +36,7 @@ export function connectionsOf(
   leases: Leases = allLeases(paths),
 ): Connection[] {
   const started = input.networks?.endpoints ?? [];
-  const name = run.directory.slice(run.directory.lastIndexOf("/") + 1);
+  const name = nameOf(run);
   const all = (leases.get(name) ?? []).flatMap(({ network, lease }) => {
     const { later, address, v6, mac } = lease;
     const at = started.findIndex((one) => one.lease === `${leasesDirectory(paths, network.name)}/${address}`);

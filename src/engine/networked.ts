@@ -3,6 +3,7 @@ import { readJournal, skimRunRecord } from "../container/journal.ts";
 import type { Paths } from "../container/paths.ts";
 import { networksOf, type RunRecord } from "../container/record.ts";
 import { isAlive, listRuns, type Run } from "../container/runs.ts";
+import type { NetworkEndpoint } from "../plan/endpoint.ts";
 import type { Networks } from "../plan/networks.ts";
 import type { PublishedPort } from "../spec/ports.ts";
 import { allLeases, connectionsOf } from "./memberships.ts";
@@ -11,7 +12,7 @@ export interface Networked {
   readonly run: Run;
   readonly record: RunRecord;
   /** With the endpoints that it has now. */
-  readonly networks: Networks;
+  readonly networks: Networks & { readonly endpoints: readonly NetworkEndpoint[] };
 }
 
 export function liveNetworked(paths: Paths): Networked[] {

@@ -1,6 +1,7 @@
 /** A container that is to come to a network, or to leave one: what connect and disconnect look at first. */
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { connectionsIn, type Paths } from "../container/paths.ts";
+import { nameOf } from "../container/runs.ts";
 import { networksFile, networksText } from "../container/store.ts";
 import { writeWhole } from "../container/wholefile.ts";
 import { invalid, VitrineError } from "../errors.ts";
@@ -65,7 +66,7 @@ export function memberOf(listed: Listed): Member | undefined {
     });
   const { pid, inode } = live;
   const { ino } = statSync(`/proc/${pid}/ns/net`);
-  const name = run.directory.slice(run.directory.lastIndexOf("/") + 1);
+  const name = nameOf(run);
   return { container, run, record, connections, target: { pid, inode, namespace: ino }, name };
 }
 

@@ -1,7 +1,8 @@
 /** A network's bridge and its part of the firewall, as they are while the host runs: set up, put right, or taken down. */
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { networksState, type Paths } from "../container/paths.ts";
 import { carryOut } from "../container/plans.ts";
+import { nameOf } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
 import { hasDevice, hasIpv6 } from "../network/hostroutes.ts";
 import type { NetworkRecord } from "../network/record.ts";
@@ -50,8 +51,9 @@ function planUp(paths: Paths, network: Bridge, host: BridgeHost): Op[] {
   const ports = liveNetworked(paths).flatMap(({ run, record, networks }) => {
     const to = portsEndpoint(networks.endpoints);
     const published = to ? reachable(actualPorts(run.directory, record), to) : [];
-    return to && published.length > 0
-      ? [publishAgain(published, to, networks.program), ...forgetOthers(published, networks.program)]
+    const { program, connections } = networks;
+    return to && published.length > 0 && existsSync(connections)
+      ? [publishAgain(published, to, program, nameOf(run), connections), ...forgetOthers(published, program)]
       : [];
   });
   return [...planBridge(guarded(network), host, others.map(guarded), networkLock(paths)), ...ports];

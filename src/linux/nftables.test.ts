@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { ipBytes } from "./ip.ts";
-import { be16, hole } from "./netlinkmessage.ts";
-import { addElements, deleteElement, getTable } from "./nftables.ts";
+import { be16, hole, type Message } from "./netlinkmessage.ts";
+import { addElements, deleteElement, deleteSameElement, getTable, replaceElements } from "./nftables.ts";
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const ELEMENT = {
@@ -50,6 +50,27 @@ test("an element goes by its key alone", () => {
   const sent = hex(deleteElement("vitrine", ELEMENT).bytes);
   expect(sent).toContain("0e0a"); // NFT_MSG_DELSETELEM of nf_tables
   expect(sent).not.toContain("0a5b0003");
+});
+
+/** Types of the messages in a batch, and whether they hold data. */
+function messages({ bytes }: Message): string[] {
+  const view = new DataView(bytes.buffer);
+  const found: string[] = [];
+  for (let at = 0; at < bytes.length; at += (view.getUint32(at, true) + 3) & ~3) {
+    const type = { 2572: "add", 2574: "delete", 16: "(", 17: ")" }[view.getUint16(at + 4, true)];
+    const data = /0a5b0003|0a5b0004/.exec(hex(bytes.subarray(at, at + view.getUint32(at, true))))?.[0] ?? "";
+    found.push(`${type}${data}`);
+  }
+  return found;
+}
+
+test("one that goes only with its data is added first, in the same transaction", () =>
+  expect(messages(deleteSameElement("t", ELEMENT))).toEqual(["(", "add0a5b0003", "delete", ")"]));
+
+test("what is replaced goes first: it has to be there", () => {
+  const next = { ...ELEMENT, data: [ipBytes("10.91.0.4"), be16(81)] };
+  const replaced = ["(", "delete", "delete", "add0a5b0004", ")"];
+  expect(messages(replaceElements("t", [ELEMENT, ELEMENT], [next]))).toEqual(replaced);
 });
 
 test("a question for a table", () => expect(hex(getTable("vitrine").bytes)).toContain("0c000100" + "76697472696e6500"));

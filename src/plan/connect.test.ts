@@ -83,6 +83,13 @@ test("whatever connecting makes has an undo", () => {
   expect(lacking).toEqual([]);
 });
 
+test("connecting notes its lease when the firewall leads to it: whoever ends the container sees either", () => {
+  const { ops } = planConnect(CONNECTING);
+  const at = (object: string) => ops.findIndex((op) => op.object.startsWith(object));
+  expect(at(CONNECTING.slot.file)).toBeGreaterThan(at("NFT_MSG_NEWSETELEM"));
+  expect(ops.at(-1)?.object).toBe(CONNECTING.door);
+});
+
 test("disconnecting begins with the device; from there on it is finished, whoever does it; the address is last", () => {
   const { ops } = planDisconnect(DISCONNECTING);
   const [first, ...others] = ops.filter((op) => op.undo);

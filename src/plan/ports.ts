@@ -1,13 +1,14 @@
 /** Ports of the host that lead to a container: each is held by a socket, so that nobody else takes it, and told to the firewall. */
 import { AF_UNIX, O_CLOEXEC, SOCK_STREAM_CLOEXEC } from "../linux/constants.ts";
+import type { Errno } from "../linux/errno.ts";
 import { ipBytes } from "../linux/ip.ts";
 import { be16, hole, type Message } from "../linux/netlinkmessage.ts";
 import { addElements, deleteElement, deleteSameElement, type Element, type Part } from "../linux/nftables.ts";
 import { hostText, type PublishedPort } from "../spec/ports.ts";
-import { closeDoor } from "./connected.ts";
+import { closeDoor, doorIsOpen } from "./connected.ts";
 import { forgetAnswers } from "./connections.ts";
 import { type Endpoint, holdsAddress, type NetworkEndpoint, type NetworkProgram } from "./endpoint.ts";
-import { bytes, expect, out, struct, sys, u32, unless } from "./instructions.ts";
+import { alt, bytes, expect, out, struct, sys, u32, unless } from "./instructions.ts";
 import { acknowledged, filled, netfilterSocket } from "./netlink.ts";
 import { onHost } from "./op.ts";
 import type { Instruction, Op } from "./plan.ts";
@@ -97,9 +98,9 @@ export function publishPorts(
   chosen: Reserved["chosen"],
   door: string,
 ): Op {
-  const { told, does, due, elements, fills, taken } = publication(ports, to, program, chosen);
-  const withdrawn = elements.flatMap((element) => withdraw(deleteElement(program.table, element), fills));
-  const undo = { of: due, ...taken, does: [closeDoor(door), ...withdrawn, ...forgetAnswers(to, program).does] };
+  const { told, does, due, taken, withdrawn } = publication(ports, to, program, chosen);
+  const all = [closeDoor(door), ...withdrawn(deleteElement), ...forgetAnswers(to, program).does];
+  const undo = { of: due, ...taken, does: all };
   return onHost({ ...told, undo }, does);
 }
 
@@ -113,10 +114,8 @@ export function publishLater(
   program: NetworkProgram,
   run: string,
 ): Op {
-  const { told, does, due, elements, fills, taken } = publication(ports, to, program, []);
-  const withdrawn = elements.flatMap((element) => withdraw(deleteSameElement(program.table, element), fills));
-  const notOthers = unless(["ENOENT"], holdsAddress(to.lease, run));
-  const all = unless(["ESTALE"], [notOthers, ...withdrawn, ...forgetAnswers(to, program).does]);
+  const { told, does, due, taken, withdrawn } = publication(ports, to, program, []);
+  const all = unlessOthers(to, run, [...withdrawn(deleteSameElement), ...forgetAnswers(to, program).does]);
   return onHost({ ...told, undo: { of: due, ...taken, does: [all] } }, does);
 }
 
@@ -125,6 +124,7 @@ function publication(
   to: Endpoint,
   program: NetworkProgram,
   chosen: Reserved["chosen"],
+  ok: readonly Errno[] = [],
 ) {
   const { table } = program;
   const elements = portElements(ports, to);
@@ -132,7 +132,12 @@ function publication(
   for (const [i, instruction] of chosen.entries()) if (instruction) fills[holeOf(i)] = instruction;
   const socket = netfilterSocket();
   const message = filled(addElements(table, elements), fills);
-  const added = acknowledged(socket, message, ["EEXIST", "EBUSY", "ENOENT"]);
+  const added = acknowledged(
+    socket,
+    message,
+    TOLD.filter((errno) => !ok.includes(errno)),
+    ok,
+  );
   const lines = elementLines(table, ports, to);
   return {
     told: {
@@ -143,8 +148,13 @@ function publication(
     },
     does: [socket, ...added, sys("close", [socket])],
     due: added[0] as Instruction,
-    elements,
-    fills,
+    /** Nobody waits for the answers: they may be gone with the table. */
+    withdrawn: (message: (table: string, element: Element) => Message) =>
+      elements.flatMap((element): Instruction[] => {
+        const socket = netfilterSocket();
+        const data = filled(message(table, element), fills);
+        return [socket, sys("sendto", [socket, data, data.bytes.length, 0, 0, 0]), sys("close", [socket])];
+      }),
     taken: {
       call: "sendto",
       object: `NFT_MSG_DELSETELEM ${lines.map(({ short }) => short).join(", ")}`,
@@ -153,18 +163,30 @@ function publication(
   };
 }
 
-/** The same for a container that runs, when the firewall was emptied: what is there stays. */
-export function publishAgain(ports: readonly PublishedPort[], to: Endpoint, program: NetworkProgram): Op {
-  const { told, does } = publication(ports, to, program, []);
-  return onHost(told, does);
+/**
+ * The same for a container that runs, when the firewall was emptied: what is there stays. If the end has begun meanwhile, that has seen nothing to
+ * take back.
+ * @param door see connected.ts
+ */
+export function publishAgain(
+  ports: readonly PublishedPort[],
+  to: NetworkEndpoint,
+  program: NetworkProgram,
+  run: string,
+  door: string,
+): Op {
+  const { told, does, withdrawn } = publication(ports, to, program, [], ["EEXIST", "EBUSY"]);
+  return onHost(told, [
+    ...does,
+    alt([doorIsOpen(door)], [unlessOthers(to, run, withdrawn(deleteSameElement))], ["ENOENT"]),
+  ]);
 }
 
-/** Gone with the table perhaps; nobody waits for the answer. */
-function withdraw(message: Message, fills: Readonly<Record<string, Instruction>>): Instruction[] {
-  const socket = netfilterSocket();
-  const data = filled(message, fills);
-  return [socket, sys("sendto", [socket, data, data.bytes.length, 0, 0, 0]), sys("close", [socket])];
-}
+/** Nothing happens if the address is another's by now. */
+const unlessOthers = ({ lease }: NetworkEndpoint, run: string, does: readonly Instruction[]): Instruction =>
+  unless(["ESTALE"], [unless(["ENOENT"], holdsAddress(lease, run)), ...does]);
+
+const TOLD = ["EEXIST", "EBUSY", "ENOENT"] as const;
 
 const holeOf = (i: number) => `port${i}`;
 

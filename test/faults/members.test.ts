@@ -13,9 +13,11 @@ import { explainConnect } from "../../src/engine/connect.ts";
 import { type Engine, openEngine } from "../../src/engine/context.ts";
 import { explainDisconnect } from "../../src/engine/disconnect.ts";
 import { pidOf } from "../../src/engine/live.ts";
+import { explainUp } from "../../src/engine/networkup.ts";
 import { withAddresses } from "../../src/engine/placing.ts";
 import { currentArch } from "../../src/linux/arch.ts";
 import { choosing } from "../../src/network/leases.ts";
+import { findNetwork } from "../../src/network/store.ts";
 import type { Op } from "../../src/plan/plan.ts";
 import { beginVisit } from "../../src/plan/visit.ts";
 import { encode } from "../../src/stage/encode.ts";
@@ -82,10 +84,16 @@ interface Command {
 }
 
 /** A command whose stage is stopped when it has done all before the op whose object begins so. */
-async function stoppedBefore(what: "connect" | "disconnect", network: Network, name: string, object: string) {
-  const ops = await (what === "connect"
-    ? explainConnect(engine, { name: network, aliases: [] }, name)
-    : explainDisconnect(engine, network, name));
+async function stoppedBefore(what: "connect" | "disconnect" | "up", network: Network, name: string, object: string) {
+  const ops =
+    what === "up"
+      ? explainUp(engine, findNetwork(PATHS, network))
+      : [
+          ...beginVisit("", 0),
+          ...(await (what === "connect"
+            ? explainConnect(engine, { name: network, aliases: [] }, name)
+            : explainDisconnect(engine, network, name))),
+        ];
   writeFileSync(control, `stop ${lastCloseBefore(ops, object)}`);
   const child = spawn(process.execPath, [`${import.meta.dir}/member.ts`, what, network, name, wrapper, BINARY], {
     env: { PATH: process.env.PATH ?? "", HOME: "/root", VITRINE_ROOT: ROOT, VITRINE_STATE: STATE },
@@ -110,8 +118,7 @@ async function stoppedBefore(what: "connect" | "disconnect", network: Network, n
 }
 
 /** Nothing is lost by it. */
-function lastCloseBefore(planned: readonly Op[], object: string): number {
-  const ops = [...beginVisit("", 0), ...planned];
+function lastCloseBefore(ops: readonly Op[], object: string): number {
   const { layout } = encode({ run: [{ phase: "Image", ops }], failed: [], recover: [] }, currentArch());
   const all = layout.instructions;
   const end = all.findIndex(({ op }) => op.object.startsWith(object));
@@ -188,6 +195,17 @@ test("its end, while a disconnect is about to lead its ports elsewhere: they lea
   expect((await command.ended).stderr).not.toContain("at ");
   await nothingLeft();
   expect(noted(idOf("web"))).toEqual(["two"]);
+});
+
+test("its end, while its ports are about to be published again after another's flush of all rules: they lead nowhere", async () => {
+  server("-p", "18080:80");
+  shell("nft flush ruleset");
+  const command = await stoppedBefore("up", "one", "web", "NFT_MSG_NEWSETELEM");
+  must("stop", "-t", "0", "web");
+  process.kill(command.stage, "SIGCONT");
+  expect(await command.ended).toEqual({ status: 0, stderr: "" });
+  expect(shell("nft list tables")).toContain("vitrine");
+  await nothingLeft();
 });
 
 test("its end, and another's start with its port, while a disconnect is about to take that away: it is the other's", async () => {
