@@ -1,5 +1,5 @@
 /** Undoing a run that was killed, from its journal, and noting the end of its container. */
-import { existsSync } from "node:fs";
+import { existsSync, writeSync } from "node:fs";
 import { isFrozen } from "../cgroup/frozen.ts";
 import { emit } from "../container/events.ts";
 import { isContainerId, newIdentity, tokenOf } from "../container/identity.ts";
@@ -47,8 +47,9 @@ export function recover(engine: Engine, run: Run): void {
     const ran = record !== undefined && cameToItsProgram(run, record);
     if (record) letGoOn(engine, record);
     // The stage takes the plan's lock first, so that two commands do not clean up the same run; the loser's failure is fine.
-    const { status } = runStage(engine.stage.path, planFile(run.directory), "recover");
+    const { status, stderr } = runStage(engine.stage.path, planFile(run.directory), "recover");
     if (status !== 0) return;
+    handOn(stderr);
     if (record?.keep) ended = noteKilled(engine, record, ran);
     if (record && ran) tellKilled(engine, record);
     dropRun(run.directory);
@@ -57,6 +58,11 @@ export function recover(engine: Engine, run: Run): void {
   }
   // As docker does when a container's shim was killed.
   if (ended && record) restartApart(engine, ended, record.input.softFiles);
+}
+
+/** What programs have said that were started by it. */
+function handOn(stderr: string): void {
+  for (const line of stderr.split("\n")) if (line.startsWith("vitrine: warning: ")) writeSync(2, `${line}\n`);
 }
 
 function recordIn(run: Run): RunRecord | undefined | "gone" {

@@ -1,5 +1,5 @@
 /** Links that are made (rtnetlink(7), RTM_NEWLINK): bridges, pairs of virtual Ethernet devices, devices on top of others. */
-import { IFLA_IFNAME, IFLA_NET_NS_PID, linkHead, RTM_NEWLINK } from "./netlink.ts";
+import { IFF_UP, IFLA_IFNAME, IFLA_NET_NS_PID, linkHead, RTM_NEWLINK } from "./netlink.ts";
 import {
   type Attribute,
   hole,
@@ -14,6 +14,7 @@ import {
 } from "./netlinkmessage.ts";
 
 const RTM_DELLINK = 17;
+const RTM_DELLINKPROP = 109;
 const IFLA_ADDRESS = 1;
 const IFLA_MTU = 4;
 const IFLA_LINK = 5;
@@ -21,6 +22,8 @@ const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
 const IFLA_NET_NS_FD = 28;
+const IFLA_PROP_LIST = 52;
+const IFLA_ALT_IFNAME = 53;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
@@ -120,6 +123,41 @@ export function takeLink(name: string, up: boolean, by: "pid" | "fd"): Message {
     [by === "pid" ? IFLA_NET_NS_PID : IFLA_NET_NS_FD, hole("namespace")],
   ];
   return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(0, up), attributes, [{ name: "index", at: 4 }]);
+}
+
+/** Takes further names away from the link of that index. */
+export function dropNames(index: number, names: readonly string[]): Message {
+  const list = names.map((name): Attribute => [IFLA_ALT_IFNAME, zeroEnded(name)]);
+  return message(RTM_DELLINKPROP, NLM_F_REQUEST | NLM_F_ACK, linkHead(index, false), [[IFLA_PROP_LIST, list]]);
+}
+
+/** The link of that index is down. */
+export function setDown(index: number): Message {
+  const head = linkHead(index, false);
+  new DataView(head.buffer).setUint32(12, IFF_UP, true); // ifi_change
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, head, []);
+}
+
+/** The link of that index is called so. */
+export function renameLink(index: number, name: string): Message {
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(index, false), [[IFLA_IFNAME, zeroEnded(name)]]);
+}
+
+/** The same for the link "index". */
+export function renameFound(name: string): Message {
+  const attributes: Attribute[] = [[IFLA_IFNAME, zeroEnded(name)]];
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(0, false), attributes, [{ name: "index", at: 4 }]);
+}
+
+/** The link of that index goes to the network namespace of the descriptor "namespace". */
+export function sendLink(index: number): Message {
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(index, false), [[IFLA_NET_NS_FD, hole("namespace")]]);
+}
+
+/** Hardware address and MTU of the link "index". */
+export function resetLink(mac: Mac, mtu: number): Message {
+  const attributes: Attribute[] = [...address(mac.length > 0 ? mac : undefined), [IFLA_MTU, u32(mtu)]];
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(0, false), attributes, [{ name: "index", at: 4 }]);
 }
 
 /** By its name. */

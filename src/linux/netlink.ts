@@ -59,6 +59,11 @@ export function getLink(name: string): Uint8Array {
   return message(RTM_GETLINK, NLM_F_REQUEST, new Uint8Array(16), [[IFLA_IFNAME, zeroEnded(name)]]).bytes;
 }
 
+/** Asks for all links. */
+export function getLinks(): Uint8Array {
+  return message(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, new Uint8Array(16), []).bytes;
+}
+
 /** Moves a link into the network namespace of the process "pid", gives it a name there, and sets it up. */
 export function moveLink(index: number, name: string | undefined): Message {
   const attributes: Attribute[] = [[IFLA_NET_NS_PID, hole("pid")]];

@@ -15,7 +15,7 @@ import {
   portsEndpoint,
   setUpEndpoint,
 } from "./endpoint.ts";
-import { moveInterface, nameNamespace } from "./hostinterface.ts";
+import { moveInterface, nameNamespace, noteInterface } from "./hostinterface.ts";
 import type { Child } from "./namespaces.ts";
 import type { Instruction, Op } from "./plan.ts";
 import { publishPorts, reservePorts } from "./ports.ts";
@@ -59,11 +59,15 @@ export function planNetworks(
   const reserved = published && ports.length > 0 ? reservePorts(ports) : undefined;
   const made = endpoints.map((endpoint) => {
     const { op, index } = findHostDevice(endpoint, program);
-    const device = makeDevice(endpoint, index, child, namespaceFile);
+    const device = makeDevice(endpoint, index, child, namespaceFile, program);
     const set = setUpEndpoint(endpoint, device.does.at(-1) as Instruction, stage, procfs);
     const up = set.does.at(-1) as Instruction;
     const dhcp = endpoint.dhcp && planDhcp(endpoint.dhcp, endpoint.name, up, child, procfs, facts);
-    return { find: op ? [op] : [], device, set, dhcp };
+    const noted =
+      endpoint.kind === "interface" && namespaceFile !== undefined
+        ? noteInterface(endpoint, namespaceFile, child)
+        : undefined;
+    return { find: op ? [op] : [], device, set, dhcp, noted };
   });
   const clients = made.flatMap(({ dhcp }) => (dhcp ? [dhcp] : []));
   return {
@@ -73,7 +77,16 @@ export function planNetworks(
     ],
     claims: [...(reserved?.ops ?? []), ...made.flatMap(({ find }) => find)],
     outside: [
-      ...(namespaceFile === undefined ? [] : [nameNamespace(namespaceFile, child, procfs)]),
+      ...(namespaceFile === undefined
+        ? []
+        : [
+            nameNamespace(
+              namespaceFile,
+              endpoints.filter(({ kind }) => kind === "interface"),
+              child,
+              procfs,
+            ),
+          ]),
       ...made.map(({ device }) => device),
       ...(published && reserved
         ? [
@@ -86,8 +99,8 @@ export function planNetworks(
         : []),
       ...clients.flatMap(({ outside }) => outside),
     ],
-    inside: made.map(({ set }) => set),
-    last: clients.map(({ leased }) => leased),
+    inside: made.flatMap(({ set, noted }) => (noted ? [set, noted.look] : [set])),
+    last: [...made.flatMap(({ noted }) => (noted ? [noted.note] : [])), ...clients.map(({ leased }) => leased)],
     held: [...(reserved ? [reserved.held] : []), ...clients.map(({ held }) => held)],
     ending: (number) => clients.map(({ end, held }) => end(number(held))),
   };
@@ -98,8 +111,14 @@ function findHostDevice(endpoint: Endpoint, program: NetworkProgram): { op?: Op;
   return endpoint.mode || endpoint.kind ? findParent(endpoint) : findBridge(endpoint, program);
 }
 
-function makeDevice(endpoint: Endpoint, index: Instruction | undefined, child: Child, file: string | undefined): Op {
+function makeDevice(
+  endpoint: Endpoint,
+  index: Instruction | undefined,
+  child: Child,
+  file: string | undefined,
+  program: NetworkProgram,
+): Op {
   const { mode, kind } = endpoint;
-  if (kind === "interface" && index && file !== undefined) return moveInterface(endpoint, index, child, file);
+  if (kind === "interface" && index && file !== undefined) return moveInterface(endpoint, index, child, file, program);
   return mode && index ? makeMacvlan(endpoint, mode, index, child) : makeVeth(endpoint, index, child);
 }

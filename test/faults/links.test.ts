@@ -25,7 +25,7 @@ beforeAll(() => {
 });
 afterAll(() => expect(ip("netns", "del", PEERS).stderr).toBe(""));
 
-const ABOUT_DEVICES = /RTM_|network namespace/;
+const ABOUT_DEVICES = /RTM_|network namespace|\/link-/;
 const ABOUT_DHCP = /dhcp|DHCP|lease|keeper/;
 
 const DEVICES: Partial<RunOptions> = {

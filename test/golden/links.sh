@@ -57,7 +57,7 @@ inside_2() {
   # 35. setresuid 0 of the user namespace
   # Until its ids are mapped the process is nobody; now it is root of its own namespace only.
   step 35 'setresuid 0 of the user namespace'
-  hear 70
+  hear 71
   CHAIN+=(setpriv --reuid 0 --regid 0 --clear-groups)
   exec "${CHAIN[@]}" bash -c inside_3
 }
@@ -68,14 +68,14 @@ inside_3() {
   # 36. sendto RTM_NEWADDR 10.92.7.101/24, db0 up
   # The container's own address.
   step 36 'sendto RTM_NEWADDR 10.92.7.101/24, db0 up'
-  hear 72
+  hear 73
   ip addr add 10.92.7.101/24 brd + dev db0
   ip link set db0 up
 
   # 37. sendto RTM_NEWADDR 192.0.2.7/24, 2001:db8::7/64, lan0 up
   # The container's own addresses; what is for others goes by the gateway.
   step 37 'sendto RTM_NEWADDR 192.0.2.7/24, 2001:db8::7/64, lan0 up'
-  hear 73
+  hear 74
   ip addr add 192.0.2.7/24 brd + dev lan0
   ip addr add 2001:db8::7/64 nodad dev lan0
   ip link set lan0 up
@@ -84,50 +84,53 @@ inside_3() {
   # 38. sendto RTM_NEWLINK eth2 up
   # It has no address yet.
   step 38 'sendto RTM_NEWLINK eth2 up'
-  hear 74
+  hear 75
   ip link set eth2 up
 
   # 39. sendto RTM_NEWLINK host0 up
   # It has no address yet.
   step 39 'sendto RTM_NEWLINK host0 up'
-  hear 75
+  hear 76
   ip link set host0 up
 
   # 40. sendto RTM_NEWLINK eth4 up
   # It has no address yet.
   step 40 'sendto RTM_NEWLINK eth4 up'
-  hear 76
+  hear 77
   ip link set eth4 up
 
   # 41. sendto RTM_NEWLINK wan0 up
   # It has no address yet.
   step 41 'sendto RTM_NEWLINK wan0 up'
-  hear 77
+  hear 78
   ip link set wan0 up
+
+  # step 42: sendto RTM_GETLINK wan0: no on-board tool does this
+  # Which device of the host it is: the container may change its names, and give them to others.
 
   # Root file system
 
-  # 42. move_mount the root file system onto /
+  # 43. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
-  step 42 'move_mount the root file system onto /'
-  hear 89
+  step 43 'move_mount the root file system onto /'
+  hear 91
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
 
-  # 43. mount proc on /proc
+  # 44. mount proc on /proc
   # A procfs of this PID namespace: without it ps would show (and kill would reach) other processes.
-  step 43 'mount proc on /proc'
+  step 44 'mount proc on /proc'
   mount -t proc -o nosuid,noexec,nodev proc $ROOT/proc
 
-  # 44. mount tmpfs on /dev
+  # 45. mount tmpfs on /dev
   # Memory, gone with the container.
-  step 44 'mount tmpfs on /dev'
+  step 45 'mount tmpfs on /dev'
   mount -t tmpfs -o nosuid,strictatime,mode=755,size=65536k tmpfs $ROOT/dev
 
-  # 45. move_mount /dev/{null,zero,full,random,urandom,tty}
+  # 46. move_mount /dev/{null,zero,full,random,urandom,tty}
   # The nodes and the usual links; no disk, no memory, no terminal of the host.
-  step 45 'move_mount /dev/{null,zero,full,random,urandom,tty}'
+  step 46 'move_mount /dev/{null,zero,full,random,urandom,tty}'
   for n in null zero full random urandom tty; do mount --move $MOUNTS/dev-$n $ROOT/dev/$n; done
   ln -s /proc/self/fd $ROOT/dev/fd
   ln -s /proc/self/fd/0 $ROOT/dev/stdin
@@ -136,19 +139,19 @@ inside_3() {
   ln -s pts/ptmx $ROOT/dev/ptmx
   ln -s /proc/kcore $ROOT/dev/core
 
-  # 46. mount devpts on /dev/pts
+  # 47. mount devpts on /dev/pts
   # Pseudo terminals of its own: none of the host's can be opened.
-  step 46 'mount devpts on /dev/pts'
+  step 47 'mount devpts on /dev/pts'
   mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5 devpts $ROOT/dev/pts
 
-  # 47. mount sysfs on /sys
+  # 48. mount sysfs on /sys
   # Devices and kernel objects to look at, not to change.
-  step 47 'mount sysfs on /sys'
+  step 48 'mount sysfs on /sys'
   mount -t sysfs -o nosuid,noexec,nodev,ro sysfs $ROOT/sys
 
-  # 48. mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup
+  # 49. mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup
   # The limits it sits under, to look at, not to change.
-  step 48 'mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup'
+  step 49 'mount cpuset,cpu,cpuacct,memory,pids,systemd,unified on /sys/fs/cgroup'
   mount -t tmpfs -o nosuid,noexec,nodev,relatime,mode=755 tmpfs $ROOT/sys/fs/cgroup
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,cpuset cgroup $ROOT/sys/fs/cgroup/cpuset
   mount -t cgroup -o nosuid,noexec,nodev,relatime,ro,cpu,cpuacct cgroup $ROOT/sys/fs/cgroup/cpu,cpuacct
@@ -158,111 +161,111 @@ inside_3() {
   mount -t cgroup2 -o nosuid,noexec,nodev,relatime,ro cgroup $ROOT/sys/fs/cgroup/unified
   mount -o remount,bind,nosuid,noexec,nodev,relatime,ro $ROOT/sys/fs/cgroup
 
-  # 49. mount mqueue on /dev/mqueue
+  # 50. mount mqueue on /dev/mqueue
   # POSIX message queues of this IPC namespace.
-  step 49 'mount mqueue on /dev/mqueue'
+  step 50 'mount mqueue on /dev/mqueue'
   mount -t mqueue -o nosuid,noexec,nodev mqueue $ROOT/dev/mqueue
 
-  # 50. mount tmpfs on /dev/shm
+  # 51. mount tmpfs on /dev/shm
   # Memory, gone with the container.
-  step 50 'mount tmpfs on /dev/shm'
+  step 51 'mount tmpfs on /dev/shm'
   mount -t tmpfs -o nosuid,noexec,nodev,mode=1777,size=65536k shm $ROOT/dev/shm
 
-  # 51. move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts on /etc/hosts
+  # 52. move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts on /etc/hosts
   # Visible at /etc/hosts.
-  step 51 'move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts on /etc/hosts'
+  step 52 'move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts on /etc/hosts'
   mount --move $MOUNTS/mount%2Fetc%2Fhosts $ROOT/etc/hosts
 
-  # 52. move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname on /etc/hostname
+  # 53. move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname on /etc/hostname
   # Visible at /etc/hostname.
-  step 52 'move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname on /etc/hostname'
+  step 53 'move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname on /etc/hostname'
   mount --move $MOUNTS/mount%2Fetc%2Fhostname $ROOT/etc/hostname
 
-  # 53. move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf on /etc/resolv.conf
+  # 54. move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf on /etc/resolv.conf
   # Visible at /etc/resolv.conf.
-  step 53 'move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf on /etc/resolv.conf'
+  step 54 'move_mount /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf on /etc/resolv.conf'
   mount --move $MOUNTS/mount%2Fetc%2Fresolv.conf $ROOT/etc/resolv.conf
 
-  # 54. write 0 65535 to /proc/sys/net/ipv4/ping_group_range
+  # 55. write 0 65535 to /proc/sys/net/ipv4/ping_group_range
   # A parameter of its own namespace: the host keeps its value.
-  step 54 'write 0 65535 to /proc/sys/net/ipv4/ping_group_range'
+  step 55 'write 0 65535 to /proc/sys/net/ipv4/ping_group_range'
   echo '0 65535' > $ROOT/proc/sys/net/ipv4/ping_group_range
 
-  # 55. write 0 to /proc/sys/net/ipv4/ip_unprivileged_port_start
+  # 56. write 0 to /proc/sys/net/ipv4/ip_unprivileged_port_start
   # A parameter of its own namespace: the host keeps its value.
-  step 55 'write 0 to /proc/sys/net/ipv4/ip_unprivileged_port_start'
+  step 56 'write 0 to /proc/sys/net/ipv4/ip_unprivileged_port_start'
   echo 0 > $ROOT/proc/sys/net/ipv4/ip_unprivileged_port_start
 
-  # 56. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
+  # 57. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
   # These belong to the one kernel that all share; writing there would reach the host.
-  step 56 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
+  step 57 'mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only'
   for p in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do ! [ -e "$ROOT$p" ] || { mount --rbind "$ROOT$p" "$ROOT$p"; mount -o remount,bind,ro,nosuid,nodev,noexec "$ROOT$p"; }; done
 
-  # 57. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
+  # 58. move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
   # These tell about the host, or reach it: each is covered by nothing at all.
-  step 57 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
+  step 58 'move_mount covers on /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware'
   for p in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware; do if [ -d "$ROOT$p" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0,nr_inodes=2 tmpfs "$ROOT$p"; elif [ -e "$ROOT$p" ]; then mount --bind $ROOT/dev/null "$ROOT$p"; fi; done
 
-  # 58. pivot_root . .
+  # 59. pivot_root . .
   # Unlike chroot this changes the root of the namespace itself: the old one is not hidden, it is gone.
-  step 58 'pivot_root . .'
+  step 59 'pivot_root . .'
   # Asked for at the very end: after it there are none of the host's tools.
 
   # Process
 
-  # 59. setsid a session and keyring of its own
+  # 60. setsid a session and keyring of its own
   # No controlling terminal and no keys of the caller.
-  step 59 'setsid a session and keyring of its own'
+  step 60 'setsid a session and keyring of its own'
   CHAIN+=(setsid)
 
-  # 60. prctl PR_CAPBSET_DROP of 29 capabilities
+  # 61. prctl PR_CAPBSET_DROP of 29 capabilities
   # No program started in here can ever get dac_read_search, linux_immutable, net_broadcast, net_admin, net_raw, ipc_lock, ipc_owner, sys_module, sys_rawio, sys_ptrace, sys_pacct, sys_admin, sys_boot, sys_nice, sys_resource, sys_time, sys_tty_config, mknod, lease, audit_control, mac_override, mac_admin, syslog, wake_alarm, block_suspend, audit_read, perfmon, bpf, checkpoint_restore.
-  step 60 'prctl PR_CAPBSET_DROP of 29 capabilities'
+  step 61 'prctl PR_CAPBSET_DROP of 29 capabilities'
   CHAIN+=(setpriv --bounding-set -dac_read_search,-linux_immutable,-net_broadcast,-net_admin,-net_raw,-ipc_lock,-ipc_owner,-sys_module,-sys_rawio,-sys_ptrace,-sys_pacct,-sys_admin,-sys_boot,-sys_nice,-sys_resource,-sys_time,-sys_tty_config,-mknod,-lease,-audit_control,-mac_override,-mac_admin,-syslog,-wake_alarm,-block_suspend,-audit_read,-perfmon,-bpf,-checkpoint_restore)
 
-  # 61. fchdir /
+  # 62. fchdir /
   # The working directory, made where it is missing.
-  step 61 'fchdir /'
+  step 62 'fchdir /'
   cd $ROOT/
 
-  # 62. setresuid uid 0, gid 0
+  # 63. setresuid uid 0, gid 0
   # The user that the container's program runs as.
-  step 62 'setresuid uid 0, gid 0'
+  step 63 'setresuid uid 0, gid 0'
   umask 022
   CHAIN+=(--reuid 0 --regid 0 --clear-groups)
 
-  # 63. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
+  # 64. capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap
   # The few rights of root that are left to it; inheritable and ambient ones are empty.
-  step 63 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
+  step 64 'capset chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,sys_chroot,audit_write,setfcap'
   CHAIN+=(--inh-caps=-all --ambient-caps=-all)
 
-  # 64. prctl PR_SET_NO_NEW_PRIVS
+  # 65. prctl PR_SET_NO_NEW_PRIVS
   # A set-user-ID program inside gives nobody more rights.
-  step 64 'prctl PR_SET_NO_NEW_PRIVS'
+  step 65 'prctl PR_SET_NO_NEW_PRIVS'
   CHAIN+=(--no-new-privs)
 
-  # 65. prctl PR_SET_PDEATHSIG SIGKILL
+  # 66. prctl PR_SET_PDEATHSIG SIGKILL
   # If the stage is killed, the kernel ends the container with it: nothing is left running.
-  step 65 'prctl PR_SET_PDEATHSIG SIGKILL'
+  step 66 'prctl PR_SET_PDEATHSIG SIGKILL'
   CHAIN+=(--pdeathsig KILL)
 
-  # 66. close_range 3 and above
+  # 67. close_range 3 and above
   # Descriptors are shared with the stage until here; now they are its own, and all but 0, 1 and 2 close at execve.
-  step 66 'close_range 3 and above'
+  step 67 'close_range 3 and above'
   for fd in $(ls /proc/self/fd); do close $fd; done
 
-  # 67. prlimit64 open files 1024
+  # 68. prlimit64 open files 1024
   # The program has the soft limit that the caller had.
-  step 67 'prlimit64 open files 1024'
+  step 68 'prlimit64 open files 1024'
   ulimit -Sn 1024
 
-  # step 68: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
+  # step 69: seccomp SECCOMP_SET_MODE_FILTER of 307 instructions: no on-board tool does this
   # From here on the kernel refuses system calls that the profile does not allow, to this process and all it starts.
 
-  # 69. execve true
+  # 70. execve true
   # The program itself. From here on nothing of the engine is inside.
-  step 69 'execve true'
-  END=$'echo 58 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
+  step 70 'execve true'
+  END=$'echo 59 >&9\nread -r vitrine_script_done <&8 || exit 125\nunset PWD OLDPWD\nexec "$@" 8<&- 9>&-'
   CHAIN+=(env -i --default-signal=INT,QUIT --)
   CHAIN+=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
   CHAIN+=(HOSTNAME=0123456789ab)
@@ -283,8 +286,8 @@ for_inside_33() {
   echo $PID > /sys/fs/cgroup/systemd/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/tasks
 }
 
-for_inside_58() {
-  step 58 'pivot_root . .'
+for_inside_59() {
+  step 59 'pivot_root . .'
   nsenter -t $PID -m sh -c 'cd $ROOT && pivot_root . .'
   nsenter -t $PID -m umount -l /
 }
@@ -437,144 +440,147 @@ echo $PID > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef01234
 tell go
 undo 'echo 1 > /sys/fs/cgroup/unified/vitrine-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/cgroup.kill'
 
-# 70. write uid_map and gid_map "0 1879113728 65536"
+# 71. write uid_map and gid_map "0 1879113728 65536"
 # Root inside is an ordinary, unused id outside: what breaks out has no rights on the host.
-step 70 'write uid_map and gid_map "0 1879113728 65536"'
+step 71 'write uid_map and gid_map "0 1879113728 65536"'
 echo '0 1879113728 65536' > /proc/$PID/uid_map; echo '0 1879113728 65536' > /proc/$PID/gid_map
-tell 70
+tell 71
 
-# 71. move_mount the container's network namespace on /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns
+# 72. move_mount the container's network namespace on /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns
 # As long as it has a name it outlives its processes, and the host's device in it can be taken back.
-step 71 'move_mount the container'\''s network namespace on /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns'
+step 72 'move_mount the container'\''s network namespace on /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns'
 touch /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns && mount --bind /proc/$PID/ns/net /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns
 undo 'umount -l /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns; rm -f /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns'
 
-# 72. sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container
+# 73. sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container
 # Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
-step 72 'sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container'
+step 73 'sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container'
 ip link add veth0badcafe mtu 1400 master vt-765432107654 up type veth peer name db0 address 02:00:00:00:00:07 mtu 1400 netns $PID
-tell 72
-
-# 73. sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)
-# A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.
-step 73 'sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)'
-ip link add link eth0 name lan0 address 02:42:c0:00:02:07 netns $PID type macvlan mode private
 tell 73
 
-# 74. sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)
+# 74. sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)
 # A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.
-step 74 'sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)'
-ip link add link eth1 name eth2 address 02:42:f2:03:04:05 netns $PID type macvlan mode bridge
+step 74 'sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)'
+ip link add link eth0 name lan0 address 02:42:c0:00:02:07 netns $PID type macvlan mode private
 tell 74
 
-# 75. sendto RTM_NEWLINK ve-calm_herXMTK and host0 in the container
-# Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
-step 75 'sendto RTM_NEWLINK ve-calm_herXMTK and host0 in the container'
-ip link add ve-calm_herXMTK up type veth peer name host0 address 02:42:f3:04:05:06 netns $PID
-[ ! -e /proc/sys/net/ipv6/conf/ve-calm_herXMTK/accept_ra ] || echo 0 > /proc/sys/net/ipv6/conf/ve-calm_herXMTK/accept_ra
+# 75. sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)
+# A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.
+step 75 'sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)'
+ip link add link eth1 name eth2 address 02:42:f2:03:04:05 netns $PID type macvlan mode bridge
 tell 75
 
-# 76. sendto RTM_NEWLINK vb-mine, port of br0, and eth4 in the container
+# 76. sendto RTM_NEWLINK ve-calm_herXMTK and host0 in the container
 # Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
-step 76 'sendto RTM_NEWLINK vb-mine, port of br0, and eth4 in the container'
-ip link add vb-mine master br0 up type veth peer name eth4 address 02:42:f4:05:06:07 netns $PID
+step 76 'sendto RTM_NEWLINK ve-calm_herXMTK and host0 in the container'
+ip link add ve-calm_herXMTK up type veth peer name host0 address 02:42:f3:04:05:06 netns $PID
+[ ! -e /proc/sys/net/ipv6/conf/ve-calm_herXMTK/accept_ra ] || echo 0 > /proc/sys/net/ipv6/conf/ve-calm_herXMTK/accept_ra
 tell 76
 
-# 77. sendto RTM_NEWLINK eth2 into the container as wan0
-# Asked for: the device leaves the host for as long as the container runs.
-step 77 'sendto RTM_NEWLINK eth2 into the container as wan0'
-ip link set dev eth2 name wan0 netns $PID up
-undo 'nsenter --net=/run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns ip link set dev wan0 name eth2 netns $$'
+# 77. sendto RTM_NEWLINK vb-mine, port of br0, and eth4 in the container
+# Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
+step 77 'sendto RTM_NEWLINK vb-mine, port of br0, and eth4 in the container'
+ip link add vb-mine master br0 up type veth peer name eth4 address 02:42:f4:05:06:07 netns $PID
 tell 77
 
-# 78. mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
+# 78. sendto RTM_NEWLINK eth2 into the container as wan0
+# Asked for: the device leaves the host for as long as the container runs.
+step 78 'sendto RTM_NEWLINK eth2 into the container as wan0'
+ip link set dev eth2 name wan0 netns $PID up
+undo 'nsenter --net=/run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns ip link set dev wan0 name eth2 netns $$'
+tell 78
+
+# 79. mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
 # What the DHCP client works with: a hook that sets what the server says, and a pipe by which that tells of it.
-step 78 'mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
+step 79 'mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
 mkdir -p /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
 undo 'rm -rf /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
 
-# step 79: clone3 a DHCP client for eth2: no on-board tool does this
+# step 80: clone3 a DHCP client for eth2: no on-board tool does this
 # The container's address is another's to give: the host's own client asks for it, in the container's network namespace.
 
-# step 80: wait4 the DHCP client of eth2: no on-board tool does this
+# step 81: wait4 the DHCP client of eth2: no on-board tool does this
 # Ends with the stage, by the kernel's hand; then the client is told to end, and gives the address back.
 
-# step 81: execve /usr/bin/busybox udhcpc -f -R -i eth2 -s /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2/hook -t 5 -T 2 -A 2 -x hostname:0123456789ab: no on-board tool does this
+# step 82: execve /usr/bin/busybox udhcpc -f -R -i eth2 -s /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2/hook -t 5 -T 2 -A 2 -x hostname:0123456789ab: no on-board tool does this
 # The host's program, on the host's files, in the container's network: it renews the lease in time, and gives it back when it is told to end.
 
 # Root file system
 
-# 82. open_tree /srv/root
+# 83. open_tree /srv/root
 # A layer of the image, read only. Id-mapped: nothing is chowned.
-step 82 'open_tree /srv/root'
+step 83 'open_tree /srv/root'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user /srv/root $MOUNTS/layer0
 
-# 83. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 84. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # What the container writes goes here; ids on disk start at 0. Id-mapped: nothing is chowned.
-step 83 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 84 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 chown 1879113728:1879113728 $SCRATCH/upper $SCRATCH/work
 
-# 84. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# 85. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
 # Layers below, a writable directory on top: the image stays as it is, however often it is used.
-step 84 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+step 85 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
 mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work,volatile overlay $MOUNTS/root
 
-# 85. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 86. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 85 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 86 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
 
-# 86. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
+# 87. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
 # A directory or file of the host; ids inside and outside mean the same there.
-step 86 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
+step 87 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts $MOUNTS/mount%2Fetc%2Fhosts
 
-# 87. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
+# 88. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
 # A directory or file of the host; ids inside and outside mean the same there.
-step 87 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
+step 88 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname $MOUNTS/mount%2Fetc%2Fhostname
 
-# 88. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
+# 89. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
 # A directory or file of the host; ids inside and outside mean the same there.
-step 88 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
+step 89 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf $MOUNTS/mount%2Fetc%2Fresolv.conf
 
-# step 89: ppoll a lease for eth2, for 15 s at most: no on-board tool does this
+# step 90: write /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/link-wan0: no on-board tool does this
+# By this the device is found again when the container has ended.
+
+# step 91: ppoll a lease for eth2, for 15 s at most: no on-board tool does this
 # Its program does not begin without an address. What the server says of routes and name servers is set by then.
-tell 89
+tell 91
 
 # Life and end
 
-# step 90: close_range all but the lock and the pidfd: no on-board tool does this
+# step 92: close_range all but the lock and the pidfd: no on-board tool does this
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
-attend 58
+attend 59
 
-# step 91: writev create, start to /run/vitrine/events: no on-board tool does this
+# step 93: writev create, start to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# 92. waitid the container
+# 94. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 92 'waitid the container'
+step 94 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 93: kill the DHCP client of eth2: no on-board tool does this
+# step 95: kill the DHCP client of eth2: no on-board tool does this
 # It gives the address back and ends; after 3 s it is ended.
 
-# step 94: writev die to /run/vitrine/events: no on-board tool does this
+# step 96: writev die to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# step 95: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 97: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 96. unlinkat what the run left
+# 98. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 96 'unlinkat what the run left'
+step 98 'unlinkat what the run left'
 rm -rf $WORK
 
-# step 97: writev destroy to /run/vitrine/events: no on-board tool does this
+# step 99: writev destroy to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# 98. exit_group the container's status
+# 100. exit_group the container's status
 # The command ends as the container did.
-step 98 'exit_group the container'\''s status'
+step 100 'exit_group the container'\''s status'
 exit $STATUS

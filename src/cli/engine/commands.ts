@@ -79,6 +79,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   "registry gc": { load: () => import("./registrygc.ts") },
   "network leased": { internal: true, load: () => import("./networkleased.ts") },
   "network forget": { internal: true, load: () => import("./networkforget.ts") },
+  "network takeback": { internal: true, load: () => import("./networktakeback.ts") },
   "network resolve": { internal: true, load: () => import("./networkresolve.ts") },
   health: { internal: true, load: () => import("./health.ts") },
   again: { internal: true, load: () => import("./again.ts") },
