@@ -276,6 +276,36 @@ test("its end half-way, while a connect is about to have its ports lead to it: n
   await nothingLeft();
 });
 
+test("its end half-way, while a disconnect is about to lead its ports elsewhere: nothing is left", async () => {
+  const container = await ending();
+  must("network", "connect", "two", container.id);
+  const command = await stoppedBefore("disconnect", "one", container.id, "NFT_MSG_DELSETELEM");
+  const over = container.end();
+  await stopped(container.stage, "the stage of the container");
+  process.kill(command.stage, "SIGCONT");
+  expect(await command.ended).toEqual({ status: 0, stderr: "" });
+  process.kill(container.stage, "SIGCONT");
+  await over;
+  await nothingLeft();
+});
+
+test("its end half-way, while a disconnect is about to let go of an address: who has it next keeps it", async () => {
+  const container = await ending();
+  must("network", "connect", "two", container.id);
+  const command = await stoppedBefore("disconnect", "two", container.id, `${STATE}/runs/`);
+  const over = container.end();
+  await stopped(container.stage, "the stage of the container");
+  process.kill(command.stage, "SIGCONT");
+  expect(await command.ended).toEqual({ status: 0, stderr: "" });
+  must("run", "-d", "--name", "other", "--network", "two", "--rootfs", busybox(), "sleep", "1000");
+  const its = leases("two");
+  expect(its).toEqual(["10.94.12.2"]);
+  process.kill(container.stage, "SIGCONT");
+  await over;
+  expect(leases("two")).toEqual(its);
+  expect(isOn("other", "two")).toBe(true);
+});
+
 for (const what of ["connect", "disconnect"] as const)
   test(`${what}: of a command that is killed alone, the next one has undone or finished the work, and nobody goes on with it`, async () => {
     server("-p", "18080:80");
@@ -380,18 +410,44 @@ test("a start that does not come to its end: it is told, and nothing has changed
   expect(noted(id)).toEqual(["one"]);
 });
 
-test("its end and its next start, while a disconnect is under way: it has left, and its files are its own", async () => {
-  server("-p", "18080:80");
+test("its end, and a start that does not come to its end, while a disconnect is under way: its record is as it was", async () => {
+  server();
   must("network", "connect", "two", "web");
-  const command = await stoppedBefore("disconnect", "one", "web", "NFT_MSG_DELSETELEM");
-  must("restart", "-t", "0", "web");
-  expect(isOn("web", "one")).toBe(true);
-  process.kill(command.stage, "SIGCONT");
-  expect(await command.ended).toEqual({ status: 0, stderr: "" });
-  expect(isOn("web", "one")).toBe(false);
-  expect(isOn("web", "two")).toBe(true);
-  expect(rules()).toMatch(/18080 : 10\.94\.12\.\d+ \. 80/);
+  const id = idOf("web");
+  const command = await stoppedBefore("disconnect", "two", "web", `${STATE}/runs/`);
+  must("stop", "-t", "0", "web");
+  const claimed = claimRun(PATHS, { ...newIdentity("web"), id });
+  try {
+    process.kill(command.stage, "SIGCONT");
+    const { status, stderr } = await command.ended;
+    expect(stderr).toContain("container web is about to start");
+    expect(status).toBe(125);
+    expect(noted(id)).toEqual(["one", "two"]);
+  } finally {
+    rmSync(claimed, { recursive: true });
+  }
+  await nothingLeft();
 });
+
+for (const by of ["a user", "its policy"] as const)
+  test(`its end and its next start by ${by}, while a disconnect is under way: it has left, and its files are its own`, async () => {
+    server("-p", "18080:80", "--restart", "always");
+    must("network", "connect", "two", "web");
+    const command = await stoppedBefore("disconnect", "one", "web", "NFT_MSG_DELSETELEM");
+    const before = runOf(idOf("web")) as Run;
+    if (by === "a user") must("restart", "-t", "0", "web");
+    else process.kill(pidOf(before) ?? 0, "SIGKILL");
+    await until(() => {
+      const now = runOf(idOf("web"));
+      return now !== undefined && now.directory !== before.directory && pidOf(now) !== undefined;
+    }, "its next run");
+    expect(isOn("web", "one")).toBe(true);
+    process.kill(command.stage, "SIGCONT");
+    expect(await command.ended).toEqual({ status: 0, stderr: "" });
+    expect(isOn("web", "one")).toBe(false);
+    expect(isOn("web", "two")).toBe(true);
+    expect(rules()).toMatch(/18080 : 10\.94\.12\.\d+ \. 80/);
+  });
 
 test("its end and its next start, while a connect is under way: it is told, and its files are its own", async () => {
   server();
