@@ -59,10 +59,10 @@ function planUp(paths: Paths, network: Bridge, host: BridgeHost): Op[] {
   return [...planBridge(guarded(network), host, others.map(guarded), networkLock(paths)), ...ports];
 }
 
-type Bridge = Pick<NetworkRecord, "name" | "id" | "device" | "v4" | "v6" | "internal" | "masquerade" | "mtu">;
+type Bridge = Pick<NetworkRecord, "name" | "id" | "device" | "v4" | "v6" | "internal" | "masquerade" | "mtu" | "names">;
 
-export function guarded({ name, id, device, v4, v6, internal, masquerade, mtu }: Bridge): BridgeNetwork {
-  return { name, id, device, v4, v6, internal, masquerade, mtu };
+export function guarded({ name, id, device, v4, v6, internal, masquerade, mtu, names }: Bridge): BridgeNetwork {
+  return { name, id, device, v4, v6, internal, masquerade, mtu, names };
 }
 
 /** One for all networks. */

@@ -7,6 +7,7 @@ import { hasDevice } from "../network/hostroutes.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import { isReady, logFile, makePlace, relyOn, socketFile } from "../network/resolver/place.ts";
 import { inTurn } from "../network/turn.ts";
+import { RESOLVER_PORT } from "../plan/firewall.ts";
 import { enterRoots } from "../plan/rootgroups.ts";
 import type { Engine } from "./context.ts";
 
@@ -26,7 +27,7 @@ export async function startResolver({ paths, program }: Place, network: Named): 
     const said = (await say(paths, network.name)) ?? (await startAndSay(program, paths, network.name));
     if (said !== "ok")
       throw new VitrineError("UNAVAILABLE", `network ${network.name}: its names cannot be answered: ${said}`, {
-        hint: `something else may listen on port 53 of all addresses (ss -lunp sport = 53); vitrine network create --disable-dns makes networks without names`,
+        hint: `something else may listen on port ${RESOLVER_PORT} (ss -lunp sport = ${RESOLVER_PORT}), to which port 53 of the gateways leads; vitrine network create --disable-dns makes networks without names`,
       });
   });
 }

@@ -15,8 +15,6 @@ import type { Instruction, Op } from "./plan.ts";
 export interface BridgeNetwork extends Guarded {
   readonly name: string;
   readonly id: string;
-  readonly v4: { readonly subnet: string; readonly gateway: string };
-  readonly v6?: { readonly subnet: string; readonly gateway: string } | undefined;
   readonly mtu?: number | undefined;
 }
 

@@ -5,10 +5,11 @@ const OPEN = { v4: [], v6: [] };
 
 const NETWORK = {
   device: "vitrine0",
-  v4: { subnet: "10.91.0.0/16" },
-  v6: { subnet: "fd12::/64" },
+  v4: { subnet: "10.91.0.0/16", gateway: "10.91.0.1" },
+  v6: { subnet: "fd12::/64", gateway: "fd12::1" },
   internal: false,
   masquerade: true,
+  names: true,
 };
 
 describe("the table", () => {

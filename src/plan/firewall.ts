@@ -4,13 +4,18 @@ import { PUBLISHED } from "./ports.ts";
 /** What the firewall has to know of a bridge network. */
 export interface Guarded {
   readonly device: string;
-  readonly v4: { readonly subnet: string };
-  readonly v6?: { readonly subnet: string } | undefined;
+  readonly v4: { readonly subnet: string; readonly gateway: string };
+  readonly v6?: { readonly subnet: string; readonly gateway: string } | undefined;
   /** It reaches nothing outside. */
   readonly internal: boolean;
   /** What leaves has the host's address. */
   readonly masquerade: boolean;
+  /** Names are answered at its gateway. */
+  readonly names: boolean;
 }
+
+/** Where the resolver listens: port 53 of the gateways leads there, and is free to be published at all addresses of the host. */
+export const RESOLVER_PORT = 20053;
 
 /**
  * Everything that is the same for all networks; carried out again, it is as it was, and elements of maps stay.
@@ -26,10 +31,17 @@ export function tableScript(table: string, closed: Closed): string {
     "set behind6 { type ipv6_addr; flags interval; }",
     "set hairpin4 { type ipv4_addr . ipv4_addr; flags interval; }",
     "set hairpin6 { type ipv6_addr . ipv6_addr; flags interval; }",
+    "map names4 { type ipv4_addr : ipv4_addr . inet_service; }",
+    "map names6 { type ipv6_addr : ipv6_addr . inet_service; }",
     `map ${PUBLISHED.v4} { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }`,
     `map ${PUBLISHED.v6} { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }`,
     `map ${PUBLISHED.any4} { type inet_proto . inet_service : ipv4_addr . inet_service; }`,
     `map ${PUBLISHED.any6} { type inet_proto . inet_service : ipv6_addr . inet_service; }`,
+  ];
+  // Before what is published: a container that has port 53 of all addresses gets what others ask, not what containers ask for names.
+  const toResolver = [
+    "meta l4proto { tcp, udp } th dport 53 dnat ip to ip daddr map @names4",
+    "meta l4proto { tcp, udp } th dport 53 dnat ip6 to ip6 daddr map @names6",
   ];
   const chains: readonly (readonly [name: string, hook: string, rules: readonly string[]])[] = [
     // 127.0.0.1 is the host alone, also where route_localnet lets its packets through to a bridge.
@@ -51,18 +63,19 @@ export function tableScript(table: string, closed: Closed): string {
     [
       "prerouting",
       "type nat hook prerouting priority dstnat; policy accept;",
-      ["ip daddr 127.0.0.0/8 return", "fib daddr type local jump publish"],
+      ["ip daddr 127.0.0.0/8 return", ...toResolver, "fib daddr type local jump publish"],
     ],
     [
       "output",
       "type nat hook output priority -100; policy accept;",
       // The kernel would take no answer from a bridge that is for ::1: refused at once is better than silence.
-      ["ip6 daddr ::1 return", "fib daddr type local jump publish"],
+      ["ip6 daddr ::1 return", ...toResolver, "fib daddr type local jump publish"],
     ],
     [
       "postrouting",
       "type nat hook postrouting priority srcnat; policy accept;",
       [
+        'oifname "lo" return', // the host itself, who asks the resolver
         // The container could not answer to 127.0.0.1, nor, by the bridge, to a neighbour who has asked the host.
         "ip saddr 127.0.0.0/8 oifname @bridges masquerade",
         "ct status dnat ip saddr . ip daddr @hairpin4 masquerade",
@@ -124,7 +137,9 @@ export function networkScript(
   return [...lines("add"), ...(what === "delete" ? lines("delete") : []), ""].join("\n");
 }
 
-function elementsOf({ device, v4, v6, internal, masquerade }: Guarded): (readonly [set: string, element: string])[] {
+function elementsOf(network: Guarded): (readonly [set: string, element: string])[] {
+  const { device, v4, v6, internal, masquerade, names } = network;
+  const resolver = (gateway: string) => `${gateway} : ${gateway} . ${RESOLVER_PORT}`;
   const name = `"${device}"`;
   return [
     ["bridges", name],
@@ -134,5 +149,7 @@ function elementsOf({ device, v4, v6, internal, masquerade }: Guarded): (readonl
     ...(internal ? [["internal", name] as const] : []),
     ...(masquerade && !internal ? [["behind4", v4.subnet] as const] : []),
     ...(masquerade && !internal && v6 ? [["behind6", v6.subnet] as const] : []),
+    ...(names ? [["names4", resolver(v4.gateway)] as const] : []),
+    ...(names && v6 ? [["names6", resolver(v6.gateway)] as const] : []),
   ];
 }

@@ -13,6 +13,8 @@ import {
 } from "node:fs";
 import { processSuffix } from "../../src/container/identity.ts";
 import { startTime } from "../../src/container/process.ts";
+import { tableOf } from "../../src/engine/firewalltable.ts";
+import { networkScript, RESOLVER_PORT, tableScript } from "../../src/plan/firewall.ts";
 import type { Asked, Told } from "../resolver/client.ts";
 import { BINARY, directory, ROOT, STATE, until, vitrine } from "../vitrine.ts";
 
@@ -53,6 +55,7 @@ beforeAll(async () => {
     if (v6 !== undefined) inHost("ip", "address", "add", `${v6}/64`, "dev", bridge, "nodad");
     inHost("ip", "link", "set", bridge, "up");
   }
+  leadToResolver();
   client(
     "vtr-web",
     [ONE.bridge, "10.92.1.2/24", "fd12:1::a5c:102/64"],
@@ -94,6 +97,24 @@ const macOf = (gateway: string) =>
 const subnet = (gateway: string) => gateway.replace(/\.\d+$/, ".0/24");
 const servers = (...addresses: string[]) =>
   writeFileSync(RESOLV_CONF, `${addresses.map((address) => `nameserver ${address}\n`).join("")}options timeout:1\n`);
+
+/** What `network up` sees to, besides bridges. */
+function leadToResolver(): void {
+  const table = tableOf({ root: ROOT, state: STATE });
+  const networks = [ONE, TWO, SHUT].map(({ bridge, v4, v6 }) => ({
+    device: bridge,
+    v4: { subnet: subnet(v4), gateway: v4 },
+    ...(v6 === undefined ? {} : { v6: { subnet: `${v6.slice(0, -1)}/64`, gateway: v6 } }),
+    internal: v6 === undefined,
+    masquerade: true,
+    names: true,
+  }));
+  const input = [
+    tableScript(table, { v4: [], v6: [] }),
+    ...networks.map((network) => networkScript(table, network, "add")),
+  ].join("");
+  execFileSync("ip", ["netns", "exec", HOST, "nft", "-f", "-"], { input });
+}
 
 function create(args: readonly string[]): void {
   const { status, stderr } = vitrine(["network", "create", ...args]);
@@ -602,7 +623,7 @@ describe("its process", () => {
         HOST,
         BUN,
         "-e",
-        `await Bun.udpSocket({ hostname: "${TWO.v4}", port: 53, socket: {} }); console.log(1)`,
+        `await Bun.udpSocket({ hostname: "${TWO.v4}", port: ${RESOLVER_PORT}, socket: {} }); console.log(1)`,
       ],
       {
         stdio: ["ignore", "pipe", "inherit"],

@@ -1,5 +1,6 @@
-/** A network's resolver: UDP and TCP at its gateway addresses. What strangers send gets no answer. */
+/** A network's resolver: UDP and TCP at its gateway addresses, where the firewall leads port 53 to. What strangers send gets no answer. */
 import type { Socket, TCPSocketListener } from "bun";
+import { RESOLVER_PORT } from "../../plan/firewall.ts";
 import { addressBytes, isAddress } from "../../spec/subnet.ts";
 import type { NetworkNames } from "./names.ts";
 import { type Query, RCODE, readQuery } from "./query.ts";
@@ -7,7 +8,6 @@ import { fit, plainReply, refusal } from "./reply.ts";
 import { resolve } from "./resolve.ts";
 import { framed, type Upstream } from "./upstream.ts";
 
-const PORT = 53;
 const LONGEST_BY_UDP = 4096;
 const LONGEST_BY_TCP = 65535;
 /** What others are asked for at once: of all networks, and for one client. */
@@ -80,7 +80,7 @@ export class Listener {
   #listenUdp(hostname: string) {
     return Bun.udpSocket({
       hostname,
-      port: PORT,
+      port: RESOLVER_PORT,
       socket: {
         data: (socket, bytes, port, client) => {
           if (bytes.length > LONGEST_BY_UDP) return;
@@ -147,7 +147,7 @@ export class Listener {
   #listenTcp(hostname: string): TCPSocketListener<Connection> {
     return Bun.listen<Connection>({
       hostname,
-      port: PORT,
+      port: RESOLVER_PORT,
       socket: {
         open: (socket) => {
           const client = socket.remoteAddress;
