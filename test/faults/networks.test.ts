@@ -142,10 +142,11 @@ function calls(words: readonly string[]): [call: string, n: number][] {
 /**
  * @param before makes it so that the command can be given
  * @param look is called after each kill
+ * @param every only at each third, or so, of the instructions
  */
-function killEach(words: readonly string[], before: () => void, look: (told: string) => void): void {
+function killEach(words: readonly string[], before: () => void, look: (told: string) => void, every = 1): void {
   before();
-  const places = instructions(words);
+  const places = instructions(words).filter((_, i) => i % every === 0);
   let killed = 0;
   for (const [plan, at] of places) {
     before();
@@ -226,10 +227,15 @@ describe.each([false, true])("another network is up: %p", (another) => {
     must("network", "rm", "w"); // the first of them
     legal.push(state());
     const seen = new Set<string>();
-    killEach(["network", "prune", "-f", "--filter", "label=old"], before, (told) => {
-      must("network", "prune", "-f", "--filter", "label=none");
-      seen.add(expectOneOf(legal, told));
-    });
+    killEach(
+      ["network", "prune", "-f", "--filter", "label=old"],
+      before,
+      (told) => {
+        must("network", "prune", "-f", "--filter", "label=none");
+        seen.add(expectOneOf(legal, told));
+      },
+      another ? 3 : 1,
+    );
     expect(seen.size).toBe(3);
     tidy();
   });
