@@ -80,8 +80,9 @@ export function tableScript(table: string, closed: Closed): string {
         "ip saddr 127.0.0.0/8 oifname @bridges masquerade",
         "ct status dnat ip saddr . ip daddr @hairpin4 masquerade",
         "ct status dnat ip6 saddr . ip6 daddr @hairpin6 masquerade",
-        "ip saddr @behind4 oifname != @bridges masquerade",
-        "ip6 saddr @behind6 oifname != @bridges masquerade",
+        // Gateways are addresses of the host, which speaks to itself as what it is.
+        'ip saddr @behind4 oifname != @bridges oifname != "lo" masquerade',
+        'ip6 saddr @behind6 oifname != @bridges oifname != "lo" masquerade',
       ],
     ],
     [

@@ -59,6 +59,17 @@ function resolver(): number | undefined {
   return [...pids].find((pid) => existsSync(`/proc/${pid}`));
 }
 
+test("the host asks the resolver of each network, at its gateway", () => {
+  start("web", "--network", "front", "--network", "back");
+  for (const network of ["front", "back"]) {
+    const { gateway } = JSON.parse(readFileSync(`${ROOT}/networks/${network}/network.json`, "utf8")).v4;
+    const asked = ["netns", "exec", HOST, "busybox", "nslookup", "-type=a", "web", gateway];
+    const { stdout } = spawnSync("ip", asked, { encoding: "utf8" });
+    expect({ network, stdout }).toEqual({ network, stdout: expect.stringMatching(/^Name:\tweb\nAddress: /m) });
+  }
+  ok("rm", "--force", "web");
+});
+
 test("by name and alias, on the networks that they share; the resolver is nobody's child, and ends after them", async () => {
   start("web", "--network", "front", "--network-alias", "www");
   start("db", "--network", "back");
