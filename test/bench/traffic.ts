@@ -80,38 +80,61 @@ export async function printTraffic(
     ...(docker ? dockers(docker, ports) : []),
   ];
   await settle(1000);
-  const bulk = new Map(ways.map((way) => [way, [] as number[]]));
-  const short = new Map(ways.map((way) => [way, [] as number[]]));
-  for (let round = 0; round < rounds; round++)
-    for (const way of ways) {
-      const port = (plain: string) => (way.published ? `1${plain}` : plain);
-      const iperf = mustRun([...way.from, "iperf3", "-c", way.address, "-p", port(BULK), "-t", SECONDS, "-J"], way.env);
-      bulk.get(way)?.push(JSON.parse(iperf).end.sum_received.bits_per_second / 1e9);
-      await settle();
-      const inContainer = way.from === client ? ["/bun", "/connections.ts"] : [process.execPath, script];
-      const opened = mustRun([...way.from, ...inContainer, "open", way.address, port(SHORT), CONNECTIONS], way.env);
-      short.get(way)?.push(Number(opened));
-      await settle();
-    }
-  vitrine("rm", "-f", "server", "client");
-  const [bare] = ways;
-  const ratio = (of: Map<Way, number[]>, way: Way, invert: boolean) => {
-    const base = bare ? (of.get(bare) ?? []) : [];
-    return median(
-      (of.get(way) ?? []).map((value, i) => (invert ? (base[i] ?? 0) / value : value / (base[i] ?? 0))),
-    ).toFixed(2);
+  const [bare, ...others] = ways;
+  if (!bare) return;
+  const bits = ({ from, address, published, env: its }: Way): number => {
+    const port = published ? `1${BULK}` : BULK;
+    const told = mustRun([...from, "iperf3", "-c", address, "-p", port, "-t", SECONDS, "-J"], its);
+    return JSON.parse(told).end.sum_received.bits_per_second / 1e9;
   };
+  const microseconds = ({ from, address, published, env: its }: Way): number => {
+    const inContainer = from === client ? ["/bun", "/connections.ts"] : [process.execPath, script];
+    const port = published ? `1${SHORT}` : SHORT;
+    return Number(mustRun([...from, ...inContainer, "open", address, port, CONNECTIONS], its));
+  };
+  const bulk = await inTurn(bare, others, rounds, bits);
+  const short = await inTurn(bare, others, rounds, microseconds);
+  vitrine("rm", "-f", "server", "client");
   printTable(
     ["", "Gbit/s", "to bare", "µs a connection", "to bare", ""],
-    ways.map((way) => [
-      way.name,
-      median(bulk.get(way) ?? []).toFixed(1),
-      ratio(bulk, way, false),
-      median(short.get(way) ?? []).toFixed(0),
-      ratio(short, way, true),
-      "",
-    ]),
+    ways.map((way) => {
+      const [much, fast] = [bulk.get(way) ?? [], short.get(way) ?? []];
+      const ratio = (of: readonly Beside[], invert: boolean) =>
+        median(of.map(({ value, beside }) => (invert ? beside / value : value / beside))).toFixed(2);
+      const values = (of: readonly Beside[]) => median(of.map(({ value }) => value));
+      return [way.name, values(much).toFixed(1), ratio(much, false), values(fast).toFixed(0), ratio(fast, true), ""];
+    }),
   );
+}
+
+interface Beside {
+  readonly value: number;
+  /** What the bare pair had at the same time. */
+  readonly beside: number;
+}
+
+/** Each way beside the bare pair, the one first and then the other: what else the machine does is the same for both. */
+async function inTurn(
+  bare: Way,
+  others: readonly Way[],
+  rounds: number,
+  measure: (way: Way) => number,
+): Promise<ReadonlyMap<Way, readonly Beside[]>> {
+  const found = new Map<Way, Beside[]>([bare, ...others].map((way) => [way, []]));
+  const one = async (way: Way) => {
+    const value = measure(way);
+    await settle();
+    return value;
+  };
+  for (let round = 0; round < rounds; round++)
+    for (const way of others) {
+      const first = round % 2 === 0 ? await one(bare) : undefined;
+      const value = await one(way);
+      const beside = first ?? (await one(bare));
+      found.get(way)?.push({ value, beside });
+      found.get(bare)?.push({ value: beside, beside });
+    }
+  return found;
 }
 
 function makePair([one = "", other = ""]: readonly string[]): void {
