@@ -17,7 +17,7 @@ import { alt, sys } from "./instructions.ts";
 import { acknowledged, ask, filled, indexIn, isLink, netfilterSocket, routeSocket } from "./netlink.ts";
 import { onHost, quote } from "./op.ts";
 import type { Instruction, Op } from "./plan.ts";
-import { elementLines, portElements } from "./ports.ts";
+import { elementLines, portElements, withdrawSame } from "./ports.ts";
 import { type ChangedFile, type ChangedRecord, putInPlace, removed, rewrite, whileOpen } from "./reconnecting.ts";
 import { beginVisit, shWithin, type Visited, visit, visitAgain } from "./visit.ts";
 
@@ -99,7 +99,11 @@ function stepsOf({ target, run, door, endpoint, slot, ways, ports, files, record
         why: "The address is free, and its names are not answered any more.",
         sh: `rm -f ${quote(lease)}`,
       },
-      does: () => [releaseAddress(lease, run)],
+      // Whoever restores what the firewall had may have read of this network before; from now on it is seen that it is left.
+      does: () => [
+        releaseAddress(lease, run),
+        ...(ports.ports.length > 0 ? [whileOpen(door, withdrawSame(ports.ports, endpoint, ports.program))] : []),
+      ],
     },
   ];
 }

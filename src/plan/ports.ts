@@ -11,7 +11,7 @@ import { type Endpoint, holdsAddress, type NetworkEndpoint, type NetworkProgram 
 import { alt, bytes, expect, out, struct, sys, u32, unless } from "./instructions.ts";
 import { acknowledged, filled, netfilterSocket } from "./netlink.ts";
 import { onHost } from "./op.ts";
-import type { Instruction, Op } from "./plan.ts";
+import type { Data, Instruction, Op } from "./plan.ts";
 import { sendDescriptor } from "./unixsocket.ts";
 
 const AF_INET = 2;
@@ -150,11 +150,7 @@ function publication(
     due: added[0] as Instruction,
     /** Nobody waits for the answers: they may be gone with the table. */
     withdrawn: (message: (table: string, element: Element) => Message) =>
-      elements.flatMap((element): Instruction[] => {
-        const socket = netfilterSocket();
-        const data = filled(message(table, element), fills);
-        return [socket, sys("sendto", [socket, data, data.bytes.length, 0, 0, 0]), sys("close", [socket])];
-      }),
+      elements.flatMap((element) => sent(filled(message(table, element), fills))),
     taken: {
       call: "sendto",
       object: `NFT_MSG_DELSETELEM ${lines.map(({ short }) => short).join(", ")}`,
@@ -164,8 +160,8 @@ function publication(
 }
 
 /**
- * The same for a container that runs, when the firewall was emptied: what is there stays. If the end has begun meanwhile, that has seen nothing to
- * take back.
+ * The same for a container that runs, when the firewall was emptied: what is there stays. If the end has begun meanwhile, or it has left this network,
+ * that has seen nothing to take back.
  * @param door see connected.ts
  */
 export function publishAgain(
@@ -175,11 +171,33 @@ export function publishAgain(
   run: string,
   door: string,
 ): Op {
-  const { told, does, withdrawn } = publication(ports, to, program, [], ["EEXIST", "EBUSY"]);
+  const { told, does } = publication(ports, to, program, [], ["EEXIST", "EBUSY"]);
   return onHost(told, [
     ...does,
-    alt([doorIsOpen(door)], [unlessOthers(to, run, withdrawn(deleteSameElement))], ["ENOENT"]),
+    alt(
+      [doorIsOpen(door), ...holdsAddress(to.lease, run)],
+      [
+        alt(
+          [doorIsOpen(door), ...withdrawSame(ports, to, program)],
+          [unlessOthers(to, run, withdrawSame(ports, to, program))],
+          ["ENOENT"],
+        ),
+      ],
+      ["ENOENT", "ESTALE"],
+    ),
   ]);
+}
+
+/** Only what leads to this address; nobody waits for the answers. */
+export const withdrawSame = (
+  ports: readonly PublishedPort[],
+  to: Pick<Endpoint, "v4" | "v6">,
+  { table }: NetworkProgram,
+) => portElements(ports, to).flatMap((element) => sent(filled(deleteSameElement(table, element), {})));
+
+function sent(data: Data): Instruction[] {
+  const socket = netfilterSocket();
+  return [socket, sys("sendto", [socket, data, data.bytes.length, 0, 0, 0]), sys("close", [socket])];
 }
 
 /** Nothing happens if the address is another's by now. */

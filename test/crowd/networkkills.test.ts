@@ -1,4 +1,4 @@
-/** kill -9 at random moments of what works on networks, two at a time: KILLS=N (200). After the next command all is as inspect tells it, and at the end nothing is left. */
+/** kill -9 at random moments of what works on networks, two at a time: KILLS=N (100). After the next command all is as inspect tells it, and at the end nothing is left. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -21,8 +21,8 @@ afterAll(() => {
 });
 watchLeaks();
 
-const KILLS = Number(process.env.KILLS ?? 200);
-const EACH = Number(process.env.EACH ?? 10);
+const KILLS = Number(process.env.KILLS ?? 100);
+const EACH = Number(process.env.EACH ?? 5);
 /** A command is over before that, mostly. */
 const LONGEST_MS = 120;
 

@@ -2,7 +2,7 @@
  * `network connect` and `disconnect` while something else happens to the container, or to the command: it ends, it is started, the command alone
  * is killed. Who is to wait is stopped at an instruction, or by a turn that is not its own.
  */
-import { afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { newIdentity } from "../../src/container/identity.ts";
@@ -206,6 +206,33 @@ test("its end, while its ports are about to be published again after another's f
   expect(await command.ended).toEqual({ status: 0, stderr: "" });
   expect(shell("nft list tables")).toContain("vitrine");
   await nothingLeft();
+});
+
+describe("it leaves its only network, while its ports are published again: they lead nowhere", () => {
+  const left = () => {
+    expect(rules()).not.toContain("18080");
+    expect(isOn("web", "one")).toBe(false);
+  };
+
+  test("before that is done", async () => {
+    server("-p", "18080:80");
+    const command = await stoppedBefore("up", "one", "web", "NFT_MSG_NEWSETELEM");
+    must("network", "disconnect", "one", "web");
+    process.kill(command.stage, "SIGCONT");
+    expect(await command.ended).toEqual({ status: 0, stderr: "" });
+    left();
+  });
+
+  test("before its address is let go of", async () => {
+    server("-p", "18080:80");
+    const [address = ""] = leases("one");
+    const lease = `${STATE}/networks/one/leases/${address}`;
+    const command = await stoppedBefore("disconnect", "one", "web", lease);
+    must("network", "up", "one");
+    process.kill(command.stage, "SIGCONT");
+    expect(await command.ended).toEqual({ status: 0, stderr: "" });
+    left();
+  });
 });
 
 test("its end, and another's start with its port, while a disconnect is about to take that away: it is the other's", async () => {
