@@ -1,6 +1,7 @@
 /** What commands that look hard see to: no network is half removed, no address is taken by nobody, and what others have flushed from the firewall is there again, as is the resolver of names. */
 import { existsSync } from "node:fs";
 import { networksState } from "../container/paths.ts";
+import { VitrineError } from "../errors.ts";
 import { liveEndpoints } from "../network/endpoints.ts";
 import { sweepLeases } from "../network/leases.ts";
 import { listNetworks } from "../network/store.ts";
@@ -12,7 +13,11 @@ import { reviveResolver } from "./resolverstart.ts";
 
 export async function careForNetworks(engine: Engine): Promise<void> {
   const { paths } = engine;
-  await finishRemovals(engine);
+  try {
+    await finishRemovals(engine);
+  } catch (error) {
+    if (!(error instanceof VitrineError)) throw error; // whoever makes or removes networks is told
+  }
   if (existsSync(networksState(paths))) sweepForwarding(paths);
   await sweepLeases(paths);
   const used = listNetworks(paths).filter(

@@ -99,6 +99,24 @@ test("a container has just started on it, and the command was killed before it g
   expect(said).toEqual(["x", "vt-test-br", "refused", "x"]);
 });
 
+test("what cannot be finished keeps only those from going on who make or remove networks, and is finished later", () => {
+  const said = elsewhere(`${HIDE}
+    $vitrine network create --disable-dns --interface-name vt-test-br x > /dev/null
+    $vitrine network up x
+    $vitrine network ls -q > /dev/null # the default network is there
+    hide x
+    nft=$(readlink -f $(command -v nft))
+    mount --bind /dev/null $nft
+    $vitrine ps -q
+    $vitrine network ls --format '{{.Name}}' -f type=custom
+    $vitrine network create --disable-dns y 2>&1 | head -n 1
+    umount $nft
+    $vitrine ps -q
+    ip -o link | grep vt-test-br || echo gone
+    firewall .`);
+  expect(said).toEqual([expect.stringContaining("nft is not installed"), "gone"]);
+});
+
 describe("its bridge is gone already", () => {
   const GONE = `${HIDE}
     $vitrine network create --disable-dns --interface-name vt-test-b1 --subnet 10.94.1.0/24 --subnet fd00:94:1::/64 x > /dev/null

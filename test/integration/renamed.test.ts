@@ -139,6 +139,26 @@ test("all of its names are others' by now", async () => {
 });
 
 describe("one that cannot come back is named, and no other one comes", () => {
+  test("it is in a network namespace that the container has made, and goes with that", async () => {
+    const before = links();
+    sleeps("near:eth0", "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined");
+    const { stderr } = h.vitrine(
+      "exec",
+      "web",
+      "sh",
+      "-c",
+      "unshare -n sleep 1000 < /dev/null > /dev/null 2>&1 & sleep 0.3; /sbin/ip link set eth0 netns $!",
+    );
+    expect(stderr).toBe("");
+    const said = ENDS["kill -9"]?.();
+    expect(said).toContain("near, the device of this host that container ");
+    expect(said).toContain("it has not come back: the container has deleted it, or moved it elsewhere");
+    await until(() => !links().some((line) => line.startsWith("near")), "it goes");
+    expect(links().sort()).toEqual(before.filter((line) => !line.startsWith("near")).sort());
+    h.ip("link", "add", "near", "type", "veth", "peer", "name", "near-peer");
+    for (const name of ["near", "near-peer"]) h.ip("link", "set", name, "up");
+  });
+
   test.each(["leg", "top"])("%s is deleted, and another one has its name and its number", async (device) => {
     const before = links();
     sleeps(`${device}:eth0`);
