@@ -75,14 +75,14 @@ export function tableScript(table: string, closed: Closed): string {
       "postrouting",
       "type nat hook postrouting priority srcnat; policy accept;",
       [
-        'oifname "lo" return', // the host itself, who asks the resolver
+        // Gateways are addresses of the host, which speaks to itself as what it is.
+        'oifname "lo" return',
         // The container could not answer to 127.0.0.1, nor, by the bridge, to a neighbour who has asked the host.
         "ip saddr 127.0.0.0/8 oifname @bridges masquerade",
         "ct status dnat ip saddr . ip daddr @hairpin4 masquerade",
         "ct status dnat ip6 saddr . ip6 daddr @hairpin6 masquerade",
-        // Gateways are addresses of the host, which speaks to itself as what it is.
-        'ip saddr @behind4 oifname != @bridges oifname != "lo" masquerade',
-        'ip6 saddr @behind6 oifname != @bridges oifname != "lo" masquerade',
+        "ip saddr @behind4 oifname != @bridges masquerade",
+        "ip6 saddr @behind6 oifname != @bridges masquerade",
       ],
     ],
     [
