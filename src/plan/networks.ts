@@ -56,7 +56,7 @@ export function planNetworks(
   if (!networks) return NOTHING;
   const { program, endpoints, ports, connections, namespaceFile } = networks;
   const published = portsEndpoint(endpoints);
-  const reserved = published && ports.length > 0 ? reservePorts(ports) : undefined;
+  const reserved = published && ports.length > 0 ? reservePorts(ports, published, program, connections) : undefined;
   const made = endpoints.map((endpoint) => {
     const { op, index } = findHostDevice(endpoint, program);
     const device = makeDevice(endpoint, index, child, namespaceFile, program);

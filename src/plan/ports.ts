@@ -33,23 +33,35 @@ export interface Reserved {
   readonly chosen: readonly (Instruction | undefined)[];
 }
 
-/** Bound, and nobody listens: what is sent to the port is turned to the container before it comes here. */
-export function reservePorts(ports: readonly PublishedPort[]): Reserved {
+/**
+ * Bound, and nobody listens: what is sent to the port is turned to the container before it comes here.
+ * @param to where they will lead: whoever restores what the firewall had may tell it so from now on
+ * @param door see connected.ts
+ */
+export function reservePorts(
+  ports: readonly PublishedPort[],
+  to: Endpoint,
+  program: NetworkProgram,
+  door: string,
+): Reserved {
   const ends = out(8);
   const end = (at: number) => expect({ load: ends, at, width: 4 }, 0n, 0n, "EIO");
   const [into, held] = [end(0), end(4)];
   const pair = sys("socketpair", [AF_UNIX, SOCK_STREAM_CLOEXEC, 0, ends]);
   const reserved = ports.map((port) => reserve(port, into));
+  const chosen = reserved.map(({ chosen }) => chosen);
   const opened = {
     call: "socketpair",
     object: "where the sockets of published ports are kept",
     why: "Sockets on their way to the other end stay open as long as that is: one descriptor for all of them.",
   };
-  const closed = { call: "close", object: "this end of it", why: "Nothing more goes in." };
+  const { taken, withdrawn } = publication(ports, to, program, chosen);
+  const undo = { ...taken, does: [closeDoor(door), ...withdrawn(deleteElement)] };
+  const closed = { call: "close", object: "this end of it", why: "Nothing more goes in; the ports are ours.", undo };
   return {
     ops: [onHost(opened, [pair, into, held]), ...reserved.map(({ op }) => op), onHost(closed, [sys("close", [into])])],
     held,
-    chosen: reserved.map(({ chosen }) => chosen),
+    chosen,
   };
 }
 
@@ -100,7 +112,8 @@ export function publishPorts(
 ): Op {
   const { told, does, due, taken, withdrawn } = publication(ports, to, program, chosen);
   const all = [closeDoor(door), ...withdrawn(deleteElement), ...forgetAnswers(to, program).does];
-  const undo = { of: due, ...taken, does: all };
+  const sh = [taken.sh, forgetAnswers(to, program).sh].join("\n");
+  const undo = { of: due, ...taken, sh, does: all };
   return onHost({ ...told, undo }, does);
 }
 
@@ -116,7 +129,8 @@ export function publishLater(
 ): Op {
   const { told, does, due, taken, withdrawn } = publication(ports, to, program, []);
   const all = unlessOthers(to, run, [...withdrawn(deleteSameElement), ...forgetAnswers(to, program).does]);
-  return onHost({ ...told, undo: { of: due, ...taken, does: [all] } }, does);
+  const sh = [taken.sh, forgetAnswers(to, program).sh].join("\n");
+  return onHost({ ...told, undo: { of: due, ...taken, sh, does: [all] } }, does);
 }
 
 function publication(
@@ -154,7 +168,7 @@ function publication(
     taken: {
       call: "sendto",
       object: `NFT_MSG_DELSETELEM ${lines.map(({ short }) => short).join(", ")}`,
-      sh: [...lines.map(({ remove }) => remove), forgetAnswers(to, program).sh].join("\n"),
+      sh: lines.map(({ remove }) => remove).join("\n"),
     },
   };
 }

@@ -344,7 +344,8 @@ undo 'rm -f /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef01234567
 # Held as long as the container runs: no other program gets it, and none that has it loses what is sent to it.
 
 # step 18: close this end of it: no on-board tool does this
-# Nothing more goes in.
+# Nothing more goes in; the ports are ours.
+undo $'nft delete element inet vitrine published4 \'{ 127.0.0.1 . tcp . 8080 }\'\nnft delete element inet vitrine anywhere4 \'{ udp . 53 }\'\nnft delete element inet vitrine anywhere6 \'{ tcp . $PORT }\''
 
 # 19. sendto RTM_GETLINK vitrine0 and NFT_MSG_GETTABLE vitrine
 # The bridge is up and the firewall stands; else `vitrine network up` sees to it first, once after each boot.
