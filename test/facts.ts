@@ -2,7 +2,7 @@
 import type { Identity } from "../src/container/identity.ts";
 import type { RunShape } from "../src/container/record.ts";
 import type { Engine } from "../src/engine/context.ts";
-import type { RequestedNetworks } from "../src/engine/networking.ts";
+import type { RequestedNetworks } from "../src/engine/network/networking.ts";
 import { shapeOf } from "../src/engine/shape.ts";
 import { VitrineError } from "../src/errors.ts";
 import type { CgroupV1, HostFacts } from "../src/linux/facts.ts";

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { VitrineError } from "../errors.ts";
 import { currentArch } from "../linux/arch.ts";
-import type { VisitPlan } from "../plan/connect.ts";
 import { awaitEnd, lockPlan, recovery } from "../plan/life.ts";
+import type { VisitPlan } from "../plan/network/connect.ts";
 import type { Instruction, Op, Plan } from "../plan/plan.ts";
 import { encode } from "../stage/encode.ts";
 import { NotStarted, runStage, startStage, type Working } from "../stage/execute.ts";

@@ -19,9 +19,9 @@ import { hostPlatform } from "../spec/platform.ts";
 import type { Engine } from "./context.ts";
 import { containerEvent } from "./events.ts";
 import { collect } from "./gc.ts";
+import { manifestOf } from "./image/push.ts";
+import { newLayer, TarFile } from "./image/tarfile.ts";
 import { pauseContainer, unpauseContainer } from "./pause.ts";
-import { manifestOf } from "./push.ts";
-import { newLayer, TarFile } from "./tarfile.ts";
 import { type Written, writtenBy } from "./written.ts";
 
 export interface CommitRequest {

@@ -7,8 +7,8 @@ import { labelsOf, mountsOf, STATES, stateOf } from "./containerstate.ts";
 import type { Engine } from "./context.ts";
 import { pick } from "./find.ts";
 import { healthOf } from "./healthnotes.ts";
-import { hasLabel } from "./imagefilters.ts";
-import { exposedOf, networkNames, publishedOf } from "./networksettings.ts";
+import { hasLabel } from "./image/filters.ts";
+import { exposedOf, networkNames, publishedOf } from "./network/settings.ts";
 import type { Listed } from "./ps.ts";
 
 export interface ContainerFilters {

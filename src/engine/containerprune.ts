@@ -3,7 +3,7 @@ import { readConfig } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
 import type { Engine } from "./context.ts";
 import { writtenBy } from "./diskusage.ts";
-import { hasLabel, type ImageFilters } from "./imagefilters.ts";
+import { hasLabel, type ImageFilters } from "./image/filters.ts";
 import { listContainers } from "./ps.ts";
 import { removeContainer } from "./rm.ts";
 

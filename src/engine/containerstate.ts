@@ -48,7 +48,7 @@ export function mountsOf(
     }));
 }
 
-/** One that the engine makes for each start: see src/engine/etcfiles.ts. */
+/** One that the engine makes for each start: see src/engine/network/etcfiles.ts. */
 export function isEtcFile({
   source = "",
   destination,

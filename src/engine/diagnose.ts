@@ -7,14 +7,14 @@ import { ERRNO } from "../linux/errno.ts";
 import { macText } from "../linux/ip.ts";
 import { whatIsUsedUp } from "../linux/usedup.ts";
 import type { ContainerInput } from "../plan/container.ts";
-import { type Endpoint, macOf } from "../plan/endpoint.ts";
+import { type Endpoint, macOf } from "../plan/network/endpoint.ts";
 import { candidates } from "../plan/process.ts";
 import { hostText } from "../spec/ports.ts";
 import type { Layout } from "../stage/encode.ts";
 import type { Report } from "../stage/report.ts";
 import type { Engine } from "./context.ts";
 import { whyNotExecutable } from "./missing.ts";
-import { portHolder } from "./portholder.ts";
+import { portHolder } from "./network/portholder.ts";
 
 /** What the plan was made from. */
 export interface Made {

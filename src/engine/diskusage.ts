@@ -3,15 +3,15 @@ import { containerDirectory, type Paths } from "../container/paths.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { type ImageRecord, listImages } from "../image/images.ts";
 import type { Engine } from "./context.ts";
-import { type Named, namesById } from "./imagenames.ts";
-import { imageUsers } from "./imageusers.ts";
-import { type CacheUse, cacheUse } from "./packagecache.ts";
+import { type Named, namesById } from "./image/names.ts";
+import { type CacheUse, cacheUse } from "./image/packagecache.ts";
+import { blobsSize } from "./image/storesize.ts";
+import { imageUsers } from "./image/users.ts";
 import { listContainers } from "./ps.ts";
-import { blobsSize } from "./storesize.ts";
 import { treeSize } from "./treesize.ts";
-import { listVolumes } from "./volumes.ts";
-import type { Volume } from "./volumestore.ts";
-import { usersOfVolumes } from "./volumeusers.ts";
+import type { Volume } from "./volume/store.ts";
+import { usersOfVolumes } from "./volume/users.ts";
+import { listVolumes } from "./volume/volumes.ts";
 
 export interface ImageUsage {
   readonly image: ImageRecord;

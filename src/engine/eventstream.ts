@@ -5,7 +5,7 @@ import { eventsFile } from "../container/paths.ts";
 import { invalid } from "../errors.ts";
 import { Changes } from "./changes.ts";
 import type { Engine } from "./context.ts";
-import { hasLabel } from "./imagefilters.ts";
+import { hasLabel } from "./image/filters.ts";
 
 export interface EventsAsked {
   /** Nanoseconds since 1970. */

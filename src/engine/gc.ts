@@ -56,7 +56,7 @@ async function undoAll(engine: Engine, lost: readonly Run[]): Promise<Collected>
 }
 
 async function careForNetworks(engine: Engine): Promise<void> {
-  const care = await import("./networkcare.ts");
+  const care = await import("./network/care.ts");
   try {
     await care.careForNetworks(engine);
   } catch (error) {

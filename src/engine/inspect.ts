@@ -14,7 +14,7 @@ import { findListed } from "./find.ts";
 import { healthOf } from "./healthnotes.ts";
 import { hostConfig } from "./hostconfig.ts";
 import { pidOf } from "./live.ts";
-import { networkSettings, portBindings } from "./networksettings.ts";
+import { networkSettings, portBindings } from "./network/settings.ts";
 import type { Listed } from "./ps.ts";
 
 const NEVER = "0001-01-01T00:00:00Z";

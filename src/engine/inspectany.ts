@@ -9,13 +9,13 @@ const INSPECTORS: Readonly<Record<string, Inspect>> = {
   container: async (engine, name, size) => (await import("./inspect.ts")).inspectContainer(engine, name, size),
   volume: async (engine, name) => {
     const [{ findVolume }, { volumeDocument }] = await Promise.all([
-      import("./volumes.ts"),
-      import("./volumedocument.ts"),
+      import("./volume/volumes.ts"),
+      import("./volume/document.ts"),
     ]);
     return volumeDocument(findVolume(engine, name));
   },
-  network: async (engine, name) => (await import("./networkinspect.ts")).inspectNetwork(engine, name),
-  image: async (engine, name) => (await import("./imageinspect.ts")).inspectImage(engine, name),
+  network: async (engine, name) => (await import("./network/inspect.ts")).inspectNetwork(engine, name),
+  image: async (engine, name) => (await import("./image/inspect.ts")).inspectImage(engine, name),
 };
 
 export const KINDS: readonly string[] = Object.keys(INSPECTORS);

@@ -4,7 +4,7 @@ import { listRuns, type Run, runsOf } from "../container/runs.ts";
 import { listContainerIds, nameOwner, readRecord } from "../container/store.ts";
 import type { Engine } from "./context.ts";
 import { collectThoroughly } from "./gc.ts";
-import { allLeases, type Connection, connectionsOf, type Leases } from "./memberships.ts";
+import { allLeases, type Connection, connectionsOf, type Leases } from "./network/memberships.ts";
 
 /** A container, and its run if it has one that lives. */
 export interface Listed {

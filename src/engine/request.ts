@@ -13,7 +13,7 @@ import { type ResolvedUser, ROOT } from "../spec/user.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
 import { heldCapabilities } from "./held.ts";
-import type { RequestedNetworks } from "./networking.ts";
+import type { RequestedNetworks } from "./network/networking.ts";
 import { softFiles } from "./softfiles.ts";
 import { type Fetch, type Found, sourceOfRun } from "./source.ts";
 
@@ -66,7 +66,7 @@ export async function resolveRequest(
   known?: Found,
 ): Promise<Request> {
   const inherited =
-    asked.volumesFrom.length > 0 ? await (await import("./volumesfrom.ts")).volumesOf(engine, asked) : [];
+    asked.volumesFrom.length > 0 ? await (await import("./volume/volumesfrom.ts")).volumesOf(engine, asked) : [];
   const options: RunOptions = {
     ...asked,
     volumes: [...asked.volumes.map(absoluteVolume), ...inherited],
@@ -77,7 +77,7 @@ export async function resolveRequest(
   };
   const { image, label, before } = known ?? (await sourceOfRun(engine, options, dry, fetch));
   const names = volumeNames(options);
-  const volumes = names.length > 0 ? (await import("./volumestore.ts")).resolveVolumes(engine, names, dry) : {};
+  const volumes = names.length > 0 ? (await import("./volume/store.ts")).resolveVolumes(engine, names, dry) : {};
   const wanted = { ...options, user: options.user ?? image.config.user };
   const user =
     wanted.user === undefined && wanted.groupAdd.length === 0
@@ -89,12 +89,12 @@ export async function resolveRequest(
   const { networks = [], publish = [], publishAll = false } = options;
   const requested =
     networks.length > 0 || publish.length > 0 || publishAll || saysOfNetworks(options) || !isMode(options.network)
-      ? await (await import("./networking.ts")).resolveNetworks(engine, options, image.config.exposed ?? [], {
+      ? await (await import("./network/networking.ts")).resolveNetworks(engine, options, image.config.exposed ?? [], {
           dry,
           again: known !== undefined,
         })
       : undefined;
-  const first = dry && requested ? (await import("./networkup.ts")).explainWhatIsDown(engine, requested) : [];
+  const first = dry && requested ? (await import("./network/up.ts")).explainWhatIsDown(engine, requested) : [];
   const { rlimits, raised, warnings } =
     options.ulimits.length > 0
       ? (await import("./limits.ts")).resolveRlimits(options.ulimits)

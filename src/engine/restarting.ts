@@ -12,7 +12,7 @@ import { planRun } from "../plan/run.ts";
 import { encode } from "../stage/encode.ts";
 import { delayOf } from "./apart.ts";
 import type { Engine } from "./context.ts";
-import { withAddresses, withoutAddresses } from "./placing.ts";
+import { withAddresses, withoutAddresses } from "./network/placing.ts";
 import type { Request } from "./request.ts";
 import { shapeOf } from "./shape.ts";
 import { noteOf, requestAgain } from "./start.ts";

@@ -10,7 +10,7 @@ import { collectOf } from "./gc.ts";
 import { removeOwnVolumes, removeStopped } from "./remove.ts";
 import { findRunning, isRunning } from "./running.ts";
 import { stopForGood } from "./stop.ts";
-import { usersOfVolumes } from "./volumeusers.ts";
+import { usersOfVolumes } from "./volume/users.ts";
 
 /** Removes a container by name, id, or the unambiguous beginning of an id. @param force end it first if it runs @param volumes also those that were made for it and have no name */
 export async function removeContainer(
@@ -41,5 +41,5 @@ export async function removeContainer(
     dropRun(marker);
   }
   if (container.imageId !== undefined && !existsSync(imageFile(engine.paths, container.imageId)))
-    await (await import("./garbage.ts")).collectGarbage(engine, false); // the image was removed before it
+    await (await import("./image/garbage.ts")).collectGarbage(engine, false); // the image was removed before it
 }

@@ -15,7 +15,7 @@ import { becomeStage } from "../stage/become.ts";
 import type { Engine } from "./context.ts";
 import { collect, collectThoroughly } from "./gc.ts";
 import { nameTaken } from "./nametaken.ts";
-import { withAddresses, withoutAddresses } from "./placing.ts";
+import { withAddresses, withoutAddresses } from "./network/placing.ts";
 import { keyOf, resolveRequest } from "./request.ts";
 import type { Fetch } from "./source.ts";
 
@@ -73,7 +73,7 @@ export async function explainRun(engine: Engine, options: RunOptions): Promise<{
   const request = await resolveRequest(engine, options, false, true);
   const [{ shapeOf }, { planRun }] = await Promise.all([import("./shape.ts"), import("../plan/run.ts")]);
   const identity = request.networks
-    ? (await import("./networking.ts")).foreseeAddresses(engine, request.networks, newIdentity(name))
+    ? (await import("./network/networking.ts")).foreseeAddresses(engine, request.networks, newIdentity(name))
     : newIdentity(name);
   const shape = shapeOf(engine, request, identity);
   return { plan: planRun(shape.input, engine.facts), before: request.before };

@@ -23,8 +23,8 @@ import { parseRestart } from "../spec/restart.ts";
 import { ownerOfVolume, volumeOf } from "../spec/volume.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
-import { etcFiles } from "./etcfiles.ts";
-import { planInput } from "./networking.ts";
+import { etcFiles } from "./network/etcfiles.ts";
+import { planInput } from "./network/networking.ts";
 import type { Request } from "./request.ts";
 
 export function shapeOf(engine: Engine, request: Request, identity: Identity): RunShape {

@@ -34,7 +34,7 @@ export async function sourceOfRun(engine: Engine, options: RunOptions, dry: bool
   if (reference.kind === "rootfs") return { image: directoryImage(reference.directory, "image"), label, before: [] };
   if (reference.kind === "host") return hostImage(engine, label, reference.programs, dry);
   if (reference.kind === "oci" || reference.kind === "docker-archive") {
-    const { imageOfArchive } = await import("./archivesource.ts");
+    const { imageOfArchive } = await import("./image/archivesource.ts");
     const record = await imageOfArchive(engine, reference, options.platform, dry);
     return { image: storedImage(engine.paths, record), label, before: [] };
   }

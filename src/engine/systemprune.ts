@@ -1,8 +1,8 @@
 import type { Engine } from "./context.ts";
 import { diskUsage } from "./diskusage.ts";
-import type { ImageFilters } from "./imagefilters.ts";
-import { type Pruned, pruneImages } from "./imageprune.ts";
-import { emptyCache } from "./packagecache.ts";
+import type { ImageFilters } from "./image/filters.ts";
+import { emptyCache } from "./image/packagecache.ts";
+import { type Pruned, pruneImages } from "./image/prune.ts";
 import { removeContainer } from "./rm.ts";
 
 export interface SystemPruned extends Pruned {
@@ -29,10 +29,10 @@ export async function pruneSystem(
   );
   for (const { container } of ended) await removeContainer(engine, container.id, false);
   const volumes = withVolumes
-    ? await (await import("./volumes.ts")).pruneVolumes(engine, false, () => true)
+    ? await (await import("./volume/volumes.ts")).pruneVolumes(engine, false, () => true)
     : { names: [], reclaimed: 0 };
   const { until } = filters;
-  const networks = await (await import("./networks.ts")).pruneNetworks(
+  const networks = await (await import("./network/networks.ts")).pruneNetworks(
     engine,
     ({ created }) => until === undefined || created < until,
   );

@@ -20,7 +20,7 @@ export interface AskedAddress {
 }
 
 export interface Lease {
-  /** Name of the run's directory; the first of what is written down: see LEASE_BEGIN in src/plan/endpoint.ts. */
+  /** Name of the run's directory; the first of what is written down: see LEASE_BEGIN in src/plan/network/endpoint.ts. */
   readonly run: string;
   readonly names: readonly string[];
   /** By the address, if it is not said. */

@@ -20,9 +20,9 @@ import {
   undumpable,
   writeIdMaps,
 } from "./namespaces.ts";
-import { moveDevices, type NetDevice } from "./netdevices.ts";
-import { loopbackUp } from "./network.ts";
-import { type Networks, planNetworks } from "./networks.ts";
+import { loopbackUp } from "./network/loopback.ts";
+import { moveDevices, type NetDevice } from "./network/netdevices.ts";
+import { type Networks, planNetworks } from "./network/networks.ts";
 import { inside } from "./op.ts";
 import type { Instruction, Op, Section } from "./plan.ts";
 import { type ProcessManner, planProcess } from "./process.ts";

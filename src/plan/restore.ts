@@ -46,7 +46,7 @@ import { programsOf } from "./later.ts";
 import { letGo, lockPlan, quietStart, recovery } from "./life.ts";
 import { bundleBind } from "./mounts.ts";
 import { cloneArgs, dieWithParent, ownPidfd, ownProcfs, privateMounts } from "./namespaces.ts";
-import { loopbackUp } from "./network.ts";
+import { loopbackUp } from "./network/loopback.ts";
 import { inside, onHost, quote } from "./op.ts";
 import { openOrMake, openOrMakeDirectory, split } from "./paths.ts";
 import { type Clone, DIGITS, type Instruction, type Op, type Plan, type Section } from "./plan.ts";

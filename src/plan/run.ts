@@ -6,7 +6,6 @@ import { attended, OWNER_GONE } from "./attended.ts";
 import { type CidFile, writeCidFile } from "./cidfile.ts";
 import { endClient, serveClient, wordsOf } from "./client.ts";
 import { type ContainerInput, planContainer } from "./container.ts";
-import { makePlace, writeFiles } from "./etcfiles.ts";
 import { type Told, tellEvents } from "./events.ts";
 import { cloneChecker } from "./health.ts";
 import { awaits, sys } from "./instructions.ts";
@@ -39,6 +38,7 @@ import {
 } from "./monitor.ts";
 import { enterGroups, leaveGroups, makeBirthplace } from "./monitorgroups.ts";
 import { ownPidfd, ownProcfs } from "./namespaces.ts";
+import { makePlace, writeFiles } from "./network/etcfiles.ts";
 import { byCaller } from "./op.ts";
 import { type Owner, tellOwner } from "./owner.ts";
 import type { Instruction, Op, Plan, Section } from "./plan.ts";

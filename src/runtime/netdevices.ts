@@ -2,7 +2,7 @@
 import { carryOut } from "../container/plans.ts";
 import { VitrineError } from "../errors.ts";
 import { addressesOf } from "../linux/netlink.ts";
-import { type NetDevice, readDevices } from "../plan/netdevices.ts";
+import { type NetDevice, readDevices } from "../plan/network/netdevices.ts";
 import type { Linux } from "../spec/config.ts";
 import type { Runtime } from "./context.ts";
 

@@ -6,7 +6,7 @@ import { startTime } from "../../src/container/process.ts";
 import { claimRun, planFile } from "../../src/container/runs.ts";
 import { stamp, type Template } from "../../src/container/template.ts";
 import { type Engine, openEngine } from "../../src/engine/context.ts";
-import { withAddresses } from "../../src/engine/placing.ts";
+import { withAddresses } from "../../src/engine/network/placing.ts";
 import { planAnew } from "../../src/engine/planning.ts";
 import { keyOf, type Request, resolveRequest } from "../../src/engine/request.ts";
 import type { HostFacts } from "../../src/linux/facts.ts";

@@ -1,8 +1,9 @@
 /** A command of its own, which a test can stop or kill: `connect`, `disconnect` or `up` NETWORK CONTAINER, by the stage at STAGE. Prints what went wrong. */
-import { connectContainer } from "../../src/engine/connect.ts";
+
 import { openEngine } from "../../src/engine/context.ts";
-import { disconnectContainer } from "../../src/engine/disconnect.ts";
-import { networkUp } from "../../src/engine/networkup.ts";
+import { connectContainer } from "../../src/engine/network/connect.ts";
+import { disconnectContainer } from "../../src/engine/network/disconnect.ts";
+import { networkUp } from "../../src/engine/network/up.ts";
 import { findNetwork } from "../../src/network/store.ts";
 
 const [what, network = "", container = "", stage = "", program = ""] = process.argv.slice(2);

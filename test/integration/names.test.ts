@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { RESOLVER_PORT } from "../../src/plan/firewall.ts";
+import { RESOLVER_PORT } from "../../src/plan/network/firewall.ts";
 import { BINARY, busybox, ROOT, STATE, until } from "../vitrine.ts";
 
 setDefaultTimeout(60_000);

@@ -13,8 +13,8 @@ import {
 } from "node:fs";
 import { processSuffix } from "../../src/container/identity.ts";
 import { startTime } from "../../src/container/process.ts";
-import { tableOf } from "../../src/engine/firewalltable.ts";
-import { networkScript, RESOLVER_PORT, tableScript } from "../../src/plan/firewall.ts";
+import { tableOf } from "../../src/engine/network/table.ts";
+import { networkScript, RESOLVER_PORT, tableScript } from "../../src/plan/network/firewall.ts";
 import type { Asked, Told } from "../resolver/client.ts";
 import { BINARY, directory, ROOT, STATE, until, vitrine } from "../vitrine.ts";
 

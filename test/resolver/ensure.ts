@@ -1,5 +1,5 @@
 /** What a container's start does about names, for a test: starts the resolver for the networks that are its arguments. */
-import { ensureResolver } from "../../src/engine/resolver.ts";
+import { ensureResolver } from "../../src/engine/network/resolver.ts";
 import { VitrineError } from "../../src/errors.ts";
 import { readNetwork } from "../../src/network/store.ts";
 

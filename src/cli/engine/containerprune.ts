@@ -1,6 +1,6 @@
 import { pruneContainers } from "../../engine/containerprune.ts";
 import { openEngine } from "../../engine/context.ts";
-import { parseFilters } from "../../engine/imagefilters.ts";
+import { parseFilters } from "../../engine/image/filters.ts";
 import { type Command, list, truth } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { decimalSize } from "../decimal.ts";

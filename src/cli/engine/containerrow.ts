@@ -5,7 +5,7 @@ import { labelsOf, mountsOf, stateOf } from "../../engine/containerstate.ts";
 import type { Engine } from "../../engine/context.ts";
 import { writtenBy } from "../../engine/diskusage.ts";
 import { healthOf } from "../../engine/healthnotes.ts";
-import { networkNames, portsText } from "../../engine/networksettings.ts";
+import { networkNames, portsText } from "../../engine/network/settings.ts";
 import type { Listed } from "../../engine/ps.ts";
 import { readImage } from "../../image/images.ts";
 import type { Health } from "../../spec/health.ts";

@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { imageHistory } from "../../engine/imageinspect.ts";
+import { imageHistory } from "../../engine/image/inspect.ts";
 import { VitrineError } from "../../errors.ts";
 import { ago } from "../ago.ts";
 import { type Command, text, truth } from "../command.ts";

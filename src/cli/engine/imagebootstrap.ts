@@ -1,5 +1,5 @@
-import type { BootstrapOptions, Listeners } from "../../engine/bootstrap.ts";
 import { type Engine, openEngine } from "../../engine/context.ts";
+import type { BootstrapOptions, Listeners } from "../../engine/image/bootstrap.ts";
 import { VitrineError } from "../../errors.ts";
 import type { ImageRecord } from "../../image/images.ts";
 import { type Command, type Invocation, list, text, truth } from "../command.ts";
@@ -45,8 +45,8 @@ export const command: Command = {
     startAgainWithCompilers();
     const explain = invocation.flags.get("explain");
     const engine = await openEngine(invocation.paths);
-    const { bootstrapImage, planBootstrap } = await import("../../engine/bootstrap.ts");
-    const { bootstrapByManager, scriptOf } = await import("../../engine/managerbootstrap.ts");
+    const { bootstrapImage, planBootstrap } = await import("../../engine/image/bootstrap.ts");
+    const { bootstrapByManager, scriptOf } = await import("../../engine/image/managerbootstrap.ts");
     const script = scriptOf(options);
     if (explain !== undefined && script !== undefined) {
       printOut(explain === "json" ? `${JSON.stringify({ ...options, script }, undefined, 2)}\n` : script);
@@ -80,8 +80,8 @@ export const command: Command = {
 export async function bootstrapForRun(engine: Engine, label: string, quiet: boolean): Promise<ImageRecord> {
   startAgainWithCompilers();
   const [, distribution = "", suite = ""] = /^bootstrap:([^/]*)\/(.*)$/.exec(label) ?? [];
-  const { bootstrapImage } = await import("../../engine/bootstrap.ts");
-  const { bootstrapByManager, scriptOf } = await import("../../engine/managerbootstrap.ts");
+  const { bootstrapImage } = await import("../../engine/image/bootstrap.ts");
+  const { bootstrapByManager, scriptOf } = await import("../../engine/image/managerbootstrap.ts");
   const options = { ...USUAL, distribution, suite };
   const script = scriptOf(options);
   const progress: Progress = { show() {}, say: (line) => quiet || printError(`${line}\n`), close() {} };

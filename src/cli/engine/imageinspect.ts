@@ -1,4 +1,4 @@
-import { inspectImage } from "../../engine/imageinspect.ts";
+import { inspectImage } from "../../engine/image/inspect.ts";
 import type { Command } from "../command.ts";
 import { inspectEach } from "./objects.ts";
 

@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { explainMount, mountedImages, mountImage } from "../../engine/imagemount.ts";
+import { explainMount, mountedImages, mountImage } from "../../engine/image/mount.ts";
 import { VitrineError } from "../../errors.ts";
 import { familiarNames } from "../../image/familiar.ts";
 import { type Command, truth } from "../command.ts";

@@ -1,7 +1,7 @@
 import { openEngine } from "../../engine/context.ts";
-import { parseFilters } from "../../engine/imagefilters.ts";
-import { pruneImages } from "../../engine/imageprune.ts";
-import type { Removal } from "../../engine/imageremove.ts";
+import { parseFilters } from "../../engine/image/filters.ts";
+import { pruneImages } from "../../engine/image/prune.ts";
+import type { Removal } from "../../engine/image/remove.ts";
 import { type Command, list, truth } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { decimalSize } from "../decimal.ts";

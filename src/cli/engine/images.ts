@@ -1,6 +1,6 @@
 import { openEngine } from "../../engine/context.ts";
-import { parseFilters, referencePattern } from "../../engine/imagefilters.ts";
-import { type ImageRow, imageRows, listedImages } from "../../engine/imagelist.ts";
+import { parseFilters, referencePattern } from "../../engine/image/filters.ts";
+import { type ImageRow, imageRows, listedImages } from "../../engine/image/list.ts";
 import { VitrineError } from "../../errors.ts";
 import { createdAt } from "../../image/images.ts";
 import { ago } from "../ago.ts";

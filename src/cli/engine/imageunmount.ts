@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { mountedImages, unmount, unmountImage } from "../../engine/imagemount.ts";
+import { mountedImages, unmount, unmountImage } from "../../engine/image/mount.ts";
 import { VitrineError } from "../../errors.ts";
 import { type Command, truth } from "../command.ts";
 import { complain } from "../complain.ts";

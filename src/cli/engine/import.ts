@@ -1,7 +1,7 @@
 import { createReadStream, statSync } from "node:fs";
 import { isatty } from "node:tty";
 import { openEngine } from "../../engine/context.ts";
-import { explainImport, importImage } from "../../engine/import.ts";
+import { explainImport, importImage } from "../../engine/image/import.ts";
 import { invalid, VitrineError } from "../../errors.ts";
 import { parseRegistryName, wholeName } from "../../image/registryname.ts";
 import { hostPlatform, parsePlatform } from "../../spec/platform.ts";

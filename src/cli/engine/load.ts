@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { isatty } from "node:tty";
 import { openEngine } from "../../engine/context.ts";
-import { loadImages } from "../../engine/load.ts";
+import { loadImages } from "../../engine/image/load.ts";
 import { VitrineError } from "../../errors.ts";
 import { familiarName, parseRegistryName } from "../../image/registryname.ts";
 import { hostPlatform, parsePlatform } from "../../spec/platform.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { isatty } from "node:tty";
-import { login, loginAgain, registryHost } from "../../engine/login.ts";
+import { login, loginAgain, registryHost } from "../../engine/image/login.ts";
 import { VitrineError } from "../../errors.ts";
 import { type Command, type Invocation, text, truth } from "../command.ts";
 import { complain } from "../complain.ts";

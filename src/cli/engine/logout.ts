@@ -1,4 +1,4 @@
-import { logout, registryHost } from "../../engine/login.ts";
+import { logout, registryHost } from "../../engine/image/login.ts";
 import { VitrineError } from "../../errors.ts";
 import type { Command } from "../command.ts";
 import { complain } from "../complain.ts";

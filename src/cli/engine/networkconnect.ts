@@ -1,5 +1,5 @@
-import { connectContainer, explainConnect } from "../../engine/connect.ts";
 import { openEngine } from "../../engine/context.ts";
+import { connectContainer, explainConnect } from "../../engine/network/connect.ts";
 import { VitrineError } from "../../errors.ts";
 import { type Command, type Invocation, list, text } from "../command.ts";
 import { EXPLAIN_FLAG, explainForm, printOps } from "../explain.ts";

@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { makeNetwork } from "../../engine/networks.ts";
+import { makeNetwork } from "../../engine/network/networks.ts";
 import { VitrineError } from "../../errors.ts";
 import { type Command, list, text, truth } from "../command.ts";
 import { printOut } from "../output.ts";

@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { disconnectContainer, explainDisconnect } from "../../engine/disconnect.ts";
+import { disconnectContainer, explainDisconnect } from "../../engine/network/disconnect.ts";
 import { VitrineError } from "../../errors.ts";
 import { type Command, truth } from "../command.ts";
 import { EXPLAIN_FLAG, explainForm, printOps } from "../explain.ts";

@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { takeNetworkDown } from "../../engine/networktakedown.ts";
+import { takeNetworkDown } from "../../engine/network/takedown.ts";
 import { VitrineError } from "../../errors.ts";
 import type { Command } from "../command.ts";
 

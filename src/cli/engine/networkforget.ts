@@ -1,8 +1,8 @@
 import { readRunRecord } from "../../container/journal.ts";
-import { forget } from "../../engine/connections.ts";
 import { openEngine } from "../../engine/context.ts";
-import { actualPorts } from "../../engine/networked.ts";
-import { whichIn } from "../../plan/connections.ts";
+import { forget } from "../../engine/network/connections.ts";
+import { actualPorts } from "../../engine/network/networked.ts";
+import { whichIn } from "../../plan/network/connections.ts";
 import type { Command } from "../command.ts";
 
 export const command: Command = {

@@ -1,4 +1,4 @@
-import { inspectNetwork } from "../../engine/networkinspect.ts";
+import { inspectNetwork } from "../../engine/network/inspect.ts";
 import type { Command } from "../command.ts";
 import { inspectEach } from "./objects.ts";
 

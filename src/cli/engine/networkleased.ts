@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { heedServer } from "../../engine/leased.ts";
+import { heedServer } from "../../engine/network/leased.ts";
 import { VitrineError } from "../../errors.ts";
 import type { Command } from "../command.ts";
 

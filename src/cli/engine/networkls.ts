@@ -1,6 +1,6 @@
 import { openEngine } from "../../engine/context.ts";
-import { parseNetworkFilters } from "../../engine/networkfilters.ts";
-import { allNetworks } from "../../engine/networks.ts";
+import { parseNetworkFilters } from "../../engine/network/filters.ts";
+import { allNetworks } from "../../engine/network/networks.ts";
 import { liveEndpoints } from "../../network/endpoints.ts";
 import { type Command, list, text, truth } from "../command.ts";
 import { listing } from "../listing.ts";

@@ -1,6 +1,6 @@
 import { openEngine } from "../../engine/context.ts";
-import { parseNetworkFilters } from "../../engine/networkfilters.ts";
-import { pruneNetworks } from "../../engine/networks.ts";
+import { parseNetworkFilters } from "../../engine/network/filters.ts";
+import { pruneNetworks } from "../../engine/network/networks.ts";
 import { type Command, list, truth } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { printOut } from "../output.ts";

@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { resolveNames } from "../../engine/resolverstart.ts";
+import { resolveNames } from "../../engine/network/resolverstart.ts";
 import type { Command } from "../command.ts";
 
 export const command: Command = {

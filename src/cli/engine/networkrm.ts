@@ -1,4 +1,4 @@
-import { removeNetwork } from "../../engine/networks.ts";
+import { removeNetwork } from "../../engine/network/networks.ts";
 import type { Command } from "../command.ts";
 import { removeEach } from "./objects.ts";
 

@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { takeDeviceBack } from "../../engine/takeback.ts";
+import { takeDeviceBack } from "../../engine/network/takeback.ts";
 import { VitrineError } from "../../errors.ts";
 import type { Command } from "../command.ts";
 import { warn } from "../owner.ts";

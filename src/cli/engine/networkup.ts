@@ -1,8 +1,8 @@
 import { openEngine } from "../../engine/context.ts";
-import { defaultNetwork } from "../../engine/defaultnetwork.ts";
 import { collect } from "../../engine/gc.ts";
-import { explainUp, networkUp } from "../../engine/networkup.ts";
-import { ensureResolver } from "../../engine/resolver.ts";
+import { defaultNetwork } from "../../engine/network/default.ts";
+import { ensureResolver } from "../../engine/network/resolver.ts";
+import { explainUp, networkUp } from "../../engine/network/up.ts";
 import { VitrineError } from "../../errors.ts";
 import { DEFAULT_NETWORK } from "../../network/record.ts";
 import { findNetwork } from "../../network/store.ts";

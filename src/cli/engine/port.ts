@@ -1,6 +1,6 @@
 import { openEngine } from "../../engine/context.ts";
 import { findListed } from "../../engine/find.ts";
-import { publishedOf } from "../../engine/networksettings.ts";
+import { publishedOf } from "../../engine/network/settings.ts";
 import { invalid, VitrineError } from "../../errors.ts";
 import { hostText } from "../../spec/ports.ts";
 import type { Command } from "../command.ts";

@@ -1,5 +1,5 @@
 import { type Engine, openEngine } from "../../engine/context.ts";
-import { pullImage } from "../../engine/pull.ts";
+import { pullImage } from "../../engine/image/pull.ts";
 import { VitrineError } from "../../errors.ts";
 import { lookUpImage } from "../../image/images.ts";
 import { openRegistry } from "../../image/registry/client.ts";

@@ -1,5 +1,5 @@
 import type { Engine } from "../../engine/context.ts";
-import { explainPull } from "../../engine/pullexplained.ts";
+import { explainPull } from "../../engine/image/pullexplained.ts";
 import { VitrineError } from "../../errors.ts";
 import type { RegistryReference } from "../../image/registryname.ts";
 import { INDEX_TYPES, MANIFEST_TYPES } from "../../spec/mediatypes.ts";

@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { explainPush, pushImages } from "../../engine/push.ts";
+import { explainPush, pushImages } from "../../engine/image/push.ts";
 import { invalid, VitrineError } from "../../errors.ts";
 import { parseReference } from "../../image/reference.ts";
 import { wholeName } from "../../image/registryname.ts";

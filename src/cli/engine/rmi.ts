@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { type Removal, removeByName } from "../../engine/imageremove.ts";
+import { type Removal, removeByName } from "../../engine/image/remove.ts";
 import { VitrineError } from "../../errors.ts";
 import { type Command, truth } from "../command.ts";
 import { complain } from "../complain.ts";

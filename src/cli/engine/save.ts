@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { contentOf, FORMATS, prepareSave, type SaveFormat, sizeOf } from "../../engine/save.ts";
+import { contentOf, FORMATS, prepareSave, type SaveFormat, sizeOf } from "../../engine/image/save.ts";
 import { VitrineError } from "../../errors.ts";
 import { packFiles } from "../../image/archive/pack.ts";
 import { type Command, text } from "../command.ts";

@@ -1,4 +1,4 @@
-import { type SearchFilters, searchImages } from "../../engine/search.ts";
+import { type SearchFilters, searchImages } from "../../engine/image/search.ts";
 import { invalid, VitrineError } from "../../errors.ts";
 import { type Command, list, text, truth } from "../command.ts";
 import { listing } from "../listing.ts";

@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { parseFilters } from "../../engine/imagefilters.ts";
+import { parseFilters } from "../../engine/image/filters.ts";
 import { pruneSystem } from "../../engine/systemprune.ts";
 import { type Command, list, truth } from "../command.ts";
 import { confirm } from "../confirm.ts";

@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { tagImage } from "../../engine/tag.ts";
+import { tagImage } from "../../engine/image/tag.ts";
 import { VitrineError } from "../../errors.ts";
 import type { Command } from "../command.ts";
 

@@ -1,5 +1,5 @@
 import { openEngine } from "../../engine/context.ts";
-import { createVolume } from "../../engine/volumes.ts";
+import { createVolume } from "../../engine/volume/volumes.ts";
 import { VitrineError } from "../../errors.ts";
 import { type Command, list, text } from "../command.ts";
 import { printOut } from "../output.ts";

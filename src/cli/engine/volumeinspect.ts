@@ -1,5 +1,5 @@
-import { volumeDocument } from "../../engine/volumedocument.ts";
-import { findVolume } from "../../engine/volumes.ts";
+import { volumeDocument } from "../../engine/volume/document.ts";
+import { findVolume } from "../../engine/volume/volumes.ts";
 import type { Command } from "../command.ts";
 import { inspectEach } from "./objects.ts";
 

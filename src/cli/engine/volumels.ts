@@ -1,7 +1,7 @@
 import { openEngine } from "../../engine/context.ts";
-import { parseVolumeFilters } from "../../engine/volumefilters.ts";
-import { listVolumes } from "../../engine/volumes.ts";
-import { usersOfVolumes } from "../../engine/volumeusers.ts";
+import { parseVolumeFilters } from "../../engine/volume/filters.ts";
+import { usersOfVolumes } from "../../engine/volume/users.ts";
+import { listVolumes } from "../../engine/volume/volumes.ts";
 import { type Command, list, text, truth } from "../command.ts";
 import { listing } from "../listing.ts";
 import { printOut } from "../output.ts";

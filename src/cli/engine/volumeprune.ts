@@ -1,6 +1,6 @@
 import { openEngine } from "../../engine/context.ts";
-import { parseVolumeFilters } from "../../engine/volumefilters.ts";
-import { pruneVolumes } from "../../engine/volumes.ts";
+import { parseVolumeFilters } from "../../engine/volume/filters.ts";
+import { pruneVolumes } from "../../engine/volume/volumes.ts";
 import { type Command, list, truth } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { decimalSize } from "../decimal.ts";

@@ -1,4 +1,4 @@
-import { removeVolume } from "../../engine/volumes.ts";
+import { removeVolume } from "../../engine/volume/volumes.ts";
 import type { Command } from "../command.ts";
 import { removeEach } from "./objects.ts";
 

@@ -1,6 +1,6 @@
 /** A network's resolver: UDP and TCP at its gateway addresses, where the firewall leads port 53 to. What strangers send gets no answer. */
 import type { Socket, TCPSocketListener } from "bun";
-import { RESOLVER_PORT } from "../../plan/firewall.ts";
+import { RESOLVER_PORT } from "../../plan/network/firewall.ts";
 import { addressBytes, isAddress } from "../../spec/subnet.ts";
 import type { NetworkNames } from "./names.ts";
 import { type Query, RCODE, readQuery } from "./query.ts";
