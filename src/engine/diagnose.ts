@@ -32,6 +32,11 @@ export function diagnose(engine: Engine, record: Made, step: FailedStep, report:
   if (step.op.where === "dhcp" || step.op.object.startsWith("a lease for "))
     return { code: "UNAVAILABLE", hint: leaseHint(step, record) };
   if (step.call === "execve" || step.op.call === "faccessat") return execFailure(engine, record, step, report, layout);
+  if (step.op.object.startsWith("lock of ") && step.errno === ERRNO.EAGAIN)
+    return {
+      code: "CONFLICT",
+      hint: "another container that starts is filling this volume from its image: again, when it has",
+    };
   if (step.op.call === "bind") return bindFailure(engine, record, step);
   return { code: step.op.object.startsWith("the name ") ? "CONFLICT" : "STEP_FAILED", hint: hintFor(step, record) };
 }

@@ -4,6 +4,7 @@ import { emit } from "../container/events.ts";
 import { describeStep, type FailedStep, failedStep } from "../container/failure.ts";
 import { tokenOf } from "../container/identity.ts";
 import { type Journal, readJournal } from "../container/journal.ts";
+import { containerDirectory } from "../container/paths.ts";
 import type { RunRecord } from "../container/record.ts";
 import { dropRun, planFile } from "../container/runs.ts";
 import { dropNextRecord, writeRecord } from "../container/store.ts";
@@ -53,7 +54,7 @@ function tellEvents({ paths }: Engine, { record, report, layout }: Journal, { ex
 }
 
 function errorOf(engine: Engine, { record, report, layout }: Journal, step: FailedStep, whole: boolean): VitrineError {
-  if (isContainerLock(step))
+  if (step.op.object === `lock of ${containerDirectory(engine.paths, record.identity.id)}/lock`)
     return new VitrineError(
       "CONFLICT",
       `container ${record.identity.name} is being started by another command, or removed`,
@@ -70,10 +71,6 @@ function errorOf(engine: Engine, { record, report, layout }: Journal, step: Fail
   if (step.op.object.startsWith("the name ") && step.errno === ERRNO.EEXIST) return nameTaken(record.identity.name);
   const { code, hint } = diagnose(engine, record, step, report, layout);
   return new VitrineError(code, describeStep(step) + notUndone(whole, report), { hint });
-}
-
-function isContainerLock({ op }: FailedStep): boolean {
-  return op.call === "fcntl" && op.object.endsWith("/lock");
 }
 
 /** Between two starts there was a third, and nobody has looked since. */

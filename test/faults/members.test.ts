@@ -22,7 +22,7 @@ import { beginVisit } from "../../src/plan/network/visit.ts";
 import type { Op } from "../../src/plan/plan.ts";
 import { encode } from "../../src/stage/encode.ts";
 import { BINARY, busybox, directory, ROOT, STATE, until, vitrine, vitrineAsync } from "../vitrine.ts";
-import { launchPlan, replaced, subject } from "./faulty.ts";
+import { hanging, launch, launchPlan, replaced, stateOf, subject } from "./faulty.ts";
 
 setDefaultTimeout(60_000);
 
@@ -233,6 +233,19 @@ describe("it leaves its only network, while its ports are published again: they 
     expect(await command.ended).toEqual({ status: 0, stderr: "" });
     left();
   });
+});
+
+test("it is killed while it starts, when another has told the firewall of its ports already: they lead nowhere", async () => {
+  const run = await subject({ network: "one", networks: ["one"], publish: ["18080:80"], command: ["sleep", "1000"] });
+  const at = run.layout.instructions.findIndex(({ op }) => op.object.startsWith("NFT_MSG_NEWSETELEM"));
+  const running = await launch(run, hanging(at, 30_000));
+  await until(() => stateOf(running.plan, at) === 1, "its turn to tell the firewall");
+  must("network", "up", "one");
+  expect(rules()).toMatch(/18080 : 10\.94\.11\.\d+ \. 80/);
+  expect(running.process.kill("SIGKILL")).toBe(true);
+  await running.ended;
+  expect(vitrine(["ps", "-q"]).stderr).toBe("");
+  await nothingLeft();
 });
 
 test("its end, and another's start with its port, while a disconnect is about to take that away: it is the other's", async () => {
