@@ -49,7 +49,9 @@ exec ${real} "$@"
   writeFileSync(`${place}/wrapper`, text + "#".repeat(statSync(stage).size - text.length));
   chmodSync(`${place}/wrapper`, 0o755);
   renameSync(`${place}/wrapper`, stage);
+  putBack = () => renameSync(real, stage);
 }
+let putBack = () => {};
 
 beforeAll(() => {
   h = new NetHost();
@@ -59,6 +61,7 @@ beforeAll(() => {
 afterAll(() => {
   rmSync(control, { force: true });
   h.close();
+  putBack();
 });
 
 function must(...args: string[]): void {
