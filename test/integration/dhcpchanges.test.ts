@@ -12,7 +12,7 @@ let h: NetHost;
 let server: DhcpServer | undefined;
 const MORE = ["--dhcp-option=6,203.0.113.9", "--dhcp-option=15,lan.example"];
 const SERVED = "nameserver 203.0.113.9\nsearch lan.example\n";
-beforeAll(() => {
+beforeAll(async () => {
   h = new NetHost();
   for (const [n, name] of [
     [1, "front"],
@@ -21,6 +21,8 @@ beforeAll(() => {
     must("network", "create", "--ipv6=false", "--subnet", `10.92.${n}.0/24`, name);
   must("network", "create", "--ipv6=false", "--internal", "--subnet", "10.92.3.0/24", "inner");
   h.server("other", "--network", "inner"); // as long as it runs the resolver stays
+  await Bun.sleep(200); // the resolver has a plan of its own, some 20 ms after it answers
+  await until(() => readdirSync(`${STATE}/runs`).length === 1, "the resolver to have begun");
 });
 afterAll(() => {
   h.vitrine("rm", "-f", "other");
