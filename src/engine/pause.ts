@@ -41,14 +41,21 @@ function notYet({ container }: Running): VitrineError {
 export async function unpauseContainer(engine: Engine, nameOrId: string): Promise<string> {
   const found = await needRunning(engine, nameOrId);
   if (!isPaused(found.record)) throw new VitrineError("CONFLICT", `container ${found.container.name} is not paused`);
-  freeze(engine, found, false);
+  if (!thaw(engine, found)) throw notYet(found);
   containerEvent(engine, "unpause", found.container);
   return nameOrId;
 }
 
-/** Lets it go on if it is held. */
-export function thaw(engine: Engine, found: Running): void {
-  if (isPaused(found.record)) freeze(engine, found, false);
+/** Lets it go on if it is held. @returns whether it was, and has not ended meanwhile */
+export function thaw(engine: Engine, found: Running): boolean {
+  if (!isPaused(found.record)) return false;
+  try {
+    freeze(engine, found, false);
+    return true;
+  } catch (error) {
+    if (readLive(found.run)) throw error;
+    return false; // its groups went with it
+  }
 }
 
 /** The kernel is asked: there is no other note of it. */

@@ -69,8 +69,12 @@ const KNOWN = [
   /EEXIST/, // the name, taken between two looks
 ];
 
+/** Of an exec whose container was ended: as with docker. */
+const KILLED = 137;
+
 interface Odd {
   readonly command: string;
+  readonly status: number | null;
   readonly stderr: string;
 }
 
@@ -87,8 +91,9 @@ async function one(args: string[], kill: number | undefined): Promise<Odd | unde
   );
   await Bun.sleep(1);
   if (signal !== null || status === 0) return undefined;
+  if (args[0] === "exec" && status === KILLED && stderr === "") return undefined;
   const fine = KNOWN.some((pattern) => pattern.test(stderr)) && !stderr.includes("--debug shows");
-  return fine ? undefined : { command: args.join(" "), stderr };
+  return fine ? undefined : { command: args.join(" "), status, stderr };
 }
 
 for (const killed of [false, true])
