@@ -2,10 +2,10 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { watchLeaks } from "../leaks.ts";
 import { BINARY, busybox, ROOT, STATE, vitrine } from "../vitrine.ts";
 import { figure } from "./figures.ts";
+import { kill, ours, pick } from "./killing.ts";
 
 setDefaultTimeout(600_000);
 watchLeaks();
@@ -14,30 +14,6 @@ const KILLS = Number(process.env.KILLS ?? 300);
 const EACH = 20;
 /** A command is over before that, mostly. */
 const LONGEST_MS = 60;
-
-const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
-
-function ours(): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        const command = readFileSync(`/proc/${pid}/cmdline`, "latin1");
-        return command.startsWith("vitrine-stage") && command.includes(STATE);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
-
-function kill(pid: number | undefined): boolean {
-  try {
-    return pid !== undefined && process.kill(pid, "SIGKILL");
-  } catch {
-    return false; // it has ended
-  }
-}
 
 function begin(args: readonly string[]): ChildProcess {
   return spawn(BINARY, args, {

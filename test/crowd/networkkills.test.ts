@@ -2,11 +2,12 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { watchLeaks } from "../leaks.ts";
 import { NetHost } from "../nethost.ts";
 import { BINARY, busybox, ROOT, STATE, until } from "../vitrine.ts";
 import { figure } from "./figures.ts";
+import { kill, ours, pick } from "./killing.ts";
 
 setDefaultTimeout(600_000);
 
@@ -30,8 +31,6 @@ const NETWORKS = { north: "10.92.51", south: "10.92.52", west: "10.92.53" } as c
 type Name = keyof typeof NETWORKS;
 const NAMES = Object.keys(NETWORKS) as Name[];
 const CONTAINERS = ["k0", "k1", "k2"];
-
-const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
 
 function choose(): readonly string[] {
   const name = pick(CONTAINERS);
@@ -59,28 +58,6 @@ function choose(): readonly string[] {
     create,
     ["ps"],
   ]);
-}
-
-function ours(): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        const command = readFileSync(`/proc/${pid}/cmdline`, "latin1");
-        return command.startsWith("vitrine-stage") && command.includes(STATE);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
-
-function kill(pid: number | undefined): boolean {
-  try {
-    return pid !== undefined && process.kill(pid, "SIGKILL");
-  } catch {
-    return false; // it has ended
-  }
 }
 
 const begin = (args: readonly string[]): ChildProcess =>
