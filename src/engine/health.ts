@@ -1,4 +1,5 @@
 /** One look at a container's health, by a process that is there for that alone; what came of it lies in STATE/health/ID. */
+
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { tokenOf } from "../container/identity.ts";
@@ -6,6 +7,7 @@ import type { RunRecord } from "../container/record.ts";
 import { listRuns } from "../container/runs.ts";
 import { readRecord } from "../container/store.ts";
 import { writeWhole } from "../container/wholefile.ts";
+import { SIGKILL } from "../linux/constants.ts";
 import { planWait } from "../plan/health.ts";
 import {
   afterProbe,
@@ -77,7 +79,6 @@ async function changed(
     source,
   });
   if (status !== "unhealthy" || onFailure === "none") return;
-  const SIGKILL = 9;
   // By one of its own, which lets its restart policy do what it does: no user has wished this.
   if (onFailure === "kill") await (await import("./stop.ts")).signalFirst(engine, id, SIGKILL);
   else if (onFailure === "stop") await (await import("./stop.ts")).stopContainer(engine, id, {});

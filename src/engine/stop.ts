@@ -1,8 +1,10 @@
 /** Ending containers that run, and waiting for their end. */
+
 import { carryOut } from "../container/plans.ts";
 import { holderOf, isAlive, type Run } from "../container/runs.ts";
 import { noteStopped, readRecord } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
+import { SIGKILL } from "../linux/constants.ts";
 import { signalNumber } from "../linux/signals.ts";
 import { planWait, planWaitProcess } from "../plan/client.ts";
 import { LOST, type Op } from "../plan/plan.ts";
@@ -27,7 +29,6 @@ import {
 
 const STOP_SECONDS = 10;
 const KILL_WAIT_MS = 10_000;
-const SIGKILL = 9;
 const SIGTERM = 15;
 
 /**

@@ -1,10 +1,9 @@
 /** A run that a program waits for, and that ends with it: a step of a longer work. */
-import { PR_SET_PDEATHSIG } from "../linux/constants.ts";
+import { PR_SET_PDEATHSIG, SIGKILL } from "../linux/constants.ts";
 import { expect, sys } from "./instructions.ts";
 import { onHost } from "./op.ts";
 import type { Op, Plan } from "./plan.ts";
 
-export const SIGKILL = 9;
 /** SIGSTKFLT, which no kernel sends (signal(7)): the stage kills the container for it. */
 export const OWNER_GONE = 16;
 

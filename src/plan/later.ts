@@ -1,6 +1,6 @@
 /** What is done with a container that stays when its `run` is over: by the results that are in its plan file. */
 import { statsParts } from "../cgroup/statsparts.ts";
-import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK, O_WRONLY } from "../linux/constants.ts";
+import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK, O_WRONLY, SIGKILL } from "../linux/constants.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { type Config, hasNewNamespace } from "../spec/config.ts";
 import { groupDirectories } from "./cgroup.ts";
@@ -15,7 +15,6 @@ import { onHost, quote } from "./op.ts";
 import { type Data, GIVEN, type Instruction, type Op, type Plan } from "./plan.ts";
 
 const ALL = 0xffffffffffffffffn;
-const SIGKILL = 9;
 
 export interface Programs {
   readonly later: NonNullable<Plan["later"]>;

@@ -3,14 +3,13 @@
 import { carryOut } from "../container/plans.ts";
 import { planFile } from "../container/runs.ts";
 import { invalid, VitrineError } from "../errors.ts";
+import { SIGKILL } from "../linux/constants.ts";
 import { signalNumber } from "../linux/signals.ts";
 import { planFreeze } from "../plan/freezer.ts";
 import { runStage } from "../stage/execute.ts";
 import { type Container, findContainer, stageOf } from "./container.ts";
 import type { Runtime } from "./context.ts";
 import { processesOf } from "./processes.ts";
-
-const SIGKILL = 9;
 
 /** @throws NOT_FOUND, INVALID, CONFLICT if it does not run */
 export function killContainer(runtime: Runtime, id: string, signal: string, all: boolean): void {

@@ -1,10 +1,9 @@
 import { openEngine } from "../../engine/context.ts";
 import { killContainer } from "../../engine/stop.ts";
+import { SIGKILL } from "../../linux/constants.ts";
 import { type Command, text } from "../command.ts";
 import { eachContainer } from "./each.ts";
 import { signalOf } from "./signals.ts";
-
-const SIGKILL = 9;
 
 export const command: Command = {
   usage: "vitrine kill [FLAGS] CONTAINER…",

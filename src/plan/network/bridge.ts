@@ -1,6 +1,6 @@
 /** A bridge network on the host: the firewall first, then a bridge with the gateway's addresses, which is up last. */
 import { AT_FDCWD, F_OFD_SETLKW, O_CLOEXEC, O_CREAT, O_RDWR, O_WRONLY } from "../../linux/constants.ts";
-import { broadcastIn, ipBytes, macText, subnetParts } from "../../linux/ip.ts";
+import { broadcastIn, ipBytes, macFor, macText, subnetParts } from "../../linux/ip.ts";
 import { newBridge, setUp } from "../../linux/links.ts";
 import { getLink } from "../../linux/netlink.ts";
 import { addAddress } from "../../linux/routes.ts";
@@ -38,7 +38,7 @@ export function planBridge(network: BridgeNetwork, host: BridgeHost, others: rea
   const { device, v4, v6, mtu } = network;
   const addresses = [v4, ...(v6 && host.ipv6 ? [v6] : [])];
   const socket = routeSocket();
-  const mac = Uint8Array.of(2, 0x42, ...ipBytes(v4.gateway));
+  const mac = macFor(v4.gateway);
   const alias = `vitrine ${network.id}`;
   const size = mtu === undefined ? "" : ` mtu ${mtu}`;
   const made = newBridge(device, mac, mtu, alias);

@@ -5,9 +5,10 @@ import {
   CLONE_NEWNET,
   O_CLOEXEC,
   O_RDONLY,
+  SIGKILL,
   STATX_BASIC_STATS,
 } from "../../linux/constants.ts";
-import { endWith, SIGKILL } from "../attended.ts";
+import { endWith } from "../attended.ts";
 import { type ExecInput, openTarget } from "../execprocess.ts";
 import { alt, expect, out, sys, unless } from "../instructions.ts";
 import { lockPlan } from "../life.ts";
