@@ -98,6 +98,7 @@ export const NETWORKED: { networks: RequestedNetworks; identity: Identity; optio
           masquerade: false,
           names: true,
           mtu: 1400,
+          gsoMaxSize: 196_608,
         },
         choice: { name: "back", aliases: ["db"], mac: "02:00:00:00:00:07", device: "db0" },
       },

@@ -102,6 +102,13 @@ export class NetHost {
     }
   }
 
+  /** Port 5000 of all addresses there: tells whoever sends, and then is silent, the MD5 sum of what has come. */
+  sink(where: "host" | "out"): void {
+    const netns = where === "host" ? this.host : this.out;
+    const command = ["/bin/busybox", "nc", "-ll", "-p", "5000", "-e", "/bin/busybox", "md5sum"];
+    this.#children.push(spawn("nsenter", [`--net=/run/netns/${netns}`, ...command], { stdio: "ignore" }));
+  }
+
   /** Who the server there says that we are; "" if there is no answer. */
   ask(where: string, from: "host" | "out" = "host"): string {
     return this.exec(["/bin/busybox", "sh", "-c", asking(where)], from).stdout.trim();

@@ -22,7 +22,7 @@ export interface NetworkOptions extends Calling {
   /** Of the bridge on the host. */
   readonly interfaceName?: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** { mtu: "1400" }; { parent: "eth0", mode: "private" } of macvlan */
+  /** { mtu: "1400" }; { gso_max_size: "196608" }; { parent: "eth0", mode: "private" } of macvlan */
   readonly options?: Readonly<Record<string, string>>;
 }
 

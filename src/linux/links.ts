@@ -22,8 +22,12 @@ const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
 const IFLA_NET_NS_FD = 28;
+const IFLA_GSO_MAX_SIZE = 41;
 const IFLA_PROP_LIST = 52;
 const IFLA_ALT_IFNAME = 53;
+const IFLA_GRO_MAX_SIZE = 58;
+const IFLA_GSO_IPV4_MAX_SIZE = 63;
+const IFLA_GRO_IPV4_MAX_SIZE = 64;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
@@ -43,6 +47,23 @@ const within = (namespace: NamespaceBy): Attribute => [
   hole(namespace),
 ];
 
+/** Bytes; what is undefined is the kernel's choice. */
+export interface LinkSizes {
+  /** Of a frame. */
+  readonly mtu?: number | undefined;
+  /** Of what the kernel hands on as one packet and cuts only where it has to. Above 65,536 kernels before 6.3 have it for IPv6 alone. */
+  readonly gsoMaxSize?: number | undefined;
+}
+
+const sizes = ({ mtu, gsoMaxSize }: LinkSizes): Attribute[] => [
+  ...(mtu === undefined ? [] : [[IFLA_MTU, u32(mtu)] satisfies Attribute]),
+  ...(gsoMaxSize === undefined
+    ? []
+    : [IFLA_GSO_MAX_SIZE, IFLA_GRO_MAX_SIZE, IFLA_GSO_IPV4_MAX_SIZE, IFLA_GRO_IPV4_MAX_SIZE].map(
+        (type): Attribute => [type, u32(gsoMaxSize)],
+      )),
+];
+
 export interface VethEnd {
   readonly name: string;
   readonly mac?: Mac | undefined;
@@ -50,21 +71,20 @@ export interface VethEnd {
 
 /**
  * A pair: one end is a port of the bridge "bridge" and up, the other one is in another network namespace, down.
- * @param mtu bytes, of both; undefined: the kernel's
+ * @param size of both
  * @param bridged false: a port of no bridge
  */
 export function newVeth(
   port: VethEnd,
   peer: VethEnd,
-  mtu: number | undefined,
+  size: LinkSizes,
   bridged = true,
   namespace: NamespaceBy = "pid",
 ): Message {
-  const size = mtu === undefined ? [] : [[IFLA_MTU, u32(mtu)] satisfies Attribute];
   const end = message(0, 0, linkHead(0, false), [
     [IFLA_IFNAME, zeroEnded(peer.name)],
     ...address(peer.mac),
-    ...size,
+    ...sizes(size),
     within(namespace),
   ]);
   // VETH_INFO_PEER holds an ifinfomsg with attributes behind it: a message without its header.
@@ -73,7 +93,7 @@ export function newVeth(
     [
       [IFLA_IFNAME, zeroEnded(port.name)],
       ...address(port.mac),
-      ...size,
+      ...sizes(size),
       ...(bridged ? [[IFLA_MASTER, hole("bridge")] as const] : []),
     ],
     "veth",
@@ -87,7 +107,7 @@ export function newBridge(name: string, mac: Mac, mtu: number | undefined, alias
   return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, linkHead(0, false), [
     [IFLA_IFNAME, zeroEnded(name)],
     [IFLA_ADDRESS, mac],
-    ...(mtu === undefined ? [] : [[IFLA_MTU, u32(mtu)] satisfies Attribute]),
+    ...sizes({ mtu }),
     [IFLA_IFALIAS, new TextEncoder().encode(alias)],
     [IFLA_LINKINFO, [[IFLA_INFO_KIND, zeroEnded("bridge")]]],
   ]);
@@ -103,7 +123,7 @@ export function newMacvlan(
   return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, linkHead(0, false), [
     [IFLA_IFNAME, zeroEnded(name)],
     ...address(mac),
-    ...(mtu === undefined ? [] : [[IFLA_MTU, u32(mtu)] satisfies Attribute]),
+    ...sizes({ mtu }),
     [IFLA_LINK, hole("parent")],
     within(namespace),
     [
@@ -158,6 +178,11 @@ export function sendLink(index: number): Message {
 export function resetLink(mac: Mac, mtu: number): Message {
   const attributes: Attribute[] = [...address(mac.length > 0 ? mac : undefined), [IFLA_MTU, u32(mtu)]];
   return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(0, false), attributes, [{ name: "index", at: 4 }]);
+}
+
+/** Of the link "index"; of a bridge no more than its ports have, and no more than 65,536 before it has one. */
+export function resizeLink(size: LinkSizes): Message {
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(0, false), sizes(size), [{ name: "index", at: 4 }]);
 }
 
 /** By its name. */

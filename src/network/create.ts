@@ -8,6 +8,7 @@ import { networkEvent } from "./event.ts";
 import { exclusively } from "./exclusive.ts";
 import { type HostRoute, hasDevice, hasIpv6, hostRoutes } from "./hostroutes.ts";
 import { DEFAULT_NETWORK, type NetworkRecord, type Subnet } from "./record.ts";
+import { isSince } from "./release.ts";
 import { addNetwork, listNetworks, readNetwork } from "./store.ts";
 
 /** Of the default network, one; else the first that is free. */
@@ -68,8 +69,9 @@ export function foreseeDefaultNetwork(paths: Paths): NetworkRecord {
 }
 
 function newRecord(request: NetworkRequest, networks: readonly NetworkRecord[]): NetworkRecord {
-  const { name, driver, internal, names, masquerade, parent, mode, mtu, labels, options } = request;
+  const { name, driver, internal, names, masquerade, parent, mode, mtu, gsoMaxSize, labels, options } = request;
   const id = hex(randomBytes(32));
+  checkGso(options);
   if (parent !== undefined && !hasDevice(parent))
     throw new VitrineError("NOT_FOUND", `--opt parent=${parent}: this host has no such network device`, {
       hint: vlanHint(parent) ?? "ip link lists them",
@@ -96,12 +98,21 @@ function newRecord(request: NetworkRequest, networks: readonly NetworkRecord[]):
     internal,
     names,
     ...(mtu === undefined ? {} : { mtu }),
+    ...(gsoMaxSize === undefined ? {} : { gsoMaxSize }),
     masquerade,
     ...(parent === undefined ? {} : { parent }),
     ...(mode === undefined ? {} : { mode }),
     labels,
     options,
   };
+}
+
+/** Without being asked for it is as large as the kernel has it. */
+function checkGso({ gso_max_size: asked }: NetworkRequest["options"]): void {
+  if (asked !== undefined && Number(asked) > 65_536 && !isSince(6, 3))
+    throw new VitrineError("UNSUPPORTED", `--opt gso_max_size=${asked}: this kernel has 65536 for IPv4 at most`, {
+      hint: "Linux 6.3 or later; 65536 or less",
+    });
 }
 
 const subnetOf = ({ cidr, gateway, range }: NonNullable<NetworkRequest["v4"]>): Subnet => ({

@@ -25,6 +25,8 @@ export interface NetworkRecord {
   /** Its containers find each other by name. */
   readonly names: boolean;
   readonly mtu?: number;
+  /** Bytes of what is handed on as one packet: decision 39. */
+  readonly gsoMaxSize?: number;
   readonly masquerade: boolean;
   /** Of a macvlan network. */
   readonly parent?: string;

@@ -25,6 +25,7 @@ test("nothing asked for", () => {
     names: true,
     masquerade: true,
     mtu: undefined,
+    gsoMaxSize: undefined,
     device: undefined,
     parent: undefined,
     mode: undefined,
@@ -47,6 +48,14 @@ test("gateways and ranges go to the subnet they lie in", () => {
 
 test("an internal network is not masqueraded", () => {
   expect(ask({ internal: true }).masquerade).toBe(false);
+});
+
+test("packets on an internal network may be large, and on others if it is asked for", () => {
+  expect(ask({ internal: true }).gsoMaxSize).toBe(196_608);
+  expect(ask({ internal: true, options: ["gso_max_size=65536"] }).gsoMaxSize).toBe(65_536);
+  expect(ask({ options: ["gso_max_size=524280"] }).gsoMaxSize).toBe(524_280);
+  const macvlan = ask({ driver: "macvlan", internal: true, options: ["parent=eth0"] });
+  expect(macvlan.gsoMaxSize).toBeUndefined();
 });
 
 test("macvlan", () => {
@@ -92,6 +101,10 @@ test.each<[Partial<NetworkAsked>, string]>([
   [{ options: ["constructor=1"] }, "not known of bridge"],
   [{ options: ["mtu=67"] }, "68 to 65535"],
   [{ options: ["mtu=x"] }, "68 to 65535"],
+  [{ options: ["gso_max_size=2047"] }, "2048 to 524280"],
+  [{ options: ["gso_max_size=524281"] }, "2048 to 524280"],
+  [{ options: ["gso_max_size=64k"] }, "2048 to 524280"],
+  [{ driver: "macvlan", options: ["parent=eth0", "gso_max_size=65536"] }, "not known of macvlan networks"],
   [{ options: ["com.docker.network.bridge.enable_ip_masquerade=maybe"] }, "neither true nor false"],
   [{ driver: "macvlan" }, "no parent"],
   [{ driver: "macvlan", device: "br0", options: ["parent=eth0"] }, "no device of its own"],

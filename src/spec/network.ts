@@ -49,6 +49,7 @@ export interface NetworkRequest {
   readonly names: boolean;
   readonly masquerade: boolean;
   readonly mtu: number | undefined;
+  readonly gsoMaxSize: number | undefined;
   readonly device: string | undefined;
   readonly parent: string | undefined;
   readonly mode: MacvlanMode | undefined;
@@ -100,6 +101,7 @@ export function readNetworkAsked(asked: NetworkAsked): NetworkRequest {
     names: asked.dns && driver === "bridge",
     masquerade: driver === "bridge" && !internal && chosen.masquerade,
     mtu: chosen.mtu,
+    gsoMaxSize: chosen.gsoMaxSize ?? (driver === "bridge" && internal ? LARGE : undefined),
     device,
     parent: chosen.parent,
     mode: driver === "macvlan" ? (chosen.mode ?? "bridge") : undefined,
@@ -152,16 +154,23 @@ const REFUSED: Readonly<Record<string, string>> = {
   bclim: "it is the kernel's own choice",
 };
 
+/** Nothing goes from an internal network to a device that would have to cut it: docs/decisions/0039-large-packets.md. */
+const LARGE = 196_608;
+/** GSO_MAX_SIZE of linux/netdevice.h. */
+const GSO_SIZES = { least: 2048, most: 524_280 };
+
 const BRIDGE_OPTIONS = [
   "com.docker.network.bridge.name",
   "com.docker.network.bridge.enable_ip_masquerade",
   "com.docker.network.driver.mtu",
   "mtu",
+  "gso_max_size",
 ];
 const MACVLAN_OPTIONS = ["parent", "macvlan_mode", "mode", "com.docker.network.driver.mtu", "mtu"];
 
 interface Chosen {
   readonly mtu: number | undefined;
+  readonly gsoMaxSize: number | undefined;
   readonly masquerade: boolean;
   readonly parent: string | undefined;
   readonly mode: MacvlanMode | undefined;
@@ -181,11 +190,15 @@ function readOptions(options: Readonly<Record<string, string>>, driver: "bridge"
   const mtu = options["com.docker.network.driver.mtu"] ?? options.mtu;
   if (mtu !== undefined && !(/^\d{1,5}$/.test(mtu) && Number(mtu) >= 68 && Number(mtu) <= 65535))
     throw invalid(`--opt mtu=${mtu}: no number from 68 to 65535`);
+  const gso = options.gso_max_size;
+  if (gso !== undefined && !(/^\d{1,6}$/.test(gso) && Number(gso) >= GSO_SIZES.least && Number(gso) <= GSO_SIZES.most))
+    throw invalid(`--opt gso_max_size=${gso}: no number from ${GSO_SIZES.least} to ${GSO_SIZES.most}`);
   const mode = options.macvlan_mode ?? options.mode;
   if (mode !== undefined && !isMode(mode))
     throw invalid(`--opt mode=${mode}: no mode of macvlan`, "bridge, private, vepa, passthru");
   return {
     mtu: mtu === undefined ? undefined : Number(mtu),
+    gsoMaxSize: gso === undefined ? undefined : Number(gso),
     masquerade: /^(true|1)$/.test(masquerade),
     parent: options.parent === undefined ? undefined : checkDeviceName(options.parent, "--opt parent="),
     mode,

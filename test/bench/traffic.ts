@@ -49,32 +49,54 @@ export async function printTraffic(
   place.onLeave(() => {
     for (const child of children) child.kill("SIGKILL");
   });
-  const pair = [1, 2].map((end) => `vitrine-bench-${process.pid}-${end}`);
-  place.onLeave(() => {
-    for (const netns of pair) spawnSync("ip", ["netns", "del", netns]);
-  });
+  const namespaces = (what: string, count: number) => {
+    const names = [...Array(count).keys()].map((i) => `vitrine-bench-${process.pid}-${what}${i}`);
+    place.onLeave(() => {
+      for (const netns of names) spawnSync("ip", ["netns", "del", netns]);
+    });
+    for (const netns of names) mustRun(["ip", "netns", "add", netns]);
+    return names;
+  };
+  const pair = namespaces("pair", 2);
   makePair(pair);
+  const bridged = namespaces("bridge", 3);
+  makeBridge(bridged);
   const inside = (netns = "") => ["nsenter", `--net=/run/netns/${netns}`];
   serve(inside(pair[1]));
+  serve(inside(bridged[1]));
 
   const { argv, env, rootfs } = netted;
   const [nsenter = "", netns = "", program = ""] = argv;
   const vitrine = (...words: string[]) => mustRun([nsenter, netns, program, ...words], env);
   mustRun([nsenter, netns, "ip", "addr", "add", `${HOST}/32`, "dev", "lo"], env);
   const ports = [BULK, SHORT].flatMap((port) => ["-p", `0.0.0.0:1${port}:${port}`]);
-  const run = ["run", "-d", "--network", "bridge", ...MOUNTS, ...OURS];
+  vitrine("network", "create", "--internal", "cellar");
+  const run = ["run", "-d", "--network", "bridge", "--network", "cellar", ...MOUNTS, ...OURS];
   vitrine(...run, "--name", "server", ...ports, "--rootfs", rootfs, "/bin/sh", "-c", SERVE);
   vitrine(...run, "--name", "client", "--rootfs", rootfs, "/bin/busybox", "sleep", "10000");
-  const address = vitrine("inspect", "-f", "{{.NetworkSettings.Networks.bridge.IPAddress}}", "server").trim();
-  const gateway = vitrine("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge").trim();
+  const addressOn = (network: string) =>
+    vitrine("inspect", "-f", `{{.NetworkSettings.Networks.${network}.IPAddress}}`, "server").trim();
+  const gatewayOf = (network: string) =>
+    vitrine("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", network).trim();
+  const address = addressOn("bridge");
   serve([nsenter, netns]);
   const host = [nsenter, netns];
   const client = [nsenter, netns, program, "exec", "client"];
   const ways: Way[] = [
     { name: "a bare veth pair", from: inside(pair[0]), address: "192.0.2.2", published: false, env },
-    { name: "container to host", from: client, address: gateway, published: false, env },
+    { name: "two ports of a bare bridge", from: inside(bridged[0]), address: "192.0.2.2", published: false, env },
+    { name: "container to host", from: client, address: gatewayOf("bridge"), published: false, env },
     { name: "host to container", from: host, address, published: false, env },
     { name: "container to container", from: client, address, published: false, env },
+    { name: "internal network: container to host", from: client, address: gatewayOf("cellar"), published: false, env },
+    { name: "internal network: host to container", from: host, address: addressOn("cellar"), published: false, env },
+    {
+      name: "internal network: container to container",
+      from: client,
+      address: addressOn("cellar"),
+      published: false,
+      env,
+    },
     { name: "published, from 127.0.0.1", from: host, address: "127.0.0.1", published: true, env },
     { name: "published, from an address of the host", from: host, address: HOST, published: true, env },
     ...(docker ? dockers(docker, ports) : []),
@@ -95,6 +117,7 @@ export async function printTraffic(
   const bulk = await inTurn(bare, others, rounds, bits);
   const short = await inTurn(bare, others, rounds, microseconds);
   vitrine("rm", "-f", "server", "client");
+  vitrine("network", "rm", "cellar");
   printTable(
     ["", "Gbit/s", "to bare", "µs a connection", "to bare", ""],
     ways.map((way) => {
@@ -138,11 +161,22 @@ async function inTurn(
 }
 
 function makePair([one = "", other = ""]: readonly string[]): void {
-  for (const netns of [one, other]) mustRun(["ip", "netns", "add", netns]);
   mustRun(["ip", "-n", one, "link", "add", "pair", "type", "veth", "peer", "name", "pair", "netns", other]);
   for (const [i, netns] of [one, other].entries()) {
     mustRun(["ip", "-n", netns, "addr", "add", `192.0.2.${i + 1}/24`, "dev", "pair"]);
     for (const link of ["lo", "pair"]) mustRun(["ip", "-n", netns, "link", "set", link, "up"]);
+  }
+}
+
+/** The third one has the bridge, and no rules at all: what bridging alone costs. */
+function makeBridge([one = "", other = "", host = ""]: readonly string[]): void {
+  mustRun(["ip", "-n", host, "link", "add", "bare", "up", "type", "bridge"]);
+  for (const [i, netns] of [one, other].entries()) {
+    const port = `port${i}`;
+    const peer = ["peer", "name", "end", "netns", netns];
+    mustRun(["ip", "-n", host, "link", "add", port, "master", "bare", "up", "type", "veth", ...peer]);
+    mustRun(["ip", "-n", netns, "addr", "add", `192.0.2.${i + 1}/24`, "dev", "end"]);
+    for (const link of ["lo", "end"]) mustRun(["ip", "-n", netns, "link", "set", link, "up"]);
   }
 }
 

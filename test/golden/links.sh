@@ -75,7 +75,7 @@ inside_3() {
   # 37. sendto RTM_NEWADDR 192.0.2.7/24, 2001:db8::7/64, lan0 up
   # The container's own addresses; what is for others goes by the gateway.
   step 37 'sendto RTM_NEWADDR 192.0.2.7/24, 2001:db8::7/64, lan0 up'
-  hear 74
+  hear 75
   ip addr add 192.0.2.7/24 brd + dev lan0
   ip addr add 2001:db8::7/64 nodad dev lan0
   ip link set lan0 up
@@ -84,25 +84,25 @@ inside_3() {
   # 38. sendto RTM_NEWLINK eth2 up
   # It has no address yet.
   step 38 'sendto RTM_NEWLINK eth2 up'
-  hear 75
+  hear 76
   ip link set eth2 up
 
   # 39. sendto RTM_NEWLINK host0 up
   # It has no address yet.
   step 39 'sendto RTM_NEWLINK host0 up'
-  hear 76
+  hear 77
   ip link set host0 up
 
   # 40. sendto RTM_NEWLINK eth4 up
   # It has no address yet.
   step 40 'sendto RTM_NEWLINK eth4 up'
-  hear 77
+  hear 78
   ip link set eth4 up
 
   # 41. sendto RTM_NEWLINK wan0 up
   # It has no address yet.
   step 41 'sendto RTM_NEWLINK wan0 up'
-  hear 78
+  hear 79
   ip link set wan0 up
 
   # step 42: sendto RTM_GETLINK wan0: no on-board tool does this
@@ -113,7 +113,7 @@ inside_3() {
   # 43. move_mount the root file system onto /
   # Only in this mount namespace: the host sees nothing of it, and it goes when the namespace goes.
   step 43 'move_mount the root file system onto /'
-  hear 91
+  hear 92
   mount --move $MOUNTS/root $ROOT
 
   # Files inside
@@ -455,132 +455,140 @@ undo 'umount -l /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcd
 # 73. sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container
 # Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
 step 73 'sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container'
-ip link add veth0badcafe mtu 1400 master vt-765432107654 up type veth peer name db0 address 02:00:00:00:00:07 mtu 1400 netns $PID
+ip link add veth0badcafe mtu 1400 gso_max_size 196608 gro_max_size 196608 master vt-765432107654 up type veth peer name db0 address 02:00:00:00:00:07 mtu 1400 gso_max_size 196608 gro_max_size 196608 netns $PID
+ip link set veth0badcafe gso_ipv4_max_size 196608 gro_ipv4_max_size 196608 2>/dev/null || : iproute2 before 6.3
+nsenter --net=/proc/$PID/ns/net ip link set db0 gso_ipv4_max_size 196608 gro_ipv4_max_size 196608 2>/dev/null || : iproute2 before 6.3
 tell 73
 
-# 74. sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)
-# A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.
-step 74 'sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)'
-ip link add link eth0 name lan0 address 02:42:c0:00:02:07 netns $PID type macvlan mode private
-tell 74
+# 74. sendto RTM_NEWLINK vt-765432107654, packets of 196608 bytes
+# What the host sends in bulk comes in larger pieces, too: fewer of them, for the same work each.
+step 74 'sendto RTM_NEWLINK vt-765432107654, packets of 196608 bytes'
+ip link set vt-765432107654 gso_max_size 196608 gro_max_size 196608 || : a smaller port
+ip link set vt-765432107654 gso_ipv4_max_size 196608 gro_ipv4_max_size 196608 2>/dev/null || : iproute2 before 6.3
 
-# 75. sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)
+# 75. sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)
 # A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.
-step 75 'sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)'
-ip link add link eth1 name eth2 address 02:42:f2:03:04:05 netns $PID type macvlan mode bridge
+step 75 'sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)'
+ip link add link eth0 name lan0 address 02:42:c0:00:02:07 netns $PID type macvlan mode private
 tell 75
 
-# 76. sendto RTM_NEWLINK ve-calm_herXMTK and host0 in the container
-# Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
-step 76 'sendto RTM_NEWLINK ve-calm_herXMTK and host0 in the container'
-ip link add ve-calm_herXMTK up type veth peer name host0 address 02:42:f3:04:05:06 netns $PID
-[ ! -e /proc/sys/net/ipv6/conf/ve-calm_herXMTK/accept_ra ] || echo 0 > /proc/sys/net/ipv6/conf/ve-calm_herXMTK/accept_ra
+# 76. sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)
+# A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.
+step 76 'sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)'
+ip link add link eth1 name eth2 address 02:42:f2:03:04:05 netns $PID type macvlan mode bridge
 tell 76
 
-# 77. sendto RTM_NEWLINK vb-mine, port of br0, and eth4 in the container
+# 77. sendto RTM_NEWLINK ve-calm_herXMTK and host0 in the container
 # Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
-step 77 'sendto RTM_NEWLINK vb-mine, port of br0, and eth4 in the container'
-ip link add vb-mine master br0 up type veth peer name eth4 address 02:42:f4:05:06:07 netns $PID
+step 77 'sendto RTM_NEWLINK ve-calm_herXMTK and host0 in the container'
+ip link add ve-calm_herXMTK up type veth peer name host0 address 02:42:f3:04:05:06 netns $PID
+[ ! -e /proc/sys/net/ipv6/conf/ve-calm_herXMTK/accept_ra ] || echo 0 > /proc/sys/net/ipv6/conf/ve-calm_herXMTK/accept_ra
 tell 77
 
-# 78. sendto RTM_NEWLINK eth2 into the container as wan0
-# Asked for: the device leaves the host for as long as the container runs.
-step 78 'sendto RTM_NEWLINK eth2 into the container as wan0'
-ip link set dev eth2 name wan0 netns $PID up
-undo 'nsenter --net=/run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns ip link set dev wan0 name eth2 netns $$'
+# 78. sendto RTM_NEWLINK vb-mine, port of br0, and eth4 in the container
+# Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
+step 78 'sendto RTM_NEWLINK vb-mine, port of br0, and eth4 in the container'
+ip link add vb-mine master br0 up type veth peer name eth4 address 02:42:f4:05:06:07 netns $PID
 tell 78
 
-# 79. mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
+# 79. sendto RTM_NEWLINK eth2 into the container as wan0
+# Asked for: the device leaves the host for as long as the container runs.
+step 79 'sendto RTM_NEWLINK eth2 into the container as wan0'
+ip link set dev eth2 name wan0 netns $PID up
+undo 'nsenter --net=/run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns ip link set dev wan0 name eth2 netns $$'
+tell 79
+
+# 80. mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
 # What the DHCP client works with: a hook that sets what the server says, and a pipe by which that tells of it.
-step 79 'mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
+step 80 'mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
 mkdir -p /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
 undo 'rm -rf /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
 
-# step 80: clone3 a DHCP client for eth2: no on-board tool does this
+# step 81: clone3 a DHCP client for eth2: no on-board tool does this
 # The container's address is another's to give: the host's own client asks for it, in the container's network namespace.
 
-# step 81: wait4 the DHCP client of eth2: no on-board tool does this
+# step 82: wait4 the DHCP client of eth2: no on-board tool does this
 # Ends with the stage, by the kernel's hand; then the client is told to end, and gives the address back.
 
-# step 82: execve /usr/bin/busybox udhcpc -f -R -i eth2 -s /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2/hook -t 5 -T 2 -A 2 -x hostname:0123456789ab: no on-board tool does this
+# step 83: execve /usr/bin/busybox udhcpc -f -R -i eth2 -s /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2/hook -t 5 -T 2 -A 2 -x hostname:0123456789ab: no on-board tool does this
 # The host's program, on the host's files, in the container's network: it renews the lease in time, and gives it back when it is told to end.
 
 # Root file system
 
-# 83. open_tree /srv/root
+# 84. open_tree /srv/root
 # A layer of the image, read only. Id-mapped: nothing is chowned.
-step 83 'open_tree /srv/root'
+step 84 'open_tree /srv/root'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user /srv/root $MOUNTS/layer0
 
-# 84. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+# 85. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 # What the container writes goes here; ids on disk start at 0. Id-mapped: nothing is chowned.
-step 84 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+step 85 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 chown 1879113728:1879113728 $SCRATCH/upper $SCRATCH/work
 
-# 85. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
+# 86. mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper
 # Layers below, a writable directory on top: the image stays as it is, however often it is used.
-step 85 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
+step 86 'mount overlay of /srv/root and /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/upper'
 mount -t overlay -o nodev,lowerdir=$MOUNTS/layer0,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work,volatile overlay $MOUNTS/root
 
-# 86. open_tree /dev/{null,zero,full,random,urandom,tty}
+# 87. open_tree /dev/{null,zero,full,random,urandom,tty}
 # The host's null, zero, full, random, urandom, tty, checked by device number; a user namespace cannot make nodes, and needs no others.
-step 86 'open_tree /dev/{null,zero,full,random,urandom,tty}'
+step 87 'open_tree /dev/{null,zero,full,random,urandom,tty}'
 for n in null zero full random urandom tty; do mount -o bind,ro /dev/$n $MOUNTS/dev-$n; done
 
-# 87. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
+# 88. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts
 # A directory or file of the host; ids inside and outside mean the same there.
-step 87 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
+step 88 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hosts $MOUNTS/mount%2Fetc%2Fhosts
 
-# 88. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
+# 89. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname
 # A directory or file of the host; ids inside and outside mean the same there.
-step 88 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
+step 89 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/hostname $MOUNTS/mount%2Fetc%2Fhostname
 
-# 89. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
+# 90. open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf
 # A directory or file of the host; ids inside and outside mean the same there.
-step 89 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
+step 90 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf $MOUNTS/mount%2Fetc%2Fresolv.conf
 
-# step 90: write /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/link-wan0: no on-board tool does this
+# step 91: write /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/link-wan0: no on-board tool does this
 # By this the device is found again when the container has ended.
 
-# step 91: ppoll a lease for eth2, for 15 s at most: no on-board tool does this
+# step 92: ppoll a lease for eth2, for 15 s at most: no on-board tool does this
 # Its program does not begin without an address. What the server says of routes and name servers is set by then.
-tell 91
+tell 92
 
 # Life and end
 
-# step 92: close_range all but the lock and the pidfd: no on-board tool does this
+# step 93: close_range all but the lock and the pidfd: no on-board tool does this
 # The stage holds nothing of the container while it runs: when its last process goes, the kernel takes the rest.
 attend 59
 
-# step 93: writev create, start to /run/vitrine/events: no on-board tool does this
+# step 94: writev create, start to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# 94. waitid the container
+# 95. waitid the container
 # Signals go to the container's first process; its exit status becomes ours.
-step 94 'waitid the container'
+step 95 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 95: kill the DHCP client of eth2: no on-board tool does this
+# step 96: kill the DHCP client of eth2: no on-board tool does this
 # It gives the address back and ends; after 3 s it is ended.
 
-# step 96: writev die to /run/vitrine/events: no on-board tool does this
+# step 97: writev die to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# step 97: execve vitrine ended, if the status is 128 or more: no on-board tool does this
+# step 98: execve vitrine ended, if the status is 128 or more: no on-board tool does this
 # A process that was killed may have met a limit: the program looks into the groups before they go.
 
-# 98. unlinkat what the run left
+# 99. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 98 'unlinkat what the run left'
+step 99 'unlinkat what the run left'
 rm -rf $WORK
 
-# step 99: writev destroy to /run/vitrine/events: no on-board tool does this
+# step 100: writev destroy to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
 
-# 100. exit_group the container's status
+# 101. exit_group the container's status
 # The command ends as the container did.
-step 100 'exit_group the container'\''s status'
+step 101 'exit_group the container'\''s status'
 exit $STATUS

@@ -22,12 +22,13 @@ beforeAll(async () => {
   await h.serve("127.0.0.1:9999", "host");
 });
 afterAll(() => h.close());
-afterEach(() => {
+afterEach(async () => {
   const left = h
     .vitrine("ps", "-aq")
     .stdout.split("\n")
     .filter((id) => id !== "");
   if (left.length > 0) h.vitrine("rm", "-f", ...left);
+  await until(() => veths().length === 0, "devices go");
 });
 watchLeaks();
 
@@ -54,7 +55,7 @@ const veths = () => h.exec(["ip", "-br", "link"]).stdout.match(/^veth\S+/gm) ?? 
 const asks = (where: string, network: string) => h.shell(asking(where), "--network", network).stdout.trim();
 
 describe("a container that runs", () => {
-  test("is reached by address and name on a network that it is connected to, and not when it has left", () => {
+  test("is reached by address and name on a network that it is connected to, and not when it has left", async () => {
     h.server("web", "--network", "front");
     expect(asks("10.92.32.2", "back")).toBe("");
     connect("back", "web");
@@ -68,7 +69,7 @@ describe("a container that runs", () => {
     expect(asks("web", "front")).not.toBe("");
     expect(inside("web", "ip", "-o", "link")).not.toContain("eth1");
     expect(leases("back")).toEqual([]);
-    expect(veths()).toHaveLength(1);
+    await until(() => veths().length === 1, "the devices of those that have asked go"); // nobody waits for them
   });
 
   test("has the addresses, names and device that were asked for", () => {

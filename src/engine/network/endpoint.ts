@@ -3,7 +3,10 @@ import { leasesDirectory, type Paths } from "../../container/paths.ts";
 import type { NetworkRecord } from "../../network/record.ts";
 import type { EndpointAddress, NetworkEndpoint } from "../../plan/network/endpoint.ts";
 
-type Network = Pick<NetworkRecord, "name" | "device" | "driver" | "mode" | "v4" | "v6" | "internal" | "mtu">;
+type Network = Pick<
+  NetworkRecord,
+  "name" | "device" | "driver" | "mode" | "v4" | "v6" | "internal" | "mtu" | "gsoMaxSize"
+>;
 
 /** What makes one container's endpoint. */
 export interface Own extends Pick<NetworkEndpoint, "port" | "name" | "id"> {
@@ -20,7 +23,7 @@ export function endpointOn(
   own: Own,
   ways: { v4: boolean; v6: boolean },
 ): NetworkEndpoint {
-  const { v4, v6, device, name, mtu, driver, mode = "bridge", internal } = network;
+  const { v4, v6, device, name, mtu, gsoMaxSize, driver, mode = "bridge", internal } = network;
   const { address, address6, mac } = own;
   return {
     network: name,
@@ -32,6 +35,7 @@ export function endpointOn(
     ...(v6 ? { v6: placed(address6 ?? sixOf(v6.subnet, address), v6, ways.v6) } : {}),
     ...(mac === undefined ? {} : { mac }),
     ...(mtu === undefined ? {} : { mtu }),
+    ...(gsoMaxSize === undefined ? {} : { gsoMaxSize }),
     ...(internal ? { internal } : {}),
     lease: `${leasesDirectory(paths, name)}/${address}`,
     id: own.id,

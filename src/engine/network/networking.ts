@@ -47,7 +47,18 @@ export interface RequestedNetworks {
 
 type Described = Pick<
   NetworkRecord,
-  "id" | "name" | "driver" | "mode" | "device" | "v4" | "v6" | "internal" | "masquerade" | "names" | "mtu"
+  | "id"
+  | "name"
+  | "driver"
+  | "mode"
+  | "device"
+  | "v4"
+  | "v6"
+  | "internal"
+  | "masquerade"
+  | "names"
+  | "mtu"
+  | "gsoMaxSize"
 >;
 
 /**
@@ -153,6 +164,7 @@ function described({
   masquerade,
   names,
   mtu,
+  gsoMaxSize,
 }: NetworkRecord): Described {
   return {
     id,
@@ -166,6 +178,7 @@ function described({
     masquerade,
     names,
     ...(mtu === undefined ? {} : { mtu }),
+    ...(gsoMaxSize === undefined ? {} : { gsoMaxSize }),
   };
 }
 

@@ -22,6 +22,7 @@ import {
   settingsOf,
   vethOf,
 } from "./endpoint.ts";
+import { enlargeBridge } from "./linksizes.ts";
 import { acknowledged, ask, filled, isLink, routeSocket } from "./netlink.ts";
 import { publishLater } from "./ports.ts";
 import { type ChangedFile, type ChangedRecord, changeFile, changeRecord, removed } from "./reconnecting.ts";
@@ -63,6 +64,7 @@ export function planConnect(input: Connecting): VisitPlan {
     op,
     nameIsFree(endpoint, target, visited),
     mode ? makeMacvlan(input, mode, index, visited) : makeVeth(input, index, visited),
+    ...enlargeBridge(endpoint, index),
     setUp(endpoint, target, visited),
     ...(ports.length > 0 ? [publishLater(ports, endpoint, program, run), ...forgetOthers(ports, program)] : []),
     noteLease(input),
@@ -119,7 +121,7 @@ function nameIsFree({ name }: NetworkEndpoint, target: Visited, { within }: Visi
   return onHost(told, within([socket, ...asked, free, sys("close", [socket])]));
 }
 
-const inThere = ({ pid }: Visited, sh: string) => sh.replace("$PID", `${pid}`);
+const inThere = ({ pid }: Visited, sh: string) => sh.replaceAll("$PID", `${pid}`);
 
 function makeVeth({ endpoint, target }: Connecting, bridge: Instruction, { namespace }: Visit): Op {
   const { told, message } = vethOf(endpoint, true, "fd");

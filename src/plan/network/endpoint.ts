@@ -13,6 +13,7 @@ import type { Child } from "../namespaces.ts";
 import { inside, onHost, quote } from "../op.ts";
 import type { Arg, Data, Instruction, Op } from "../plan.ts";
 import type { DhcpClient } from "./dhcp.ts";
+import { shSizes } from "./linksizes.ts";
 import {
   acknowledged,
   acknowledgement,
@@ -52,6 +53,7 @@ export interface Endpoint {
   /** By what else, if there is no address yet; written like one. */
   readonly macFrom?: string | undefined;
   readonly mtu?: number | undefined;
+  readonly gsoMaxSize?: number | undefined;
   /** Nothing leaves it. */
   readonly internal?: boolean;
   /** The link by which the address is taken: its text is JSON and begins with LEASE_BEGIN and the run's name. Networks only. */
@@ -281,16 +283,16 @@ export function makeVeth(endpoint: Endpoint, bridge: Instruction | undefined, ch
 
 /** @param namespace of the container: of its process "pid", or the file "fd"; the bridge is "bridge" */
 export function vethOf(endpoint: Endpoint, bridged: boolean, namespace: NamespaceBy) {
-  const { port, name, mtu, bridge: device } = endpoint;
+  const { port, name, mtu, gsoMaxSize, bridge: device } = endpoint;
   const mac = macOf(endpoint);
-  const size = mtu === undefined ? "" : ` mtu ${mtu}`;
+  const size = shSizes({ mtu, gsoMaxSize });
   const told = {
     call: "sendto",
     object: `RTM_NEWLINK ${port}${bridged ? `, port of ${device},` : ""} and ${name} in the container`,
     why: "Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.",
-    sh: `ip link add ${port}${size}${bridged ? ` master ${device}` : ""} up type veth peer name ${name}${mac ? ` address ${macText(mac)}` : ""}${size} netns $PID`,
+    sh: `ip link add ${port}${size.words}${bridged ? ` master ${device}` : ""} up type veth peer name ${name}${mac ? ` address ${macText(mac)}` : ""}${size.words} netns $PID${size.ipv4(port)}${size.ipv4(name, "nsenter --net=/proc/$PID/ns/net ")}`,
   };
-  return { told, message: newVeth({ name: port }, { name, mac }, mtu, bridged, namespace) };
+  return { told, message: newVeth({ name: port }, { name, mac }, { mtu, gsoMaxSize }, bridged, namespace) };
 }
 
 /** EXFULL: a bridge has 1,023 ports. */

@@ -18,6 +18,7 @@ import {
   setUpEndpoint,
 } from "./endpoint.ts";
 import { moveInterface, nameNamespace, noteInterface } from "./hostinterface.ts";
+import { enlargeBridge } from "./linksizes.ts";
 import { publishPorts, reservePorts } from "./ports.ts";
 
 export interface Networks {
@@ -60,6 +61,7 @@ export function planNetworks(
   const made = endpoints.map((endpoint) => {
     const { op, index } = findHostDevice(endpoint, program);
     const device = makeDevice(endpoint, index, child, namespaceFile, program);
+    const devices = [device, ...enlargeBridge(endpoint, index)];
     const set = setUpEndpoint(endpoint, device.does.at(-1) as Instruction, stage, procfs);
     const up = set.does.at(-1) as Instruction;
     const dhcp = endpoint.dhcp && planDhcp(endpoint.dhcp, endpoint.name, up, child, procfs, facts);
@@ -67,7 +69,7 @@ export function planNetworks(
       endpoint.kind === "interface" && namespaceFile !== undefined
         ? noteInterface(endpoint, namespaceFile, child)
         : undefined;
-    return { find: op ? [op] : [], device, set, dhcp, noted };
+    return { find: op ? [op] : [], devices, set, dhcp, noted };
   });
   const clients = made.flatMap(({ dhcp }) => (dhcp ? [dhcp] : []));
   return {
@@ -87,7 +89,7 @@ export function planNetworks(
               procfs,
             ),
           ]),
-      ...made.map(({ device }) => device),
+      ...made.flatMap(({ devices }) => devices),
       ...(published && reserved
         ? [
             publishPorts(ports, published, program, reserved.chosen, connections),
