@@ -291,6 +291,32 @@ describe("taken away", () => {
     ok(["network", "rm", other]);
   });
 
+  test("is not set up by whoever has waited for its removal", async () => {
+    const name = newName();
+    create("--interface-name", "vt-test-br", name);
+    const [last = 0] = readdirSync(`${ROOT}/networks/.turn`)
+      .map(Number)
+      .sort((a, b) => b - a);
+    const mine = `${ROOT}/networks/.turn/${last + 1}`;
+    symlinkSync(`${process.pid}.${startTime(process.pid)}`, mine); // as the command that removes it
+    const script = '"$vitrine" network up "$0"; echo $?; ip -o link | grep -c vt-test-br';
+    const child = spawn("unshare", ["--net", "sh", "-c", script, name], {
+      env: { PATH: process.env.PATH, VITRINE_ROOT: ROOT, VITRINE_STATE: STATE, vitrine: BINARY },
+    });
+    let told = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (text) => {
+        told += text;
+      });
+    await Bun.sleep(300);
+    expect(told).toBe("");
+    rmSync(`${ROOT}/networks/${name}`, { recursive: true });
+    rmSync(mine);
+    await new Promise((resolve) => child.on("close", resolve));
+    expect(told).toMatch(/125\n0\n/);
+    expect(told).toContain(`no network "${name}"`);
+  });
+
   test("killed at any moment, nothing is half there, and the next command goes on", async () => {
     for (let i = 0; i < 30; i++) {
       const name = `k${i % 3}`;

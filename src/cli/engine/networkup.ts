@@ -24,7 +24,7 @@ export const command: Command = {
       const network = name === DEFAULT_NETWORK ? await defaultNetwork(engine, dry) : findNetwork(engine.paths, name);
       if (network.driver !== "bridge") continue; // its device is the host's own
       if (form === undefined) {
-        for (const warning of networkUp(engine, network)) warn(warning);
+        for (const warning of await networkUp(engine, network)) warn(warning);
         await ensureResolver(engine, network);
       } else {
         const run = [{ phase: "Namespaces", ops: explainUp(engine, network) } as const];

@@ -25,6 +25,10 @@ export async function careForNetworks(engine: Engine): Promise<void> {
   );
   const [network] = used;
   if (!network) return;
-  if (!hasTable(engine)) (await import("./up.ts")).networkUp(engine, network); // the others with it
+  try {
+    if (!hasTable(engine)) await (await import("./up.ts")).networkUp(engine, network); // the others with it
+  } catch (error) {
+    if (!(error instanceof VitrineError && error.code === "NOT_FOUND")) throw error; // its container has ended, and it was removed
+  }
   await reviveResolver(engine, used);
 }

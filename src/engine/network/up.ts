@@ -4,9 +4,10 @@ import { networksState, type Paths } from "../../container/paths.ts";
 import { carryOut } from "../../container/plans.ts";
 import { nameOf } from "../../container/runs.ts";
 import { VitrineError } from "../../errors.ts";
+import { exclusively } from "../../network/exclusive.ts";
 import { hasDevice, hasIpv6 } from "../../network/hostroutes.ts";
 import type { NetworkRecord } from "../../network/record.ts";
-import { listNetworks } from "../../network/store.ts";
+import { findNetwork, listNetworks } from "../../network/store.ts";
 import { type BridgeHost, type BridgeNetwork, planBridge } from "../../plan/network/bridge.ts";
 import { forgetOthers } from "../../plan/network/connections.ts";
 import { portsEndpoint } from "../../plan/network/endpoint.ts";
@@ -20,9 +21,19 @@ import { actualPorts, liveNetworked } from "./networked.ts";
 import type { RequestedNetworks } from "./networking.ts";
 import { tableOf } from "./table.ts";
 
-/** Sets it up, or finds that all of it is there. @returns warnings of what others' firewalls do to it */
-export function networkUp(engine: Engine, network: NetworkRecord): string[] {
-  const { paths, stage } = engine;
+/**
+ * Sets it up, or finds that all of it is there; not while another command takes it away.
+ * @returns warnings of what others' firewalls do to it @throws NOT_FOUND if it has been removed by then
+ */
+export function networkUp(engine: Engine, { id, name }: NetworkRecord): Promise<string[]> {
+  return exclusively(engine.paths, () => {
+    const network = findNetwork(engine.paths, name);
+    if (network.id !== id) throw new VitrineError("NOT_FOUND", `network ${name}: it has been removed, and made again`);
+    return setUp(engine, network);
+  });
+}
+
+function setUp({ paths, stage }: Engine, network: NetworkRecord): string[] {
   mkdirSync(networksState(paths), { recursive: true, mode: 0o700 });
   const host = bridgeHost(paths);
   noteForwarding(paths, host.closed);
