@@ -114,6 +114,11 @@ export class NetHost {
     return this.exec(["/bin/busybox", "sh", "-c", asking(where)], from).stdout.trim();
   }
 
+  /** A directory for httpd(8) that tells whoever asks his address. */
+  www(): string {
+    return whoDirectory();
+  }
+
   close(): void {
     for (const child of this.#children) child.kill("SIGKILL");
     if (--open === 0) this.vitrine("network", "prune", "--force"); // another file's networks may have the same names

@@ -9,6 +9,7 @@ import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import { readTemplate, stamp, stampText, type Template } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
 import { imageFile } from "../image/paths.ts";
+import type { KeptNetwork } from "../plan/network/kept.ts";
 import type { Op, Plan } from "../plan/plan.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { becomeStage } from "../stage/become.ts";
@@ -67,8 +68,18 @@ function checkStillThere({ paths }: Engine, id: string, label: string): void {
     throw new VitrineError("NOT_FOUND", `image "${label}" was removed a moment ago`, { hint: "pull it again" });
 }
 
+interface Explained {
+  readonly plan: Plan;
+  /** What makes the image, once. */
+  readonly before: readonly Op[];
+  /** What sets up those of its networks that are down now. */
+  readonly down: readonly Op[];
+  /** The same in a script. */
+  readonly networks: readonly KeptNetwork[];
+}
+
 /** The plan of a run that does not take place; nothing is changed. */
-export async function explainRun(engine: Engine, options: RunOptions): Promise<{ plan: Plan; before: readonly Op[] }> {
+export async function explainRun(engine: Engine, options: RunOptions): Promise<Explained> {
   const name = options.name === undefined ? undefined : await freeName(engine, options.name, true);
   const request = await resolveRequest(engine, options, false, true);
   const [{ shapeOf }, { planRun }] = await Promise.all([import("./shape.ts"), import("../plan/run.ts")]);
@@ -76,7 +87,14 @@ export async function explainRun(engine: Engine, options: RunOptions): Promise<{
     ? (await import("./network/networking.ts")).foreseeAddresses(engine, request.networks, newIdentity(name))
     : newIdentity(name);
   const shape = shapeOf(engine, request, identity);
-  return { plan: planRun(shape.input, engine.facts), before: request.before };
+  const up = request.networks ? await import("./network/up.ts") : undefined;
+  const down = request.networks && up ? up.explainWhatIsDown(engine, request.networks) : [];
+  return {
+    plan: planRun(shape.input, engine.facts),
+    before: request.before.slice(0, request.before.length - down.length), // those come last
+    down,
+    networks: request.networks && up ? up.keptNetworks(engine, request.networks) : [],
+  };
 }
 
 /** @throws CONFLICT if a container has it */

@@ -3,8 +3,17 @@ import { quote } from "../plan/op.ts";
 import type { Data, Instruction, Op } from "../plan/plan.ts";
 import type { Step } from "./outline.ts";
 
-export function linesOf(op: Op): string[] {
-  return op.sh === undefined ? [] : op.sh.split("\n");
+/** @param op or what undoes it */
+export function linesOf({ sh, script = sh }: Pick<Op, "sh" | "script">): string[] {
+  return script === undefined || script === "" ? [] : script.split("\n");
+}
+
+const isTold = ({ sh, script }: Op) => sh !== undefined || script !== undefined;
+
+/** What is noted for the end. */
+export function undoOf({ undo }: Op): string[] {
+  const lines = undo ? linesOf(undo) : [];
+  return lines.length === 0 ? [] : [`undo ${quote(lines.join("\n"))}`];
 }
 
 /** A line about the container's process is for the script outside: that process has no number for itself, and no rights there. */
@@ -16,8 +25,8 @@ export function isAsked(line: string): boolean {
 export function told({ number, op }: Step): string[] {
   const what = `${op.call} ${op.object}`;
   const why = oneLine(`# ${op.why}`);
-  if (op.sh === undefined) return ["", oneLine(`# step ${number}: ${what}: no on-board tool does this`), why];
-  return ["", oneLine(`# ${number}. ${what}`), why, stepLine({ number, op })];
+  if (!isTold(op)) return ["", oneLine(`# step ${number}: ${what}: no on-board tool does this`), why];
+  return ["", oneLine(`# ${number}. ${what}`), why, ...(linesOf(op).length > 0 ? [stepLine({ number, op })] : [])];
 }
 
 export function stepLine({ number, op }: Pick<Step, "number" | "op">): string {

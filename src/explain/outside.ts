@@ -1,9 +1,8 @@
 /** The stage's part in a script. */
-import { quote } from "../plan/op.ts";
 import type { Instruction, Op } from "../plan/plan.ts";
 import { newChain } from "./chain.ts";
 import type { Inside } from "./inside.ts";
-import { awaitedBy, isAsked, linesOf, told } from "./lines.ts";
+import { awaitedBy, isAsked, linesOf, told, undoOf } from "./lines.ts";
 import type { Step } from "./outline.ts";
 
 export function outsideScript(
@@ -31,7 +30,7 @@ export function outsideScript(
       else lines.push(chain.add(line));
     }
     if (makes) lines.push("start", ...later, "tell go");
-    if (op.undo?.sh) lines.push(`undo ${quote(op.undo.sh)}`);
+    lines.push(...undoOf(op));
     if (heard.has(number)) lines.push(`tell ${number}`);
     if (awaitedBy(op).some((i) => theirs.has(i)) && phase === "Life and end") lines.push(`attend ${inside.last}`);
   }

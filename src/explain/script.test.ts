@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { awaits, strings, struct, sys } from "../plan/instructions.ts";
+import { printed } from "../plan/network/bridge.ts";
 import type { Instruction, Op, Plan } from "../plan/plan.ts";
 import { explainScript } from "./script.ts";
 
@@ -131,6 +132,29 @@ describe("explainScript", () => {
       `END=${end}; sh -c "\${END%exec*}"'printf %s "$PWD"' 8</dev/null 9>/dev/null || true; printf %s "$END"`,
     ]);
     expect(shown.stdout.toString()).toContain(`export PWD='${bad.replaceAll("'", `'\\''`)}'`);
+  });
+
+  test("networks are set up unless they are up, each by itself, and apart from the image", () => {
+    const network = (name: string, sh: string) => ({
+      name,
+      device: `vt-${name}`,
+      table: "t",
+      names: true,
+      ops: [op("execve", { object: "nft", sh })],
+    });
+    const lines = printed("add table inet t\nadd set inet t a { type ifname; }\n");
+    const text = explainScript(
+      planOf([], [], ["true"]),
+      [op("renameat2", { object: "/i", sh: "mv /i.half /i" })],
+      [network("front", `${lines} | cat`), network("back", "true")],
+    );
+    isBash(text);
+    expect(text).toContain("\n[ -e /i ] || image\n");
+    expect(text).toContain("\nis_up vt-front t || network_1\nis_up vt-back t || network_2\n");
+    const function1 = text.match(/^network_1\(\) \{\n[\s\S]*?^\}/m)?.[0] ?? "";
+    const said = spawnSync("bash", ["-c", `${function1}\nLOCK=7\nnetwork_1`], { encoding: "utf8" });
+    expect(said.stdout).toBe("add table inet t\nadd set inet t a { type ifname; }\n");
+    expect(text.slice(0, text.indexOf("set -Ee"))).toContain("- No resolver");
   });
 
   test("an image is assembled unless it is there", () => {

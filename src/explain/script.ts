@@ -2,17 +2,20 @@
  * A plan as a bash script of on-board tools, that runs by itself. Each line is the `sh` of an op; there are two processes
  * and the plan's order in each of them, but for pivot_root, which has to be last where tools come from files.
  */
+import type { KeptNetwork } from "../plan/network/kept.ts";
 import { quote } from "../plan/op.ts";
 import type { Instruction, Op, Plan } from "../plan/plan.ts";
 import { EXPORTED, LIBRARY } from "./bash.ts";
+import { NETWORK, NETWORK_EXPORTED } from "./bashnetwork.ts";
 import { insideScript } from "./inside.ts";
-import { asFunction, flat, heading, linesOf, nameOf, oneLine, programOf } from "./lines.ts";
+import { asFunction, flat, heading, linesOf, nameOf, oneLine, programOf, undoOf } from "./lines.ts";
 import { type Step, steps } from "./outline.ts";
 import { outsideScript } from "./outside.ts";
 
-/** @param before what is done once before the first run */
-export function explainScript(plan: Plan, before: readonly Op[]): string {
+/** @param before what makes the image, once before the first run @param networks those that it is on */
+export function explainScript(plan: Plan, before: readonly Op[], networks: readonly KeptNetwork[] = []): string {
   const all = steps(plan);
+  const onNetworks = all.some(({ op }) => op.script !== undefined);
   const numbers = new Map<Instruction, number>();
   for (const { number, op } of all) for (const i of flat(op.does)) numbers.set(i, number);
   const isInside = ({ op }: Step) => op.where === "container";
@@ -26,16 +29,18 @@ export function explainScript(plan: Plan, before: readonly Op[]): string {
   );
   return [
     "#!/bin/bash",
-    ...notes(plan, all).map((note) => `# ${note}`),
+    ...[...notes(plan, all), ...networkNotes(all, networks)].map((note) => `# ${note}`),
     "",
     LIBRARY,
+    ...(onNetworks ? [NETWORK] : []),
     heading("In the container's process"),
     ...inside.functions,
-    `export -f ${EXPORTED} ${inside.names.join(" ")}`,
+    `export -f ${EXPORTED}${onNetworks ? ` ${NETWORK_EXPORTED}` : ""} ${inside.names.join(" ")}`,
     "",
     heading("Outside, when the container's process asks for it"),
     ...inside.asked,
     ...image(before),
+    ...setUp(networks),
     heading("Outside"),
     ...outside,
     "",
@@ -77,8 +82,7 @@ function image(before: readonly Op[]): string[] {
   if (target === undefined) return [];
   const lines = before.flatMap((op) => {
     const what = oneLine(`${op.call} ${op.object}`);
-    const undo = op.undo?.sh ? [`undo ${quote(op.undo.sh)}`] : [];
-    return ["", `# ${what}`, `STEP=${quote(`before the first step, ${what}`)}`, ...linesOf(op), ...undo];
+    return ["", `# ${what}`, `STEP=${quote(`before the first step, ${what}`)}`, ...linesOf(op), ...undoOf(op)];
   });
   return [
     heading("Once, before the first run"),
@@ -87,4 +91,43 @@ function image(before: readonly Op[]): string[] {
     `[ -e ${quote(target)} ] || image`,
     "",
   ];
+}
+
+/** Networks of the engine, where they are down: after a boot. They stay up. */
+function setUp(networks: readonly KeptNetwork[]): string[] {
+  if (networks.length === 0) return [];
+  const functions = networks.flatMap(({ name, ops }, i) => {
+    const lines = ops.flatMap((op) => {
+      const what = oneLine(`${op.call} ${op.object}`);
+      const step = `STEP=${quote(oneLine(`before the first step, network ${name}, ${what}`))}`;
+      return ["", `# ${what}`, oneLine(`# ${op.why}`), step, ...linesOf(op)];
+    });
+    return [...asFunction(`network_${i + 1}`, [...lines, "", "exec {LOCK}>&-"]), ""];
+  });
+  return [
+    heading("Once after each boot"),
+    ...functions,
+    ...networks.map(({ device, table }, i) => `is_up ${device} ${table} || network_${i + 1}`),
+    "",
+  ];
+}
+
+function networkNotes(all: readonly Step[], networks: readonly KeptNetwork[]): string[] {
+  const has = (found: (op: Op) => boolean) => all.some(({ op }) => found(op));
+  const result: string[] = [];
+  if (networks.length > 0)
+    result.push(
+      "- Addresses are those of the moment when this was printed; who has one meanwhile keeps it, and this script stops. `network rm` and `down` do not see it.",
+    );
+  if (networks.some(({ names }) => names))
+    result.push(
+      "- No resolver: names are answered while other containers, of the engine's own, are on such a network, and else not at all. On networks made with --disable-dns the host's name servers are asked.",
+    );
+  if (has(({ call, undo }) => call === "sendto" && undo?.sh?.includes("conntrack") === true))
+    result.push("- Connections that led to a published port end with the container only where conntrack(8) is.");
+  if (has(({ script }) => script?.startsWith("lend ") === true))
+    result.push(
+      "- After kill -9 of this script the host's device is still in the namespace that $WORK/netns names: nsenter --net=… ip link set … netns 1.",
+    );
+  return result;
 }

@@ -36,6 +36,9 @@ export function explainText(plan: Plan, before: readonly Op[]): string {
 function tell(number: string, op: Op): string[] {
   const lines = [`${number.padStart(4)}  ${op.call} ${op.object}`, `      ${op.why}`];
   if (op.sh !== undefined) lines.push(...op.sh.split("\n").map((line) => `      $ ${line}`));
-  if (op.undo) lines.push(`      undone by: ${op.undo.sh ?? `${op.undo.call} ${op.undo.object}`}`);
+  if (op.undo) {
+    const [first = "", ...more] = (op.undo.sh ?? `${op.undo.call} ${op.undo.object}`).split("\n");
+    lines.push(`      undone by: ${first}`, ...more.map((line) => `                 ${line}`));
+  }
   return lines;
 }

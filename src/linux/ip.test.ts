@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { broadcastIn, ipBytes, macBytes, subnetParts } from "./ip.ts";
+import { broadcastIn, ipBytes, macBytes, plainIp, subnetParts } from "./ip.ts";
 
 const hex = (text: string) => Buffer.from(ipBytes(text)).toString("hex");
 
@@ -33,3 +33,16 @@ test.each([
 ])("the broadcast address of %s", (subnet, last) =>
   expect([...(broadcastIn(subnet) ?? [])]).toEqual([...ipBytes(last)]),
 );
+
+test.each([
+  ["fd00:41::10.92.41.2", "fd00:41::a5c:2902"],
+  ["fd00:1:2:3::10.92.41.2", "fd00:1:2:3::a5c:2902"],
+  ["::", "::"],
+  ["::1", "::1"],
+  ["fd00::", "fd00::"],
+  ["1:0:2:3:4:5:0.6.0.7", "1:0:2:3:4:5:6:7"],
+  ["10.92.41.2", "10.92.41.2"],
+])("%s without dots", (text, plain) => {
+  expect(plainIp(text)).toBe(plain);
+  expect([...ipBytes(plain)]).toEqual([...ipBytes(text)]);
+});

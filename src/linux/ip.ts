@@ -32,6 +32,14 @@ function v4(text: string): Ip {
 }
 
 /** "10.91.0.0/16" */
+/** Without the dots that IPv6 addresses may end with: nft(8) does not take those. */
+export function plainIp(text: string): string {
+  const ip = ipBytes(text);
+  if (ip.length === 4) return ip.join(".");
+  const groups = Array.from({ length: 8 }, (_, i) => (((ip[2 * i] ?? 0) << 8) | (ip[2 * i + 1] ?? 0)).toString(16));
+  return groups.join(":").replace(/(^|:)0(:0)+(:|$)/, "::");
+}
+
 export function subnetParts(subnet: string): { ip: Ip; prefix: number } {
   const [ip = "", prefix] = subnet.split("/");
   return { ip: ipBytes(ip), prefix: Number(prefix) };

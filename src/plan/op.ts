@@ -5,6 +5,7 @@ interface Told {
   readonly object: string;
   readonly why: string;
   readonly sh?: string;
+  readonly script?: string;
   readonly undo?: Undo;
 }
 

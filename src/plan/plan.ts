@@ -18,6 +18,8 @@ export interface Op {
   readonly why: string;
   /** The on-board command that does the same, where one exists. */
   readonly sh?: string;
+  /** The same in a script that goes on by itself, where it takes more than that command; "": another op's lines see to it. */
+  readonly script?: string;
   /** The machine words, in order. */
   readonly does: readonly Instruction[];
   readonly undo?: Undo;
@@ -30,6 +32,7 @@ export interface Undo {
   readonly call: string;
   readonly object: string;
   readonly sh?: string;
+  readonly script?: string;
   readonly does: readonly Instruction[];
 }
 

@@ -5,8 +5,11 @@
 # - No session keyring of its own: that takes keyctl of keyutils, which is not on board.
 # - What the container writes has, on disk, the ids of its range; vitrine's start at 0.
 # - No seccomp filter: every system call is allowed.
+# - After kill -9 of this script the host's device is still in the namespace that $WORK/netns names: nsenter --net=… ip link set … netns 1.
 
 # The functions: src/explain/bash.ts
+
+# Those about networks: src/explain/bashnetwork.ts
 
 # -------- In the container's process
 
@@ -69,6 +72,7 @@ inside_3() {
   # The container's own address.
   step 36 'sendto RTM_NEWADDR 10.92.7.101/24, db0 up'
   hear 73
+  sh -c '[ ! -e "$0" ] || echo 0 > "$0"' /proc/sys/net/ipv6/conf/db0/accept_ra
   ip addr add 10.92.7.101/24 brd + dev db0
   ip link set db0 up
 
@@ -76,36 +80,41 @@ inside_3() {
   # The container's own addresses; what is for others goes by the gateway.
   step 37 'sendto RTM_NEWADDR 192.0.2.7/24, 2001:db8::7/64, lan0 up'
   hear 75
+  sh -c '[ ! -e "$0" ] || echo 0 > "$0"' /proc/sys/net/ipv6/conf/lan0/accept_ra
   ip addr add 192.0.2.7/24 brd + dev lan0
   ip addr add 2001:db8::7/64 nodad dev lan0
-  ip link set lan0 up
-  ip route add default via 192.0.2.1
+  patiently ip link set lan0 up
+  ip route add default via 192.0.2.1 dev lan0
 
   # 38. sendto RTM_NEWLINK eth2 up
   # It has no address yet.
   step 38 'sendto RTM_NEWLINK eth2 up'
   hear 76
-  ip link set eth2 up
+  sh -c '[ ! -e "$0" ] || echo 0 > "$0"' /proc/sys/net/ipv6/conf/eth2/accept_ra
+  patiently ip link set eth2 up
 
   # 39. sendto RTM_NEWLINK host0 up
   # It has no address yet.
   step 39 'sendto RTM_NEWLINK host0 up'
   hear 77
+  sh -c '[ ! -e "$0" ] || echo 0 > "$0"' /proc/sys/net/ipv6/conf/host0/accept_ra
   ip link set host0 up
 
   # 40. sendto RTM_NEWLINK eth4 up
   # It has no address yet.
   step 40 'sendto RTM_NEWLINK eth4 up'
   hear 78
+  sh -c '[ ! -e "$0" ] || echo 0 > "$0"' /proc/sys/net/ipv6/conf/eth4/accept_ra
   ip link set eth4 up
 
   # 41. sendto RTM_NEWLINK wan0 up
   # It has no address yet.
   step 41 'sendto RTM_NEWLINK wan0 up'
   hear 79
+  sh -c '[ ! -e "$0" ] || echo 0 > "$0"' /proc/sys/net/ipv6/conf/wan0/accept_ra
   ip link set wan0 up
 
-  # step 42: sendto RTM_GETLINK wan0: no on-board tool does this
+  # 42. sendto RTM_GETLINK wan0
   # Which device of the host it is: the container may change its names, and give them to others.
 
   # Root file system
@@ -273,7 +282,7 @@ inside_3() {
   exec "${CHAIN[@]}" sh -c "$END" sh true
 }
 
-export -f first step failed hear ask begin announce close mount mount_inside cd in_root inside_1 inside_2 inside_3
+export -f first step failed hear ask begin announce close mount mount_inside cd in_root patiently inside_1 inside_2 inside_3
 
 # -------- Outside, when the container's process asks for it
 
@@ -312,7 +321,8 @@ for_inside_59() {
 # 5. readlinkat the address 10.92.7.101 of network back
 # A link, made whole or not at all, and only by one: the address is taken, and by us.
 step 5 'readlinkat the address 10.92.7.101 of network back'
-mkdir -p /run/vitrine/networks/back/leases && ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /run/vitrine/networks/back/leases/10.92.7.101
+(umask 077 && mkdir -p /run/vitrine/networks/back/leases)
+ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /run/vitrine/networks/back/leases/10.92.7.101
 undo 'rm -f /run/vitrine/networks/back/leases/10.92.7.101'
 
 # 6. symlinkat the name calm_heron_3f2a
@@ -352,29 +362,30 @@ undo 'rm -f /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef01234567
 # The container's process can see through this whether the stage still lives.
 
 # 13. sendto RTM_GETLINK vt-765432107654 and NFT_MSG_GETTABLE vitrine
-# The bridge is up and the firewall stands; else `vitrine network up` sees to it first, once after each boot.
+# The bridge is up and the firewall stands; else both are set up first, once after each boot.
 step 13 'sendto RTM_GETLINK vt-765432107654 and NFT_MSG_GETTABLE vitrine'
-ip link show up dev vt-765432107654 | grep -q . && nft list table inet vitrine > /dev/null || vitrine network up back
+ip link show up dev vt-765432107654 | grep -q .
+nft list table inet vitrine > /dev/null
 
 # 14. sendto RTM_GETLINK eth0
 # The host's device has to be there.
 step 14 'sendto RTM_GETLINK eth0'
-ip link show dev eth0
+ip link show dev eth0 > /dev/null
 
 # 15. sendto RTM_GETLINK eth1
 # The host's device has to be there.
 step 15 'sendto RTM_GETLINK eth1'
-ip link show dev eth1
+ip link show dev eth1 > /dev/null
 
 # 16. sendto RTM_GETLINK br0
 # The host's device has to be there.
 step 16 'sendto RTM_GETLINK br0'
-ip link show dev br0
+ip link show dev br0 > /dev/null
 
 # 17. sendto RTM_GETLINK eth2
 # The host's device has to be there.
 step 17 'sendto RTM_GETLINK eth2'
-ip link show dev eth2
+ip link show dev eth2 > /dev/null
 
 # Limits
 
@@ -449,13 +460,14 @@ tell 71
 # 72. move_mount the container's network namespace on /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns
 # As long as it has a name it outlives its processes, and the host's device in it can be taken back.
 step 72 'move_mount the container'\''s network namespace on /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns'
-touch /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns && mount --bind /proc/$PID/ns/net /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns
-undo 'umount -l /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns; rm -f /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns'
+: > $WORK/netns
+command mount --bind /proc/$PID/ns/net $WORK/netns
+undo '[ ! -e $WORK/link-eth2 ] && umount -l $WORK/netns && rm -f $WORK/netns'
 
 # 73. sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container
 # Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
 step 73 'sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container'
-ip link add veth0badcafe mtu 1400 gso_max_size 196608 gro_max_size 196608 master vt-765432107654 up type veth peer name db0 address 02:00:00:00:00:07 mtu 1400 gso_max_size 196608 gro_max_size 196608 netns $PID
+patiently ip link add veth0badcafe mtu 1400 gso_max_size 196608 gro_max_size 196608 master vt-765432107654 up type veth peer name db0 address 02:00:00:00:00:07 mtu 1400 gso_max_size 196608 gro_max_size 196608 netns $PID
 ip link set veth0badcafe gso_ipv4_max_size 196608 gro_ipv4_max_size 196608 2>/dev/null || : iproute2 before 6.3
 nsenter --net=/proc/$PID/ns/net ip link set db0 gso_ipv4_max_size 196608 gro_ipv4_max_size 196608 2>/dev/null || : iproute2 before 6.3
 tell 73
@@ -469,33 +481,33 @@ ip link set vt-765432107654 gso_ipv4_max_size 196608 gro_ipv4_max_size 196608 2>
 # 75. sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)
 # A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.
 step 75 'sendto RTM_NEWLINK lan0 in the container, a macvlan of eth0 (private)'
-ip link add link eth0 name lan0 address 02:42:c0:00:02:07 netns $PID type macvlan mode private
+patiently ip link add link eth0 name lan0 address 02:42:c0:00:02:07 netns $PID type macvlan mode private
 tell 75
 
 # 76. sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)
 # A host of its own on the parent's network, with a MAC address of its own; it goes with the container's network namespace.
 step 76 'sendto RTM_NEWLINK eth2 in the container, a macvlan of eth1 (bridge)'
-ip link add link eth1 name eth2 address 02:42:f2:03:04:05 netns $PID type macvlan mode bridge
+patiently ip link add link eth1 name eth2 address 02:42:f2:03:04:05 netns $PID type macvlan mode bridge
 tell 76
 
 # 77. sendto RTM_NEWLINK ve-calm_herXMTK and host0 in the container
 # Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
 step 77 'sendto RTM_NEWLINK ve-calm_herXMTK and host0 in the container'
-ip link add ve-calm_herXMTK up type veth peer name host0 address 02:42:f3:04:05:06 netns $PID
+patiently ip link add ve-calm_herXMTK up type veth peer name host0 address 02:42:f3:04:05:06 netns $PID
 [ ! -e /proc/sys/net/ipv6/conf/ve-calm_herXMTK/accept_ra ] || echo 0 > /proc/sys/net/ipv6/conf/ve-calm_herXMTK/accept_ra
 tell 77
 
 # 78. sendto RTM_NEWLINK vb-mine, port of br0, and eth4 in the container
 # Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
 step 78 'sendto RTM_NEWLINK vb-mine, port of br0, and eth4 in the container'
-ip link add vb-mine master br0 up type veth peer name eth4 address 02:42:f4:05:06:07 netns $PID
+patiently ip link add vb-mine master br0 up type veth peer name eth4 address 02:42:f4:05:06:07 netns $PID
 tell 78
 
 # 79. sendto RTM_NEWLINK eth2 into the container as wan0
 # Asked for: the device leaves the host for as long as the container runs.
 step 79 'sendto RTM_NEWLINK eth2 into the container as wan0'
-ip link set dev eth2 name wan0 netns $PID up
-undo 'nsenter --net=/run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns ip link set dev wan0 name eth2 netns $$'
+lend eth2 wan0
+undo 'take_home eth2 wan0 up'
 tell 79
 
 # 80. mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
@@ -550,7 +562,7 @@ mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vi
 step 90 'open_tree /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf'
 mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/resolv.conf $MOUNTS/mount%2Fetc%2Fresolv.conf
 
-# step 91: write /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/link-wan0: no on-board tool does this
+# 91. write /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/link-wan0
 # By this the device is found again when the container has ended.
 
 # step 92: ppoll a lease for eth2, for 15 s at most: no on-board tool does this

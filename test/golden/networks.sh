@@ -5,8 +5,11 @@
 # - No session keyring of its own: that takes keyctl of keyutils, which is not on board.
 # - What the container writes has, on disk, the ids of its range; vitrine's start at 0.
 # - No seccomp filter: every system call is allowed.
+# - Connections that led to a published port end with the container only where conntrack(8) is.
 
 # The functions: src/explain/bash.ts
+
+# Those about networks: src/explain/bashnetwork.ts
 
 # -------- In the container's process
 
@@ -69,16 +72,18 @@ inside_3() {
   # The container's own addresses; what is for others goes by the bridge.
   step 39 'sendto RTM_NEWADDR 10.91.0.7/16, fd12:3456:789a:1::10.91.0.7/64, eth0 up'
   hear 70
+  sh -c '[ ! -e "$0" ] || echo 0 > "$0"' /proc/sys/net/ipv6/conf/eth0/accept_ra
   ip addr add 10.91.0.7/16 brd + dev eth0
   ip addr add fd12:3456:789a:1::10.91.0.7/64 nodad dev eth0
   ip link set eth0 up
-  ip route add default via 10.91.0.1
-  ip -6 route add default via fd12:3456:789a:1::1
+  ip route add default via 10.91.0.1 dev eth0
+  ip -6 route add default via fd12:3456:789a:1::1 dev eth0
 
   # 40. sendto RTM_NEWADDR 10.92.7.101/24, db0 up
   # The container's own address.
   step 40 'sendto RTM_NEWADDR 10.92.7.101/24, db0 up'
   hear 71
+  sh -c '[ ! -e "$0" ] || echo 0 > "$0"' /proc/sys/net/ipv6/conf/db0/accept_ra
   ip addr add 10.92.7.101/24 brd + dev db0
   ip link set db0 up
 
@@ -247,7 +252,7 @@ inside_3() {
   exec "${CHAIN[@]}" sh -c "$END" sh true
 }
 
-export -f first step failed hear ask begin announce close mount mount_inside cd in_root inside_1 inside_2 inside_3
+export -f first step failed hear ask begin announce close mount mount_inside cd in_root patiently inside_1 inside_2 inside_3
 
 # -------- Outside, when the container's process asks for it
 
@@ -286,13 +291,15 @@ for_inside_57() {
 # 5. readlinkat the address 10.91.0.7 of network bridge
 # A link, made whole or not at all, and only by one: the address is taken, and by us.
 step 5 'readlinkat the address 10.91.0.7 of network bridge'
-mkdir -p /run/vitrine/networks/bridge/leases && ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /run/vitrine/networks/bridge/leases/10.91.0.7
+(umask 077 && mkdir -p /run/vitrine/networks/bridge/leases)
+ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /run/vitrine/networks/bridge/leases/10.91.0.7
 undo 'rm -f /run/vitrine/networks/bridge/leases/10.91.0.7'
 
 # 6. readlinkat the address 10.92.7.101 of network back
 # A link, made whole or not at all, and only by one: the address is taken, and by us.
 step 6 'readlinkat the address 10.92.7.101 of network back'
-mkdir -p /run/vitrine/networks/back/leases && ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /run/vitrine/networks/back/leases/10.92.7.101
+(umask 077 && mkdir -p /run/vitrine/networks/back/leases)
+ln -s 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef /run/vitrine/networks/back/leases/10.92.7.101
 undo 'rm -f /run/vitrine/networks/back/leases/10.92.7.101'
 
 # 7. symlinkat the name calm_heron_3f2a
@@ -331,31 +338,38 @@ undo 'rm -f /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef01234567
 # step 13: pidfd_open the stage itself: no on-board tool does this
 # The container's process can see through this whether the stage still lives.
 
-# step 14: socketpair where the sockets of published ports are kept: no on-board tool does this
+# 14. socketpair where the sockets of published ports are kept
 # Sockets on their way to the other end stay open as long as that is: one descriptor for all of them.
 
-# step 15: bind tcp port 127.0.0.1:8080: no on-board tool does this
+# 15. bind tcp port 127.0.0.1:8080
 # Held as long as the container runs: no other program gets it, and none that has it loses what is sent to it.
+step 15 'bind tcp port 127.0.0.1:8080'
+hold PORT1 tcp 127.0.0.1 8080
 
-# step 16: bind udp port 0.0.0.0:53: no on-board tool does this
+# 16. bind udp port 0.0.0.0:53
 # Held as long as the container runs: no other program gets it, and none that has it loses what is sent to it.
+step 16 'bind udp port 0.0.0.0:53'
+hold PORT2 udp 0.0.0.0 53
 
-# step 17: bind tcp port [::]:0, any that is free: no on-board tool does this
+# 17. bind tcp port [::]:0, any that is free
 # Held as long as the container runs: no other program gets it, and none that has it loses what is sent to it.
+step 17 'bind tcp port [::]:0, any that is free'
+hold PORT3 tcp :: 0
 
-# step 18: close this end of it: no on-board tool does this
+# 18. close this end of it
 # Nothing more goes in; the ports are ours.
-undo $'nft delete element inet vitrine published4 \'{ 127.0.0.1 . tcp . 8080 }\'\nnft delete element inet vitrine anywhere4 \'{ udp . 53 }\'\nnft delete element inet vitrine anywhere6 \'{ tcp . $PORT }\''
 
 # 19. sendto RTM_GETLINK vitrine0 and NFT_MSG_GETTABLE vitrine
-# The bridge is up and the firewall stands; else `vitrine network up` sees to it first, once after each boot.
+# The bridge is up and the firewall stands; else both are set up first, once after each boot.
 step 19 'sendto RTM_GETLINK vitrine0 and NFT_MSG_GETTABLE vitrine'
-ip link show up dev vitrine0 | grep -q . && nft list table inet vitrine > /dev/null || vitrine network up bridge
+ip link show up dev vitrine0 | grep -q .
+nft list table inet vitrine > /dev/null
 
 # 20. sendto RTM_GETLINK vt-765432107654 and NFT_MSG_GETTABLE vitrine
-# The bridge is up and the firewall stands; else `vitrine network up` sees to it first, once after each boot.
+# The bridge is up and the firewall stands; else both are set up first, once after each boot.
 step 20 'sendto RTM_GETLINK vt-765432107654 and NFT_MSG_GETTABLE vitrine'
-ip link show up dev vt-765432107654 | grep -q . && nft list table inet vitrine > /dev/null || vitrine network up back
+ip link show up dev vt-765432107654 | grep -q .
+nft list table inet vitrine > /dev/null
 
 # Limits
 
@@ -430,13 +444,13 @@ tell 69
 # 70. sendto RTM_NEWLINK veth0badcafe, port of vitrine0, and eth0 in the container
 # Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
 step 70 'sendto RTM_NEWLINK veth0badcafe, port of vitrine0, and eth0 in the container'
-ip link add veth0badcafe master vitrine0 up type veth peer name eth0 address 02:42:0a:5b:00:07 netns $PID
+patiently ip link add veth0badcafe master vitrine0 up type veth peer name eth0 address 02:42:0a:5b:00:07 netns $PID
 tell 70
 
 # 71. sendto RTM_NEWLINK veth0badcafe1, port of vt-765432107654, and db0 in the container
 # Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
 step 71 'sendto RTM_NEWLINK veth0badcafe1, port of vt-765432107654, and db0 in the container'
-ip link add veth0badcafe1 mtu 1400 gso_max_size 196608 gro_max_size 196608 master vt-765432107654 up type veth peer name db0 address 02:00:00:00:00:07 mtu 1400 gso_max_size 196608 gro_max_size 196608 netns $PID
+patiently ip link add veth0badcafe1 mtu 1400 gso_max_size 196608 gro_max_size 196608 master vt-765432107654 up type veth peer name db0 address 02:00:00:00:00:07 mtu 1400 gso_max_size 196608 gro_max_size 196608 netns $PID
 ip link set veth0badcafe1 gso_ipv4_max_size 196608 gro_ipv4_max_size 196608 2>/dev/null || : iproute2 before 6.3
 nsenter --net=/proc/$PID/ns/net ip link set db0 gso_ipv4_max_size 196608 gro_ipv4_max_size 196608 2>/dev/null || : iproute2 before 6.3
 tell 71
@@ -450,10 +464,10 @@ ip link set vt-765432107654 gso_ipv4_max_size 196608 gro_ipv4_max_size 196608 2>
 # 73. sendto NFT_MSG_NEWSETELEM 127.0.0.1:8080/tcp to 10.91.0.7:80, 0.0.0.0:53/udp to 10.91.0.7:53, [::]:0/tcp to [fd12:3456:789a:1::10.91.0.7]:443
 # What comes for these ports of the host is turned to the container; nothing else reaches it from outside.
 step 73 'sendto NFT_MSG_NEWSETELEM 127.0.0.1:8080/tcp to 10.91.0.7:80, 0.0.0.0:53/udp to 10.91.0.7:53, [::]:0/tcp to [fd12:3456:789a:1::10.91.0.7]:443'
-nft add element inet vitrine published4 '{ 127.0.0.1 . tcp . 8080 : 10.91.0.7 . 80 }'
-nft add element inet vitrine anywhere4 '{ udp . 53 : 10.91.0.7 . 53 }'
-nft add element inet vitrine anywhere6 '{ tcp . $PORT : fd12:3456:789a:1::10.91.0.7 . 443 }'
-undo $'nft delete element inet vitrine published4 \'{ 127.0.0.1 . tcp . 8080 }\'\nnft delete element inet vitrine anywhere4 \'{ udp . 53 }\'\nnft delete element inet vitrine anywhere6 \'{ tcp . $PORT }\'\nconntrack -D -r 10.91.0.7 > /dev/null 2>&1 || :\nconntrack -f ipv6 -D -r fd12:3456:789a:1::10.91.0.7 > /dev/null 2>&1 || :'
+nft create element inet vitrine published4 '{ 127.0.0.1 . tcp . 8080 : 10.91.0.7 . 80 }'
+nft create element inet vitrine anywhere4 '{ udp . 53 : 10.91.0.7 . 53 }'
+nft create element inet vitrine anywhere6 "{ tcp . $PORT3 : fd12:3456:789a:1::a5b:7 . 443 }"
+undo $'nft delete element inet vitrine published4 \'{ 127.0.0.1 . tcp . 8080 }\' 2> /dev/null || : gone already\nnft delete element inet vitrine anywhere4 \'{ udp . 53 }\' 2> /dev/null || : gone already\nnft delete element inet vitrine anywhere6 "{ tcp . $PORT3 }" 2> /dev/null || : gone already\nconntrack -D -r 10.91.0.7 > /dev/null 2>&1 || :\nconntrack -f ipv6 -D -r fd12:3456:789a:1::10.91.0.7 > /dev/null 2>&1 || :'
 
 # 74. sendto IPCTNL_MSG_CT_GET, UDP to 53
 # Whoever has sent to the port before goes on being led elsewhere as long as he sends: that is forgotten, if there is one.

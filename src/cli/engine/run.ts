@@ -215,16 +215,19 @@ export const command: Command = {
         fetchFor(engine, invocation),
       );
     // A script leaves nothing behind, whether --rm is said or not.
-    const { plan, before } = await explainRun(engine, explain === "script" ? { ...options, rm: true } : options);
+    const { plan, before, down, networks } = await explainRun(
+      engine,
+      explain === "script" ? { ...options, rm: true } : options,
+    );
     if (explain === "json") {
       const { explainJson } = await import("../../explain/json.ts");
-      printOut(`${JSON.stringify(explainJson(plan, before), undefined, 2)}\n`);
+      printOut(`${JSON.stringify(explainJson(plan, [...before, ...down]), undefined, 2)}\n`);
     } else if (explain === "script") {
       const { explainScript } = await import("../../explain/script.ts");
-      printOut(explainScript(plan, before));
+      printOut(explainScript(plan, before, networks));
     } else {
       const { explainText } = await import("../../explain/text.ts");
-      printOut(explainText(plan, before));
+      printOut(explainText(plan, [...before, ...down]));
     }
     return 0;
   },

@@ -9,7 +9,8 @@ import {
   readChains,
   rulesAbout,
 } from "../../network/foreignrules.ts";
-import { runNft } from "../../plan/network/bridge.ts";
+import { printed, runNft } from "../../plan/network/bridge.ts";
+import { onHost } from "../../plan/op.ts";
 import type { Op } from "../../plan/plan.ts";
 
 interface Firewall {
@@ -37,6 +38,17 @@ export function passOthers(firewall: Firewall, device: string): { ops: Op[]; war
       return `the firewall's table ${family} ${table} may drop what containers on ${device} send and get: ${what}`;
     });
   return { ops, warnings: [...warnings, ...legacyWarning(device)] };
+}
+
+/** The same by a shell that looks for itself. */
+export function passOthersLater(firewall: Firewall, device: string): Op[] {
+  return dropsOf(firewall).flatMap((drop) => {
+    const { family, table, userChain } = drop;
+    if (userChain === undefined) return [];
+    const listed = `nft list chain ${family} ${table} ${userChain} 2> /dev/null`;
+    const sh = `! ${listed} > /dev/null || ${listed} | grep -qF '"${device}"' || ${printed(passScript(drop, device))} | nft -f -`;
+    return [onHost({ ...told(drop, device, "Another's firewall lets the bridge through."), sh }, [])];
+  });
 }
 
 /** Takes back what was let through. */

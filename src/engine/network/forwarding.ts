@@ -25,7 +25,10 @@ export function sweepForwarding(paths: Paths): void {
 }
 
 /** Is there once the host forwards for containers. */
-const forwardingFile = (paths: Paths) => `${networksState(paths)}/.forwarding.${statSync("/proc/self/ns/net").ino}`; // of this network namespace
+const forwardingFile = (paths: Paths) => forwardingFiles(paths) + statSync("/proc/self/ns/net").ino;
+
+/** Behind it the number of a network namespace. */
+export const forwardingFiles = (paths: Paths) => `${networksState(paths)}/.forwarding.`;
 
 /** Devices that the host does not forward between by itself: all that there are before it begins to for containers. */
 export function closedBetween(paths: Paths): Closed {

@@ -11,12 +11,13 @@ import { findNetwork, listNetworks } from "../../network/store.ts";
 import { type BridgeHost, type BridgeNetwork, planBridge } from "../../plan/network/bridge.ts";
 import { forgetOthers } from "../../plan/network/connections.ts";
 import { portsEndpoint } from "../../plan/network/endpoint.ts";
+import { type KeptNetwork, planKept } from "../../plan/network/kept.ts";
 import { publishAgain } from "../../plan/network/ports.ts";
 import type { Op } from "../../plan/plan.ts";
 import { reachable } from "../../spec/ports.ts";
 import type { Engine } from "../context.ts";
-import { passOthers } from "./foreignrules.ts";
-import { advertised, closedBetween, noteForwarding } from "./forwarding.ts";
+import { passOthers, passOthersLater } from "./foreignrules.ts";
+import { advertised, closedBetween, forwardingFiles, noteForwarding } from "./forwarding.ts";
 import { actualPorts, liveNetworked } from "./networked.ts";
 import type { RequestedNetworks } from "./networking.ts";
 import { tableOf } from "./table.ts";
@@ -53,6 +54,22 @@ export function explainWhatIsDown(engine: Engine, { networks }: RequestedNetwork
   return networks.flatMap(({ record }) =>
     record.driver === "macvlan" || hasDevice(record.device) ? [] : explainUp(engine, record),
   );
+}
+
+/** For a script of a run: how it sets up what is down when it is run. */
+export function keptNetworks({ paths }: Engine, { networks }: RequestedNetworks): KeptNetwork[] {
+  const bridges = networks.filter(({ record }) => record.driver === "bridge");
+  if (bridges.length === 0) return [];
+  const host = bridgeHost(paths);
+  const places = {
+    lock: networkLock(paths),
+    networks: networksState(paths),
+    forwarding: forwardingFiles(paths),
+  };
+  return bridges.map(({ record }) => {
+    const others = listNetworks(paths).filter(({ id, driver }) => id !== record.id && driver === "bridge");
+    return planKept(guarded(record), host, others.map(guarded), places, passOthersLater(host, record.device));
+  });
 }
 
 function planUp(paths: Paths, network: Bridge, host: BridgeHost): Op[] {

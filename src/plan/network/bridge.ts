@@ -48,7 +48,7 @@ export function planBridge(network: BridgeNetwork, host: BridgeHost, others: rea
     call: "sendto",
     object: `RTM_NEWLINK ${device}, a bridge`,
     why: "A switch made of software: each container is a port of it, and the host is another one.",
-    sh: `ip link add ${device} address ${macText(mac)}${size} alias ${quote(alias)} type bridge`,
+    sh: `${isThere(device)} || ip link add ${device} address ${macText(mac)}${size} alias ${quote(alias)} type bridge`,
   };
   const up = {
     call: "sendto",
@@ -70,6 +70,9 @@ export function planBridge(network: BridgeNetwork, host: BridgeHost, others: rea
   ].toSpliced(0, 0, ...setUpFirewall([network, ...others], host, lock));
 }
 
+/** Of a device, for a shell. */
+export const isThere = (device: string) => `ip link show dev ${device} > /dev/null 2>&1`;
+
 function addGateway(socket: Instruction, index: Instruction, gateway: string, subnet: string, device: string): Op {
   const { prefix } = subnetParts(subnet);
   const message = filled(addAddress(ipBytes(gateway), prefix, broadcastIn(subnet)), { index });
@@ -77,7 +80,7 @@ function addGateway(socket: Instruction, index: Instruction, gateway: string, su
     call: "sendto",
     object: `RTM_NEWADDR ${gateway}/${prefix} to ${device}`,
     why: "The host's own address there, by which containers reach what is outside.",
-    sh: `ip addr add ${gateway}/${prefix}${gateway.includes(":") ? " nodad" : " brd +"} dev ${device}`,
+    sh: `ip addr replace ${gateway}/${prefix}${gateway.includes(":") ? " nodad" : " brd +"} dev ${device}`,
   };
   return onHost(told, acknowledged(socket, message, ["EACCES", "EINVAL"], ["EEXIST"]));
 }
@@ -98,8 +101,15 @@ function alone(lock: string): Op {
     call: "fcntl",
     object: `lock of ${lock}`,
     why: "Of several commands that set networks up or take them down, one does at a time.",
+    script: `alone ${quote(lock)}`,
   };
   return onHost(told, [file, sys("fcntl", [file, F_OFD_SETLKW, lockOf("write")])]);
+}
+
+/** Lines for a shell: no here-document, whose end has to stand where a line begins. */
+export function printed(text: string): string {
+  const lines = text.split("\n").filter((line) => line !== "");
+  return ["printf '%s\\n'", ...lines.map((line) => `  ${quote(line)}`)].join(" \\\n");
 }
 
 export function runNft(nft: string, script: string, told: { call: string; object: string; why: string }): Op {
@@ -111,7 +121,7 @@ export function runNft(nft: string, script: string, told: { call: string; object
     stdin: text(script),
     timeoutMs: 60_000,
   } as const;
-  const sh = `nft -f - <<'END'\n${script}END`;
+  const sh = `${printed(script)} | nft -f -`;
   return onHost({ ...told, sh }, [program, expect(program, 0xffffffffffffffffn, 0n, "ECHILD")]);
 }
 

@@ -43,12 +43,15 @@ export interface ChosenPorts {
   readonly run: string;
 }
 
+/** What a shell calls a port that the kernel chooses. */
+export const numberOf = (i: number) => `PORT${i + 1}`;
+
 /** Who sends by UDP all the while has to come to the container all the same. TCP begins anew by itself. */
 export function forgetOthers(ports: readonly PublishedPort[], program: NetworkProgram, chosen?: ChosenPorts): Op[] {
   const parts = ports.flatMap(({ protocol, host, hostPort }, i) => {
     const of = chosen?.numbers[i];
     if (protocol !== "udp" || (hostPort === 0 && !of)) return [];
-    return [{ family: host.includes(":") ? 6 : 4, port: hostPort, of } as const];
+    return [{ family: host.includes(":") ? 6 : 4, port: hostPort, of, shPort: hostPort || `$${numberOf(i)}` } as const];
   });
   if (parts.length === 0) return [];
   const told = {
@@ -57,8 +60,8 @@ export function forgetOthers(ports: readonly PublishedPort[], program: NetworkPr
     why: "Whoever has sent to the port before goes on being led elsewhere as long as he sends: that is forgotten, if there is one.",
     sh: parts
       .map(
-        ({ family, port }) =>
-          `conntrack${family === 6 ? " -f ipv6" : ""} -D -p udp --orig-port-dst ${port === 0 ? "$PORT" : port} > /dev/null 2>&1 || :`,
+        ({ family, shPort }) =>
+          `conntrack${family === 6 ? " -f ipv6" : ""} -D -p udp --orig-port-dst ${shPort} > /dev/null 2>&1 || :`,
       )
       .join("\n"),
   };

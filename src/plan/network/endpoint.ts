@@ -107,7 +107,7 @@ export function holdAddress({ id, macFrom, v4, network }: Endpoint, lease: strin
       object:
         macFrom === undefined ? `the address ${v4?.address} of network ${network}` : `a place on network ${network}`,
       why: "A link, made whole or not at all, and only by one: the address is taken, and by us.",
-      sh: `mkdir -p ${quote(directory)} && ln -s ${id} ${quote(lease)}`,
+      sh: `(umask 077 && mkdir -p ${quote(directory)})\nln -s ${id} ${quote(lease)}`,
       undo: {
         of: read,
         call: "unlinkat",
@@ -166,8 +166,8 @@ export function findBridge(
   const told = {
     call: "sendto",
     object: `RTM_GETLINK ${bridge} and NFT_MSG_GETTABLE ${table}`,
-    why: "The bridge is up and the firewall stands; else `vitrine network up` sees to it first, once after each boot.",
-    sh: `ip link show up dev ${bridge} | grep -q . && nft list table inet ${table} > /dev/null || vitrine network up ${quote(network)}`,
+    why: "The bridge is up and the firewall stands; else both are set up first, once after each boot.",
+    sh: `ip link show up dev ${bridge} | grep -q .\nnft list table inet ${table} > /dev/null`,
   };
   const isUp = expect({ load: looked.answer, at: 24, width: 4 }, BigInt(IFF_UP), BigInt(IFF_UP), "ENETDOWN");
   return {
@@ -204,7 +204,7 @@ export function findParent({ bridge, network, kind }: Pick<Endpoint, "bridge" | 
       kind === undefined
         ? "The device that leads to the network has to be there."
         : "The host's device has to be there.",
-    sh: `ip link show dev ${bridge}`,
+    sh: `ip link show dev ${bridge} > /dev/null`,
   };
   return {
     op: onHost(told, [socket, ...asked, isAnswer(answer, RTM_NEWLINK, "ENODEV"), index, sys("close", [socket])]),
@@ -216,7 +216,7 @@ export function makeMacvlan(endpoint: Endpoint, mode: MacvlanMode, parent: Instr
   const { told, message } = macvlanOf(endpoint, mode, "pid");
   const socket = routeSocket();
   const made = patiently(socket, filled(message, { parent, pid: child.pid }));
-  return onHost(told, [socket, ...made, sys("close", [socket])]);
+  return onHost({ ...told, script: retried(told.sh) }, [socket, ...made, sys("close", [socket])]);
 }
 
 /** @param namespace of the container: of its process "pid", or the file "fd"; the parent is "parent" */
@@ -264,7 +264,7 @@ export function lookForTable(table: string): { op: Op; found: Instruction } {
     call: "sendto",
     object: `NFT_MSG_GETTABLE ${table}`,
     why: "Another program may have flushed all rules of this host.",
-    sh: `nft list table inet ${table}`,
+    sh: `nft list table inet ${table} > /dev/null`,
   };
   return { op: onHost(told, [socket, ...asked, unless(["EIO"], [found]), sys("close", [socket])]), found };
 }
@@ -274,11 +274,18 @@ export function makeVeth(endpoint: Endpoint, bridge: Instruction | undefined, ch
   const { told, message } = vethOf(endpoint, bridge !== undefined, "pid");
   const socket = routeSocket();
   const made = acknowledged(socket, filled(message, { ...(bridge ? { bridge } : {}), pid: child.pid }), REFUSALS);
-  if (bridge) return onHost(told, [socket, ...made, sys("close", [socket])]);
+  // The script may be run again before the kernel has taken the devices of the last run.
+  const script = retried(told.sh);
+  if (bridge) return onHost({ ...told, script }, [socket, ...made, sys("close", [socket])]);
   // Nobody sees to an end that is no port of a bridge: the container is not to tell the host its ways.
   const file = `/proc/sys/net/ipv6/conf/${endpoint.port}/accept_ra`;
-  const sh = `${told.sh}\n[ ! -e ${file} ] || echo 0 > ${file}`;
-  return onHost({ ...told, sh }, [socket, ...made, ...hostIgnores(endpoint.port), sys("close", [socket])]);
+  const ignores = `\n[ ! -e ${file} ] || echo 0 > ${file}`;
+  return onHost({ ...told, sh: told.sh + ignores, script: script + ignores }, [
+    socket,
+    ...made,
+    ...hostIgnores(endpoint.port),
+    sys("close", [socket]),
+  ]);
 }
 
 /** @param namespace of the container: of its process "pid", or the file "fd"; the bridge is "bridge" */
@@ -324,18 +331,23 @@ export function settingsOf(endpoint: Endpoint, sysctls: { readonly at: Arg; read
     setUp(),
   ];
   const messages = [...own, ...gateways.map((gateway) => defaultRoute(ipBytes(gateway), later ? "kept" : undefined))];
+  const sh = (up: string) =>
+    [
+      shIgnore(name),
+      ...addresses.map(
+        (one) => `ip addr add ${whole(one)}${one.address.includes(":") ? " nodad" : " brd +"} dev ${name}`,
+      ),
+      up,
+      ...gateways.map((gateway) => shDefaultRoute(name, gateway, later)),
+    ].join("\n");
+  const up = `ip link set ${name} up`;
   const told = {
     call: "sendto",
     object:
       addresses.length > 0 ? `RTM_NEWADDR ${addresses.map(whole).join(", ")}, ${name} up` : `RTM_NEWLINK ${name} up`,
     why: whyAddresses(endpoint),
-    sh: [
-      ...addresses.map(
-        (one) => `ip addr add ${whole(one)}${one.address.includes(":") ? " nodad" : " brd +"} dev ${name}`,
-      ),
-      `ip link set ${name} up`,
-      ...gateways.map((gateway) => `ip ${gateway.includes(":") ? "-6 " : ""}route add default via ${gateway}`),
-    ].join("\n"),
+    sh: sh(up),
+    ...(endpoint.mode === undefined ? {} : { script: sh(retried(up)) }),
   };
   const does = [
     ...ignoreAdvertisements(name, sysctls),
@@ -357,6 +369,16 @@ export function settingsOf(endpoint: Endpoint, sysctls: { readonly at: Arg; read
   ];
   return { told, does };
 }
+
+/** As sysctl(8) would: that is not on board everywhere. */
+const shIgnore = (name: string) => `sh -c '[ ! -e "$0" ] || echo 0 > "$0"' /proc/sys/net/ipv6/conf/${name}/accept_ra`;
+
+/** @param later one that is there stays */
+const shDefaultRoute = (name: string, gateway: string, later: boolean) =>
+  `ip ${gateway.includes(":") ? "-6 " : ""}route add default via ${gateway} dev ${name}${later ? " || : one is there" : ""}`;
+
+/** The first line is done again for some time: see `patiently` of scripts. */
+const retried = (sh: string) => `patiently ${sh}`;
 
 function whyAddresses({ v4, v6, kind }: Endpoint): string {
   if (!v4 && !v6) return "It has no address yet.";

@@ -29,7 +29,7 @@ const REFUSALS = ["EEXIST", "EINVAL", "EPERM", "EBUSY", "ENODEV"] as const;
  */
 export function nameNamespace(
   file: string,
-  devices: readonly Pick<Endpoint, "name">[],
+  devices: readonly Pick<Endpoint, "name" | "bridge">[],
   child: Child,
   procfs: Instruction,
 ): Op {
@@ -40,11 +40,13 @@ export function nameNamespace(
     object: `the container's network namespace on ${file}`,
     why: "As long as it has a name it outlives its processes, and the host's device in it can be taken back.",
     sh: `touch ${quote(file)} && mount --bind /proc/$PID/ns/net ${quote(file)}`,
+    script: ": > $WORK/netns\ncommand mount --bind /proc/$PID/ns/net $WORK/netns",
     undo: {
       of: place,
       call: "umount2",
       object: file,
       sh: `umount -l ${quote(file)}; rm -f ${quote(file)}`,
+      script: `${devices.map(({ bridge }) => `[ ! -e $WORK/link-${bridge} ] && `).join("")}umount -l $WORK/netns && rm -f $WORK/netns`,
       does: [
         ...devices.map(({ name }) => isHome(noteFile(file, name))),
         sys("umount2", [file, MNT_DETACH], { ok: ["ENOENT", "EINVAL"] }),
@@ -89,11 +91,13 @@ export function moveInterface(
     object: `RTM_NEWLINK ${device} into the container${name === device ? "" : ` as ${name}`}`,
     why: "Asked for: the device leaves the host for as long as the container runs.",
     sh: `ip link set dev ${device} name ${name} netns $PID up`,
+    script: `lend ${device} ${name}`,
     undo: {
       of: moved[0] as Instruction,
       call: "sendto",
       object: `RTM_NEWLINK ${name} out of the container${name === device ? "" : ` as ${device}`}`,
       sh: `nsenter --net=${quote(file)} ip link set dev ${name} name ${device} netns $$`,
+      script: `take_home ${device} ${name} ${wasUp ? "up" : "down"}`,
       does: [
         // Without a note nothing of the container has run.
         alt(
@@ -123,6 +127,7 @@ export function noteInterface({ name }: Endpoint, file: string, child: Child): {
     call: "sendto",
     object: `RTM_GETLINK ${name}`,
     why: "Which device of the host it is: the container may change its names, and give them to others.",
+    script: "",
   };
   const path = noteFile(file, name);
   const half = `${path}.new`;
@@ -131,6 +136,7 @@ export function noteInterface({ name }: Endpoint, file: string, child: Child): {
     call: "write",
     object: path,
     why: "By this the device is found again when the container has ended.",
+    script: "",
     undo: {
       of: written,
       call: "unlinkat",

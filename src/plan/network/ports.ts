@@ -1,7 +1,7 @@
 /** Ports of the host that lead to a container: each is held by a socket, so that nobody else takes it, and told to the firewall. */
 import { AF_UNIX, O_CLOEXEC, SOCK_STREAM_CLOEXEC } from "../../linux/constants.ts";
 import type { Errno } from "../../linux/errno.ts";
-import { ipBytes } from "../../linux/ip.ts";
+import { ipBytes, plainIp } from "../../linux/ip.ts";
 import { be16, hole, type Message } from "../../linux/netlinkmessage.ts";
 import { addElements, deleteElement, deleteSameElement, type Element, type Part } from "../../linux/nftables.ts";
 import { hostText, type PublishedPort } from "../../spec/ports.ts";
@@ -10,7 +10,7 @@ import { onHost } from "../op.ts";
 import type { Data, Instruction, Op } from "../plan.ts";
 import { sendDescriptor } from "../unixsocket.ts";
 import { closeDoor, doorIsOpen } from "./connected.ts";
-import { forgetAnswers } from "./connections.ts";
+import { forgetAnswers, numberOf } from "./connections.ts";
 import { type Endpoint, holdsAddress, type NetworkEndpoint, type NetworkProgram } from "./endpoint.ts";
 import { acknowledged, filled, netfilterSocket } from "./netlink.ts";
 
@@ -48,16 +48,18 @@ export function reservePorts(
   const end = (at: number) => expect({ load: ends, at, width: 4 }, 0n, 0n, "EIO");
   const [into, held] = [end(0), end(4)];
   const pair = sys("socketpair", [AF_UNIX, SOCK_STREAM_CLOEXEC, 0, ends]);
-  const reserved = ports.map((port) => reserve(port, into));
+  const reserved = ports.map((port, i) => reserve(port, into, i));
   const chosen = reserved.map(({ chosen }) => chosen);
   const opened = {
     call: "socketpair",
     object: "where the sockets of published ports are kept",
     why: "Sockets on their way to the other end stay open as long as that is: one descriptor for all of them.",
+    script: "",
   };
   const { taken, withdrawn } = publication(ports, to, program, chosen);
-  const undo = { ...taken, does: [closeDoor(door), ...withdrawn(deleteElement)] };
-  const closed = { call: "close", object: "this end of it", why: "Nothing more goes in; the ports are ours.", undo };
+  const undo = { ...taken, script: "", does: [closeDoor(door), ...withdrawn(deleteElement)] };
+  const why = "Nothing more goes in; the ports are ours.";
+  const closed = { call: "close", object: "this end of it", why, script: "", undo };
   return {
     ops: [onHost(opened, [pair, into, held]), ...reserved.map(({ op }) => op), onHost(closed, [sys("close", [into])])],
     held,
@@ -68,6 +70,7 @@ export function reservePorts(
 function reserve(
   { protocol, host, hostPort }: PublishedPort,
   into: Instruction,
+  i: number,
 ): { op: Op; chosen: Instruction | undefined } {
   const ip = ipBytes(host);
   const type = (protocol === "tcp" ? SOCK_STREAM : SOCK_DGRAM) | O_CLOEXEC;
@@ -81,6 +84,7 @@ function reserve(
     call: "bind",
     object: `${protocol} port ${hostText(host, hostPort)}${hostPort === 0 ? ", any that is free" : ""}`,
     why: "Held as long as the container runs: no other program gets it, and none that has it loses what is sent to it.",
+    script: `hold ${numberOf(i)} ${protocol} ${host} ${hostPort}`,
   };
   const does = [
     socket,
@@ -168,7 +172,7 @@ function publication(
     taken: {
       call: "sendto",
       object: `NFT_MSG_DELSETELEM ${lines.map(({ short }) => short).join(", ")}`,
-      sh: lines.map(({ remove }) => remove).join("\n"),
+      sh: lines.map(({ remove }) => `${remove} 2> /dev/null || : gone already`).join("\n"),
     },
   };
 }
@@ -241,7 +245,7 @@ export function portElements(ports: readonly PublishedPort[], to: Pick<Endpoint,
 
 /** The same as lines of a shell. */
 export function elementLines(table: string, ports: readonly PublishedPort[], to: Endpoint) {
-  return portElements(ports, to).map((element, i) => elementText(table, element.map, ports[i] as PublishedPort, to));
+  return portElements(ports, to).map((element, i) => elementText(table, element.map, ports[i] as PublishedPort, to, i));
 }
 
 function elementText(
@@ -249,13 +253,17 @@ function elementText(
   map: string,
   { protocol, host, hostPort, port }: PublishedPort,
   { v4, v6 }: Endpoint,
+  i: number,
 ) {
   const address = (host.includes(":") ? v6 : v4)?.address ?? "";
+  const led = `${address === "" ? "" : plainIp(address)} . ${port}`;
   const from = `${hostText(host, hostPort)}/${protocol}`;
-  const key = `${/^[0.:]+$/.test(host) ? "" : `${host} . `}${protocol} . ${hostPort === 0 ? "$PORT" : hostPort}`;
+  const chosen = hostPort === 0;
+  const key = `${/^[0.:]+$/.test(host) ? "" : `${plainIp(host)} . `}${protocol} . ${chosen ? `$${numberOf(i)}` : hostPort}`;
+  const word = (text: string) => (chosen ? `"${text}"` : `'${text}'`);
   return {
     short: `${from} to ${hostText(address, port)}`,
-    add: `nft add element inet ${table} ${map} '{ ${key} : ${address} . ${port} }'`,
-    remove: `nft delete element inet ${table} ${map} '{ ${key} }'`,
+    add: `nft create element inet ${table} ${map} ${word(`{ ${key} : ${led} }`)}`,
+    remove: `nft delete element inet ${table} ${map} ${word(`{ ${key} }`)}`,
   };
 }

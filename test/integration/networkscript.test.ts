@@ -1,0 +1,318 @@
+/** Scripts of containers on networks: the same network is seen inside, the same traffic goes, and nothing is left, without vitrine. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { watchLeaks } from "../leaks.ts";
+import { asking, HOST_OUTSIDE, HOST_OUTSIDE6, NEIGHBOUR, NEIGHBOUR6, NetHost } from "../nethost.ts";
+import { busybox, directory, type Result, STATE, until } from "../vitrine.ts";
+
+setDefaultTimeout(60_000);
+
+let h: NetHost;
+beforeAll(async () => {
+  h = new NetHost();
+  for (const [name, subnet, six] of [
+    ["front", "10.92.41.0/24", "fd00:41::/64"],
+    ["back", "10.92.42.0/24", "fd00:42::/64"],
+  ] as const)
+    expect(h.vitrine("network", "create", "--subnet", subnet, "--subnet", six, name).stderr).toBe("");
+  h.vitrine("network", "create", "--internal", "--ipv6=false", "--subnet", "10.92.43.0/24", "cellar");
+  await h.serve(`${NEIGHBOUR}:7000`);
+  await h.serve(`[${NEIGHBOUR6}]:7000`);
+  await h.serve("127.0.0.1:9999", "host");
+});
+afterAll(() => h.close());
+afterEach(() => {
+  const left = h.vitrine("ps", "-aq").stdout.split("\n");
+  if (left[0] !== "") h.vitrine("rm", "-f", ...left.filter((id) => id !== ""));
+});
+watchLeaks();
+
+/** Programs that scripts may use: none of them is vitrine. */
+const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+let count = 0;
+
+function write(flags: readonly string[], command: readonly string[], image = ["--rootfs", busybox()]): string {
+  const { stdout, stderr, status } = h.vitrine("run", "--explain=script", ...flags, ...image, ...command);
+  if (status !== 0) throw new Error(stderr);
+  const file = `${directory("scripts")}/${count++}.sh`;
+  writeFileSync(file, stdout);
+  checkCommands(stdout);
+  return file;
+}
+
+/** Comments and messages may say the word. */
+function checkCommands(script: string): void {
+  const bare = script
+    .split("\n")
+    .map((line) => line.replace(/^\s*(#|step |STEP=).*/, "").replace(/^(\s*)echo "network .*/, "$1"))
+    .join("\n");
+  expect(bare).not.toMatch(/(^|[;&|({`]|\$\(|\bexec|\bdo|\bthen|\belse)\s*(\S*\/)?vitrine(-stage|-runtime)?(\s|$)/m);
+}
+
+const bash = (file: string) => h.exec(["env", "-i", `PATH=${PATH}`, "bash", file]);
+
+/** What is seen of the network, one thing a paragraph; when the kernel is sure that nobody else has the addresses that it chose. */
+const LOOK = `
+n=0; while ip addr | grep -q tentative && [ $((n += 1)) -lt 50 ]; do sleep 0.1; done
+part() { echo "== $1"; }
+part addresses; ip addr
+part routes; ip route; ip -6 route
+part advertisements; grep -H . /proc/sys/net/ipv6/conf/*/accept_ra
+part hosts; cat /etc/hosts
+part hostname; cat /etc/hostname
+part resolv; cat /etc/resolv.conf
+`;
+
+function seen({ status, stdout, stderr }: Result) {
+  const text = stdout
+    .replace(/valid_lft \S+ preferred_lft \S+/g, "LIFETIME")
+    .replace(/^\d+: (\S+?)(@\S+)?: /gm, "$1: ") // the kernel's numbers
+    .replace(/ metric \d+ /g, (word) => word)
+    .replace(/ +$/gm, "");
+  return { status, stderr, parts: text.split(/^== /m) };
+}
+
+const links = () =>
+  h
+    .exec(["ip", "-o", "link"])
+    .stdout.replace(/^\d+: /gm, "")
+    .split("\n")
+    .map((line) => line.split(/[@:]/)[0])
+    .sort();
+/** Elements of sets in one order. */
+const rules = () =>
+  h.exec(["nft", "--stateless", "list", "ruleset"]).stdout.replace(/elements = \{([^}]*)\}/g, (_, list: string) =>
+    list
+      .split(",")
+      .map((element) => element.trim())
+      .sort()
+      .join(", "),
+  );
+const scratches = () => readdirSync("/var/tmp").filter((name) => name.startsWith("vitrine-script."));
+/** The kernel takes devices of a container some time after its end. */
+async function sameAs(what: () => unknown, before: unknown): Promise<void> {
+  await until(() => JSON.stringify(what()) === JSON.stringify(before), "what was there before").catch(() => undefined);
+  expect(what()).toEqual(before);
+}
+
+/** Both see the same, and leave nothing. */
+async function compare(flags: readonly string[], more = "") {
+  const args = ["--hostname", "web", "--name", "web", ...flags];
+  const command = ["sh", "-c", `${LOOK}${more}`];
+  const file = write(args, command);
+  const before = [links(), rules(), scratches()];
+  const theirs = seen(bash(file));
+  await sameAs(() => [links(), rules(), scratches()], before);
+  const ours = seen(h.vitrine("run", "--rm", ...args, "--rootfs", busybox(), ...command));
+  await sameAs(() => [links(), rules(), scratches()], before);
+  expect(theirs).toEqual(ours);
+  expect(theirs).toMatchObject({ status: 0, stderr: "" });
+  return { file, text: theirs.parts.join("\n") };
+}
+
+const up = (...names: string[]) =>
+  expect(h.vitrine("network", "up", ...names)).toMatchObject({ status: 0, stderr: "" });
+
+describe("bridge networks that are up", () => {
+  beforeEach(() => up("front", "back", "cellar"));
+
+  test("addresses, routes and files are the same; what leaves has the host's address", async () => {
+    const asks = `part asks; ${asking(`${NEIGHBOUR}:7000`)}; ${asking(`[${NEIGHBOUR6}]:7000`)}`;
+    const { text } = await compare(["--network", "front"], asks);
+    expect(text).toContain("default via 10.92.41.1 dev eth0");
+    expect(text).toContain("nameserver 10.92.41.1");
+    expect(text).toContain(`asks\n${HOST_OUTSIDE}\n${HOST_OUTSIDE6}`);
+  });
+
+  test("several, of which one is internal; addresses, MAC, device and aliases of its own; the host's ids", async () => {
+    const networks = ["cellar", "back:ip=10.92.42.77,ip6=fd00:42::77,mac=02:00:00:00:00:77,interface=db0", "front"];
+    const { text } = await compare([...networks.flatMap((one) => ["--network", one]), "--userns", "host"]);
+    expect(text).toContain("default via 10.92.42.1 dev db0");
+    expect(text).toContain("02:00:00:00:00:77");
+    expect(text).toContain("inet6 fd00:42::77/64");
+  });
+
+  test("an internal one leads nowhere", async () => {
+    const { text } = await compare(
+      ["--network", "cellar"],
+      `part asks; { ${asking(`${NEIGHBOUR}:7000`)}; } 2>&1; true`,
+    );
+    expect(text).not.toContain("default via");
+    expect(text).toContain("asks\nnc: can't connect to remote host");
+  });
+});
+
+describe("bridge networks that are down", () => {
+  const NETWORKS = ["front", "back", "cellar"];
+  const down = () => {
+    up("front", "back", "cellar"); // the default network is not among them
+    expect(h.vitrine("network", "down", ...NETWORKS)).toMatchObject({ status: 0, stderr: "" });
+  };
+  /** All that there is of networks on this host. */
+  const state = () => ({
+    addresses: h
+      .exec(["ip", "addr"])
+      .stdout.replace(/^\d+: /gm, "")
+      .replace(/valid_lft.*|qlen \d+|qdisc \w+|NO-CARRIER,|,LOWER_UP|state \w+|tentative/g, "")
+      .replace(/ +$/gm, "")
+      .split(/\n(?=\S)/)
+      .sort(),
+    rules: rules(),
+    parameters: h
+      .exec(["sh", "-c", "grep -H . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/*/forwarding"])
+      .stdout.split("\n")
+      .concat(
+        h
+          .exec(["sh", "-c", "grep -H . /proc/sys/net/ipv4/conf/*/route_localnet /proc/sys/net/ipv6/conf/*/accept_ra"])
+          .stdout.split("\n"),
+      ),
+  });
+  /** As if the host had just been started. */
+  const boot = () => {
+    up("front");
+    for (const device of links().filter((name) => name?.startsWith("vt-")))
+      h.exec(["ip", "link", "delete", device ?? ""]);
+    h.exec(["nft", "flush", "ruleset"]);
+    h.exec(["sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward; echo 0 > /proc/sys/net/ipv6/conf/all/forwarding"]);
+    h.exec(["sh", "-c", "for f in /proc/sys/net/ipv6/conf/*/accept_ra; do echo 1 > $f; done"]);
+    for (const name of readdirSync(`${STATE}/networks`))
+      if (name.startsWith(".forwarding")) rmSync(`${STATE}/networks/${name}`);
+  };
+  const args = ["--network", "front", "--network", "cellar"];
+
+  test("are set up by the script, as vitrine does it; they stay up, and vitrine finds them whole", async () => {
+    const ask = ["sh", "-c", asking(`${NEIGHBOUR}:7000`)];
+    boot();
+    const file = write(args, ask);
+    expect(h.vitrine("run", "--rm", ...args, "--rootfs", busybox(), ...ask).stdout).toBe(`${HOST_OUTSIDE}\n`);
+    await until(() => !links().some((name) => name?.startsWith("veth")), "the end");
+    const ours = state();
+    boot();
+    expect(bash(file)).toEqual({ status: 0, stdout: `${HOST_OUTSIDE}\n`, stderr: "" });
+    await until(() => !links().some((name) => name?.startsWith("veth")), "the end");
+    expect(state()).toEqual(ours);
+    expect(ours.rules).toContain('iifname "ext" oifname "ext" drop');
+    expect(bash(file).stdout).toBe(`${HOST_OUTSIDE}\n`);
+    up("front", "cellar");
+    expect(state()).toEqual(ours);
+    down();
+  });
+
+  test("also by one that was printed while they were up, with IPv6", async () => {
+    up("front", "back");
+    const ask = ["sh", "-c", `${asking(`[${NEIGHBOUR6}]:7000`)}; ${asking(`${NEIGHBOUR}:7000`)}`];
+    const file = write(["--network", "back"], ask);
+    boot();
+    h.exec(["sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/ext/accept_ra"]);
+    expect(bash(file)).toEqual({ status: 0, stdout: `${HOST_OUTSIDE6}\n${HOST_OUTSIDE}\n`, stderr: "" });
+    expect(h.exec(["cat", "/proc/sys/net/ipv6/conf/ext/accept_ra"]).stdout).toBe("2\n");
+    expect(links().filter((name) => name?.startsWith("vt-"))).toHaveLength(1);
+    down();
+  });
+
+  test("rules that another has flushed come back, those of other networks too", () => {
+    up("front", "back");
+    const file = write(["--network", "front"], ["true"]);
+    const before = rules();
+    h.exec(["nft", "flush", "ruleset"]);
+    expect(bash(file)).toMatchObject({ status: 0, stderr: "" });
+    expect(rules()).toBe(before);
+    down();
+  });
+
+  test("but not while containers run, whose ports only vitrine knows: that is told", () => {
+    up("front", "back");
+    const file = write(["--network", "back"], ["true"]);
+    h.server("web", "--network", "front", "-p", "8080:80");
+    const before = rules();
+    h.exec(["nft", "flush", "ruleset"]);
+    const { status, stderr } = bash(file);
+    expect(status).toBe(125);
+    expect(stderr).toContain('while containers run; "vitrine network up back" puts it right');
+    up("back");
+    expect(rules()).toBe(before);
+    expect(bash(file)).toMatchObject({ status: 0, stderr: "" });
+    h.vitrine("rm", "-f", "web");
+    down();
+  });
+
+  test("two scripts at once do not disturb each other", async () => {
+    down();
+    const files = [
+      write(["--network", "front:ip=10.92.41.8"], ["true"]),
+      write(["--network", "front:ip=10.92.41.9"], ["true"]),
+    ];
+    const run = (file: string) =>
+      new Promise<number | null>((resolve) =>
+        spawn("nsenter", [`--net=/run/netns/${h.host}`, "env", "-i", `PATH=${PATH}`, "bash", file], {
+          stdio: ["ignore", "inherit", "inherit"],
+        }).on("close", resolve),
+      );
+    expect(await Promise.all(files.map(run))).toEqual([0, 0]);
+    down();
+  });
+});
+
+describe("published ports", () => {
+  beforeEach(() => up("front"));
+
+  /** What another program is told that wants the port. */
+  const listening = (port: string) => h.exec(["timeout", "1", "/bin/busybox", "httpd", "-f", "-p", port]).stderr;
+
+  /** A container by a script, that answers on port 80. */
+  async function server(flags: readonly string[], act: (said: () => string) => Promise<void>) {
+    const command = ["sh", "-c", "httpd -p 80 -h /www; trap 'exit 7' TERM; while :; do sleep 0.1; done"];
+    const file = write(["--network", "front", "-v", `${h.www()}:/www:ro`, ...flags], command);
+    const before = [links(), rules(), scratches()];
+    const words = [`--net=/run/netns/${h.host}`, "env", "-i", `PATH=${PATH}`, "bash", file];
+    const child = spawn("nsenter", words, { stdio: ["ignore", "inherit", "pipe"] });
+    let said = "";
+    child.stderr.on("data", (d) => {
+      said += d;
+    });
+    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+    try {
+      await until(() => h.ask("10.92.41.2") !== "", "the container answers");
+      await act(() => said);
+    } finally {
+      child.kill("SIGTERM");
+      expect(await ended).toBe(7);
+    }
+    await sameAs(() => [links(), rules(), scratches()], before);
+    expect(readdirSync(`${STATE}/networks/front/leases`)).toEqual([]);
+  }
+
+  test("lead to the container while the script runs, from this host and from outside, by IPv4 and IPv6", async () => {
+    const flags = ["-p", "8080:80", "-p", `${HOST_OUTSIDE}:8081:80`, "-p", "[::]:8082:80", "-p", "0.0.0.0:8083:80"];
+    await server(flags, async () => {
+      expect(h.ask("127.0.0.1:8080")).toBe("10.92.41.1");
+      expect(h.ask(`${HOST_OUTSIDE}:8080`, "out")).toBe("");
+      expect(h.ask(`${HOST_OUTSIDE}:8081`, "out")).toBe(NEIGHBOUR);
+      await until(() => h.ask(`[${HOST_OUTSIDE6}]:8082`, "out") === NEIGHBOUR6, "an answer by a bridge that is new");
+      expect(h.ask(`${HOST_OUTSIDE}:8083`, "out")).toBe(NEIGHBOUR);
+      expect(listening("127.0.0.1:8080")).toContain("in use");
+    });
+    expect(listening("127.0.0.1:8080")).not.toContain("in use");
+  });
+
+  test("that the kernel chooses are told", async () => {
+    await server(["-p", "127.0.0.1::80", "-p", `${HOST_OUTSIDE}::80/udp`], async (said) => {
+      const [, port] = /^tcp port (\d+) of 127\.0\.0\.1$/m.exec(said()) ?? [];
+      expect(said()).toMatch(/^udp port \d+ of 203\.0\.113\.1$/m);
+      expect(h.ask(`127.0.0.1:${port}`)).toBe("10.92.41.1");
+    });
+  });
+
+  test("that another program has are refused, and nothing is left", async () => {
+    const file = write(["--network", "front", "-p", "9999:80"], ["true"]);
+    const before = [links(), rules(), scratches()];
+    const { status, stderr } = bash(file);
+    expect(status).toBe(125);
+    expect(stderr).toContain("tcp port 9999 of 127.0.0.1: Address already in use");
+    expect(stderr).toMatch(/step \d+: bind tcp port 127\.0\.0\.1:9999: failed/);
+    await sameAs(() => [links(), rules(), scratches()], before);
+    expect(readdirSync(`${STATE}/networks/front/leases`)).toEqual([]);
+  });
+});
