@@ -31,6 +31,12 @@ signal() {
 
 undo() { UNDO+=("$1"); }
 
+# Ctrl-C is for every process of a terminal. Whoever made something is not to end before that is noted as to be undone.
+whole() { (trap '' HUP INT QUIT TERM; exec "$@"); }
+mkdir() { whole mkdir "$@"; }
+ln() { whole ln "$@"; }
+nft() { whole nft "$@"; }
+
 # At every end: what was made is taken away, newest first. A control group is busy until its last process is reaped.
 leave() {
   local status=$? i n why
