@@ -11,7 +11,7 @@ import { CHOICES, type Joins } from "../spec/joins.ts";
 import type { RunOptions } from "../spec/options.ts";
 import type { Engine } from "./context.ts";
 import { findContainer } from "./find.ts";
-import { liveAmong } from "./live.ts";
+import { type Live, liveAmong } from "./live.ts";
 
 interface Target {
   readonly label: string;
@@ -73,7 +73,8 @@ function fileTarget(what: string, path: string): Target {
   return { label: path, file: () => path };
 }
 
-async function containerTarget(engine: Engine, nameOrId: string): Promise<Target> {
+/** Whose namespaces are meant. @throws NOT_FOUND; CONFLICT if it does not run */
+export async function joinedContainer(engine: Engine, nameOrId: string): Promise<Live & { readonly name: string }> {
   const { id, name } = await findContainer(engine, nameOrId);
   const runs = runsOf(engine.paths, id).filter(isAlive);
   if (runs.length === 0)
@@ -81,8 +82,12 @@ async function containerTarget(engine: Engine, nameOrId: string): Promise<Target
   const live = liveAmong(runs);
   if (!live)
     throw new VitrineError("CONFLICT", `container ${name} is only just starting, or ending`, { hint: "try again" });
-  const { pid } = live;
-  const { config } = live.record.input;
+  return { ...live, name };
+}
+
+async function containerTarget(engine: Engine, nameOrId: string): Promise<Target> {
+  const { name, pid, record } = await joinedContainer(engine, nameOrId);
+  const { config } = record.input;
   return {
     label: name,
     file: (type) => (hasNamespace(config, type) ? `/proc/${pid}/ns/${NAMESPACE_FILES[type]}` : "host"),

@@ -13,6 +13,8 @@ import { type ResolvedUser, ROOT } from "../spec/user.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
 import { heldCapabilities } from "./held.ts";
+import { asksResolver } from "./network/etcfiles.ts";
+import type { EtcMode } from "./network/etcmode.ts";
 import type { RequestedNetworks } from "./network/networking.ts";
 import { softFiles } from "./softfiles.ts";
 import { type Fetch, type Found, sourceOfRun } from "./source.ts";
@@ -27,6 +29,8 @@ export interface Request {
   readonly user: ResolvedUser;
   readonly joins: Joins;
   readonly networks: RequestedNetworks | undefined;
+  /** Without networks: what it has in /etc besides the image's. */
+  readonly etc?: EtcMode | undefined;
   readonly rlimits: readonly Rlimit[];
   readonly raisedLimits: readonly string[];
   readonly softFiles: number | undefined;
@@ -94,6 +98,10 @@ export async function resolveRequest(
           again: known !== undefined,
         })
       : undefined;
+  const etc =
+    requested || (options.network === "none" && !asksResolver(options) && (options.addHosts ?? []).length === 0)
+      ? undefined
+      : await (await import("./network/etcmode.ts")).etcModeOf(engine, options);
   const first = dry && requested ? (await import("./network/up.ts")).explainWhatIsDown(engine, requested) : [];
   const { rlimits, raised, warnings } =
     options.ulimits.length > 0
@@ -110,6 +118,7 @@ export async function resolveRequest(
     user,
     joins,
     networks: requested,
+    ...(etc ? { etc } : {}),
     rlimits,
     raisedLimits: raised,
     softFiles: softFiles(),

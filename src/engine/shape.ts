@@ -23,7 +23,7 @@ import { parseRestart } from "../spec/restart.ts";
 import { ownerOfVolume, volumeOf } from "../spec/volume.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
-import { etcFiles } from "./network/etcfiles.ts";
+import { etcOf } from "./network/etcfiles.ts";
 import { planInput } from "./network/networking.ts";
 import type { Request } from "./request.ts";
 
@@ -47,10 +47,11 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
     volumesAt: volumesDirectory(paths),
     volumes: request.volumes,
   };
-  const etc = etcFiles(request, identity);
+  const { made, shared, hostname } = etcOf(request, identity);
+  const etc = { ...shared, ...mapValues(made, (name) => `${directory}/${name}`) };
   const alone = request.networks?.networks.length === 0; // disconnected from all of them
   const configured = alone ? { ...options, network: "none" } : options;
-  const config = generateConfig(configured, { ...from, etc: mapValues(etc, (name) => `${directory}/${name}`) }, facts);
+  const config = generateConfig(configured, { ...from, hostname, etc }, facts);
   config.linux.resources = possible(config.linux.resources, options, engine);
   const check = healthCheckOf(options, image.config.healthcheck);
   const root: RootSource = options.rwRootfs
@@ -68,7 +69,7 @@ export function shapeOf(engine: Engine, request: Request, identity: Identity): R
       env: [...request.handlerEnv, ...(owner === undefined ? [] : [ownersEnvironment(owner)])],
     },
     directory,
-    files: Object.entries(etc).map(([name, text]) => ({ name, text })),
+    files: Object.entries(made).map(([name, text]) => ({ name, text })),
     ...(request.networks ? { networks: planInput(engine, request.networks, identity, request.handlerEnv) } : {}),
     nameFile: nameFile(paths, identity.name),
     ...(again ? { nextRecord: nextRecordFile(paths, id, tokenOf(identity)) } : {}),

@@ -30,6 +30,8 @@ export interface Generated {
   readonly rangeStart: number;
   /** What the container is called inside, where the user says nothing. */
   readonly shortId: string;
+  /** The same, where it has another's name. */
+  readonly hostname?: string | undefined;
   readonly user: ResolvedUser;
   /** What the image says, where the user says nothing. */
   readonly image: ImageConfig;
@@ -69,7 +71,7 @@ export type EtcFile = "hosts" | "hostname" | "resolv.conf";
 
 export function generateConfig(options: RunOptions, from: Generated, facts: HostFacts): Config {
   const args = commandOf(options, from.image);
-  const hostname = hostnameOf(options, from.shortId);
+  const hostname = hostnameOf(options, from.hostname ?? from.shortId);
   const domainname = domainnameOf(options);
   const security = parseSecurity(options.securityOpt);
   const { privileged } = options;
@@ -182,8 +184,8 @@ function commandOf({ command, entrypoint }: RunOptions, image: ImageConfig): str
   return args;
 }
 
-function hostnameOf(options: RunOptions, shortId: string): string {
-  if (options.hostname === undefined) return shortId;
+function hostnameOf(options: RunOptions, otherwise: string): string {
+  if (options.hostname === undefined) return otherwise;
   if (!/^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$/.test(options.hostname))
     throw invalid(`--hostname "${options.hostname}": not a host name`, "letters, digits, - and ., at most 64");
   if (!["", "private"].includes(options.uts))

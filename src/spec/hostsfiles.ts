@@ -13,12 +13,13 @@ ff02::2\tip6-allrouters
 
 export const HOST_GATEWAY = "host-gateway";
 
-/** @param addresses its own @param gateway what "host-gateway" stands for */
+/** @param addresses its own @param gateway what "host-gateway" stands for @param first what the file begins with */
 export function hostsText(
   { addHosts = [] }: Pick<RunOptions, "addHosts">,
   hostname: string,
   addresses: readonly string[],
   gateway: string | undefined,
+  first = LOCAL,
 ): string {
   const short = hostname.split(".")[0];
   const names = short === hostname ? hostname : `${hostname} ${short}`;
@@ -28,7 +29,8 @@ export function hostsText(
       throw invalid(`--add-host "${text}": there is no network with a gateway`, "--network NAME, or an address");
     return theirs.map((name) => `${address === HOST_GATEWAY ? gateway : address}\t${name}\n`);
   });
-  return LOCAL + extra.join("") + addresses.map((address) => `${address}\t${names}\n`).join("");
+  const begin = first === "" || first.endsWith("\n") ? first : `${first}\n`;
+  return begin + extra.join("") + addresses.map((address) => `${address}\t${names}\n`).join("");
 }
 
 /** "NAME:ADDRESS" or "NAME=ADDRESS"; several names with ";" between them (podman). */
@@ -62,15 +64,17 @@ export function readResolvConf(text: string): Resolving {
 /** Of no use where there is another loopback device. */
 export const isLocalServer = (server: string) => /^(127\.|::1$|0\.0\.0\.0$|::$)/.test(server);
 
-/** @param resolver of its networks, where containers find each other by name */
+/** @param resolver of its networks, where containers find each other by name @param local its loopback device is the host's */
 export function resolvText(
   { dns = [], dnsSearch = [], dnsOptions = [] }: Pick<RunOptions, "dns" | "dnsSearch" | "dnsOptions">,
   resolver: readonly string[],
   host: Resolving,
+  { local }: { readonly local: boolean } = { local: false },
 ): string {
-  const wrong = dns.find((server) => !isAddress(server));
+  const asked = dns.filter((server) => server !== "none");
+  const wrong = asked.find((server) => !isAddress(server));
   if (wrong !== undefined) throw invalid(`--dns "${wrong}": not an address`);
-  const given = dns.length > 0 ? dns : host.servers.filter((server) => !isLocalServer(server));
+  const given = asked.length > 0 ? asked : host.servers.filter((server) => local || !isLocalServer(server));
   const servers = resolver.length > 0 ? resolver : given;
   const search = dnsSearch.length > 0 ? dnsSearch.filter((domain) => domain !== ".") : host.search;
   // Names of containers have no dot, and are asked for as they are, not with the host's domains first: as docker has it.

@@ -98,7 +98,7 @@ function seen({ stdout, stderr, status }: Result): Seen {
   map("mounts", (l) => {
     const [left = "", right = ""] = l.split(" - ");
     const [, , , root, at, options] = left.split(" ");
-    return `${at} ${right.split(" ")[0]} ${options} of ${root}`;
+    return `${at} ${right.split(" ")[0]} ${options} of ${(root ?? "").replace(/\/containers\/[0-9a-f]{64}\//, "/containers/ID/")}`;
   });
   result.mounts = [...(result.mounts ?? [])].sort();
   map("groups", (l) => l.replace(/vitrine-[0-9a-f]{64}/, "ID"));
