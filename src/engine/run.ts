@@ -9,7 +9,7 @@ import { claimRun, dropRun, planFile, writePlan } from "../container/runs.ts";
 import { readTemplate, stamp, stampText, type Template } from "../container/template.ts";
 import { VitrineError } from "../errors.ts";
 import { imageFile } from "../image/paths.ts";
-import type { KeptNetwork } from "../plan/network/kept.ts";
+import type { KeptNetwork, LeasedFiles } from "../plan/network/kept.ts";
 import type { Op, Plan } from "../plan/plan.ts";
 import type { RunOptions } from "../spec/options.ts";
 import { becomeStage } from "../stage/become.ts";
@@ -76,6 +76,7 @@ interface Explained {
   readonly down: readonly Op[];
   /** The same in a script. */
   readonly networks: readonly KeptNetwork[];
+  readonly leased: LeasedFiles | undefined;
 }
 
 /** The plan of a run that does not take place; nothing is changed. */
@@ -94,6 +95,9 @@ export async function explainRun(engine: Engine, options: RunOptions): Promise<E
     before: request.before.slice(0, request.before.length - down.length), // those come last
     down,
     networks: request.networks && up ? up.keptNetworks(engine, request.networks) : [],
+    leased: request.networks?.dhcp
+      ? (await import("./network/leasedscript.ts")).leasedFiles(request.networks, request.options, shape.input)
+      : undefined,
   };
 }
 

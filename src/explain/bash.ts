@@ -11,7 +11,7 @@ umask 022
 #   MOUNTS   where mounts that are made outside wait until the container's process takes them
 #   SCRATCH  what the container writes
 #   PID      the container's process, as the host counts
-STEP='at the start' WORK='' JOB='' PID='' STATUS=0 STARTED='' STOPPED='' CHAIN=() UNDO=()
+STEP='at the start' WORK='' JOB='' PID='' STATUS=0 STARTED='' STOPPED='' CHAIN=() UNDO=() BEFORE=()
 export STEP HEARD='' WHERE=outside
 
 step() {
@@ -102,11 +102,17 @@ first() {
 
 tell() { echo "$1" >&"$TO"; }
 
+# What has to be so before the program begins: waited for at the last.
+before_program() { BEFORE+=("$*"); }
+
 # Does what the container's process asks for, until that was the step with this number.
 attend() {
-  local asked
+  local asked one
   while :; do
     read -r asked <&"$FROM" || { echo "the container's process ended before its program" >&2; exit 125; }
+    if [ "$asked" = "$1" ]; then
+      for one in "\${BEFORE[@]}"; do $one; done
+    fi
     "for_inside_$asked"
     [ "$asked" != "$1" ] || STARTED=yes
     tell "$asked"

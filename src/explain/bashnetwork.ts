@@ -78,7 +78,11 @@ take_home() {
   read -r number mtu mac < "$note"
   if [ "$number" != home ]; then
     name=$(nsenter --net="$WORK/netns" ip -o link | sed -n "s/^$number: \\([^:@]*\\).*/\\1/p")
-    [ -n "$name" ] || { echo "the container has deleted $1, or moved it" >&2; return 1; }
+    if [ -z "$name" ]; then
+      echo "$number $mtu $mac lost" > "$note"
+      echo "the container has deleted $1, or moved it" >&2
+      return 1
+    fi
     nsenter --net="$WORK/netns" ip link set dev "$name" down
     nsenter --net="$WORK/netns" ip link set dev "$name" name "$between" netns "$$" || return 1
     echo "home $mtu $mac" > "$note"
@@ -91,6 +95,15 @@ take_home() {
     break
   done
   rm -f "$note"
+}
+
+# The name of the container's network namespace goes when no device of the host's is in there any more.
+unname() {
+  local device
+  for device in "$@"; do
+    [ ! -e "$WORK/link-$device" ] || grep -q ' lost$' "$WORK/link-$device" || return 1
+  done
+  umount -l "$WORK/netns" && rm -f "$WORK/netns"
 }
 `;
 

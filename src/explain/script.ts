@@ -2,10 +2,11 @@
  * A plan as a bash script of on-board tools, that runs by itself. Each line is the `sh` of an op; there are two processes
  * and the plan's order in each of them, but for pivot_root, which has to be last where tools come from files.
  */
-import type { KeptNetwork } from "../plan/network/kept.ts";
+import type { KeptNetwork, LeasedFiles } from "../plan/network/kept.ts";
 import { quote } from "../plan/op.ts";
 import type { Instruction, Op, Plan } from "../plan/plan.ts";
 import { EXPORTED, LIBRARY } from "./bash.ts";
+import { DHCP } from "./bashdhcp.ts";
 import { NETWORK, NETWORK_EXPORTED } from "./bashnetwork.ts";
 import { insideScript } from "./inside.ts";
 import { asFunction, flat, heading, linesOf, nameOf, oneLine, programOf, undoOf } from "./lines.ts";
@@ -13,9 +14,15 @@ import { type Step, steps } from "./outline.ts";
 import { outsideScript } from "./outside.ts";
 
 /** @param before what makes the image, once before the first run @param networks those that it is on */
-export function explainScript(plan: Plan, before: readonly Op[], networks: readonly KeptNetwork[] = []): string {
+export function explainScript(
+  plan: Plan,
+  before: readonly Op[],
+  networks: readonly KeptNetwork[] = [],
+  leased?: LeasedFiles,
+): string {
   const all = steps(plan);
-  const onNetworks = all.some(({ op }) => op.script !== undefined);
+  const byDhcp = all.some(({ op }) => op.where === "dhcp");
+  const onNetworks = all.some(({ op }) => op.script !== undefined && op.script !== "");
   const numbers = new Map<Instruction, number>();
   for (const { number, op } of all) for (const i of flat(op.does)) numbers.set(i, number);
   const isInside = ({ op }: Step) => op.where === "container";
@@ -33,6 +40,7 @@ export function explainScript(plan: Plan, before: readonly Op[], networks: reado
     "",
     LIBRARY,
     ...(onNetworks ? [NETWORK] : []),
+    ...(byDhcp ? [DHCP, ...leasedFiles(leased)] : []),
     heading("In the container's process"),
     ...inside.functions,
     `export -f ${EXPORTED}${onNetworks ? ` ${NETWORK_EXPORTED}` : ""} ${inside.names.join(" ")}`,
@@ -91,6 +99,12 @@ function image(before: readonly Op[]): string[] {
     `[ -e ${quote(target)} ] || image`,
     "",
   ];
+}
+
+function leasedFiles(leased: LeasedFiles | undefined): string[] {
+  const { hosts = "", resolv = "", names = "", servers = "", search = "", options = "" } = leased ?? {};
+  const values = { HOSTS: hosts, RESOLV: resolv, NAMES: names, SERVERS: servers, SEARCH: search, OPTIONS: options };
+  return [...Object.entries(values).map(([name, value]) => `LEASED_${name}=${value === "" ? "''" : quote(value)}`), ""];
 }
 
 /** Networks of the engine, where they are down: after a boot. They stay up. */

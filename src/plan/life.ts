@@ -180,6 +180,7 @@ export function end(place: RunPlace, status: Instruction, ending: Ending, files:
     object: "what the run left",
     why: "Every op that left something has an undo; they run now, newest first. Then the plan itself goes.",
     sh: "rm -rf $WORK",
+    script: "", // at every end, and behind all else
   };
   const last = {
     call: "exit_group",

@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { HYBRID, LINKED, NETWORKED, NO_GROUPS, OLDER, shapeFor, V1_ONLY, V2_ONLY } from "../../test/facts.ts";
 import { compareGolden } from "../../test/golden.ts";
 import { LIBRARY } from "../explain/bash.ts";
+import { DHCP } from "../explain/bashdhcp.ts";
 import { NETWORK } from "../explain/bashnetwork.ts";
 import { explainJson } from "../explain/json.ts";
 import { explainScript } from "../explain/script.ts";
@@ -134,6 +135,7 @@ describe("golden", () => {
       `${one.file}.sh`,
       explainScript(plan, [])
         .replace(LIBRARY, () => "# The functions: src/explain/bash.ts\n")
+        .replace(DHCP, () => "# Those about DHCP: src/explain/bashdhcp.ts\n")
         .replace(NETWORK, () => "# Those about networks: src/explain/bashnetwork.ts\n"),
     );
     compareGolden(`${one.file}.json`, `${JSON.stringify(explainJson(plan, []), undefined, 1)}\n`);

@@ -426,8 +426,6 @@ wait $PID || STATUS=$?
 
 # 79. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 79 'unlinkat what the run left'
-rm -rf $WORK
 
 # 80. exit_group the container's status
 # The command ends as the container did.

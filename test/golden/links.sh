@@ -11,6 +11,15 @@
 
 # Those about networks: src/explain/bashnetwork.ts
 
+# Those about DHCP: src/explain/bashdhcp.ts
+
+LEASED_HOSTS=''
+LEASED_RESOLV=''
+LEASED_NAMES=''
+LEASED_SERVERS=''
+LEASED_SEARCH=''
+LEASED_OPTIONS=''
+
 # -------- In the container's process
 
 inside_1() {
@@ -462,7 +471,7 @@ tell 71
 step 72 'move_mount the container'\''s network namespace on /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/netns'
 : > $WORK/netns
 command mount --bind /proc/$PID/ns/net $WORK/netns
-undo '[ ! -e $WORK/link-eth2 ] && umount -l $WORK/netns && rm -f $WORK/netns'
+undo 'unname eth2'
 
 # 73. sendto RTM_NEWLINK veth0badcafe, port of vt-765432107654, and db0 in the container
 # Two ends of a cable: what goes in at one comes out at the other. They go with the container's network namespace.
@@ -513,16 +522,18 @@ tell 79
 # 80. mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
 # What the DHCP client works with: a hook that sets what the server says, and a pipe by which that tells of it.
 step 80 'mkdirat /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
-mkdir -p /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2
-undo 'rm -rf /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2'
+mkdir -m 700 "$WORK"/dhcp-eth2
 
-# step 81: clone3 a DHCP client for eth2: no on-board tool does this
+# 81. clone3 a DHCP client for eth2
 # The container's address is another's to give: the host's own client asks for it, in the container's network namespace.
+step 81 'clone3 a DHCP client for eth2'
+dhcp_start eth2 others /usr/bin/busybox udhcpc -f -R -i eth2 -s "$WORK"/dhcp-eth2/hook -t 5 -T 2 -A 2 -x hostname:0123456789ab
+undo 'dhcp_end eth2'
 
-# step 82: wait4 the DHCP client of eth2: no on-board tool does this
+# 82. wait4 the DHCP client of eth2
 # Ends with the stage, by the kernel's hand; then the client is told to end, and gives the address back.
 
-# step 83: execve /usr/bin/busybox udhcpc -f -R -i eth2 -s /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2/hook -t 5 -T 2 -A 2 -x hostname:0123456789ab: no on-board tool does this
+# 83. execve /usr/bin/busybox udhcpc -f -R -i eth2 -s /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/dhcp-eth2/hook -t 5 -T 2 -A 2 -x hostname:0123456789ab
 # The host's program, on the host's files, in the container's network: it renews the lease in time, and gives it back when it is told to end.
 
 # Root file system
@@ -565,8 +576,10 @@ mount --bind -o X-mount.idmap=/proc/$PID/ns/user,nosuid,nodev,noexec /var/lib/vi
 # 91. write /run/vitrine/runs/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0000004242.00000000000000987654/link-wan0
 # By this the device is found again when the container has ended.
 
-# step 92: ppoll a lease for eth2, for 15 s at most: no on-board tool does this
+# 92. ppoll a lease for eth2, for 15 s at most
 # Its program does not begin without an address. What the server says of routes and name servers is set by then.
+step 92 'ppoll a lease for eth2, for 15 s at most'
+before_program dhcp_await eth2 15
 tell 92
 
 # Life and end
@@ -583,8 +596,10 @@ attend 59
 step 95 'waitid the container'
 wait $PID || STATUS=$?
 
-# step 96: kill the DHCP client of eth2: no on-board tool does this
+# 96. kill the DHCP client of eth2
 # It gives the address back and ends; after 3 s it is ended.
+step 96 'kill the DHCP client of eth2'
+dhcp_end eth2
 
 # step 97: writev die to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.
@@ -594,8 +609,6 @@ wait $PID || STATUS=$?
 
 # 99. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 99 'unlinkat what the run left'
-rm -rf $WORK
 
 # step 100: writev destroy to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.

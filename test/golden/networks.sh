@@ -534,8 +534,6 @@ wait $PID || STATUS=$?
 
 # 87. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 87 'unlinkat what the run left'
-rm -rf $WORK
 
 # step 88: writev destroy to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.

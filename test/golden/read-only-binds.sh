@@ -401,8 +401,6 @@ wait $PID || STATUS=$?
 
 # 65. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 65 'unlinkat what the run left'
-rm -rf $WORK
 
 # step 66: writev destroy to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.

@@ -346,8 +346,6 @@ wait $PID || STATUS=$?
 
 # 55. unlinkat what the run left
 # Every op that left something has an undo; they run now, newest first. Then the plan itself goes.
-step 55 'unlinkat what the run left'
-rm -rf $WORK
 
 # step 56: writev destroy to /run/vitrine/events: no on-board tool does this
 # Whoever follows the events of this host is told.

@@ -1,7 +1,8 @@
 /** Scripts of containers on networks: the same network is seen inside, the same traffic goes, and nothing is left, without vitrine. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type DhcpServer, dnsmasq, hasDnsmasq } from "../dhcpserver.ts";
 import { watchLeaks } from "../leaks.ts";
 import { asking, HOST_OUTSIDE, HOST_OUTSIDE6, NEIGHBOUR, NEIGHBOUR6, NetHost } from "../nethost.ts";
 import { busybox, directory, type Result, STATE, until } from "../vitrine.ts";
@@ -37,7 +38,9 @@ function write(flags: readonly string[], command: readonly string[], image = ["-
   const { stdout, stderr, status } = h.vitrine("run", "--explain=script", ...flags, ...image, ...command);
   if (status !== 0) throw new Error(stderr);
   const file = `${directory("scripts")}/${count++}.sh`;
-  writeFileSync(file, stdout);
+  const place = "/var/tmp/vitrine-script.XXXXXX"; // here others may run scripts, too
+  expect(stdout.split(place)).toHaveLength(2);
+  writeFileSync(file, stdout.replace(place, `/var/tmp/${h.host}-script.XXXXXX`));
   checkCommands(stdout);
   return file;
 }
@@ -90,7 +93,7 @@ const rules = () =>
       .sort()
       .join(", "),
   );
-const scratches = () => readdirSync("/var/tmp").filter((name) => name.startsWith("vitrine-script."));
+const scratches = () => readdirSync("/var/tmp").filter((name) => name.startsWith(`${h.host}-script.`));
 /** The kernel takes devices of a container some time after its end. */
 async function sameAs(what: () => unknown, before: unknown): Promise<void> {
   await until(() => JSON.stringify(what()) === JSON.stringify(before), "what was there before").catch(() => undefined);
@@ -316,3 +319,161 @@ describe("published ports", () => {
     expect(readdirSync(`${STATE}/networks/front/leases`)).toEqual([]);
   });
 });
+
+describe("devices of the host, and hosts of its own network", () => {
+  const asks = `part asks; ${asking(`${NEIGHBOUR}:7000`)}; ${asking(`[${NEIGHBOUR6}]:7000`)}`;
+  const lan = ["-d", "macvlan", "--subnet", "203.0.113.0/24", "--subnet", "2001:db8::/64", "-o", "parent=ext"];
+
+  test("a macvlan network, beside a bridge network whose way out stays", async () => {
+    up("front");
+    expect(h.vitrine("network", "create", ...lan, "--ip-range", "203.0.113.64/26", "lan").stderr).toBe("");
+    const { text } = await compare(["--network", "front", "--network", "lan:interface=lan0"], asks);
+    expect(text).toContain("default via 10.92.41.1 dev eth0");
+    expect(text).toMatch(/asks\n203\.0\.113\.(?!1$)\d+\n2001:db8::/);
+    h.vitrine("network", "rm", "lan");
+  });
+
+  test("macvlan:PARENT with addresses, gateway, MAC and name", async () => {
+    const own = `ip=203.0.113.50/24,ip=2001:db8::50/64,gateway=${NEIGHBOUR},mac=02:00:00:00:00:50,interface=lan0`;
+    const { text, file } = await compare(["--network", `macvlan:ext:${own}`], asks);
+    expect(text).toContain("asks\n203.0.113.50\n2001:db8::50");
+    expect(text).toContain(`default via ${NEIGHBOUR} dev lan0`);
+    // Again and at once, while the kernel takes the last one's devices.
+    for (const _ of [1, 2]) expect(bash(file).stderr).toBe("");
+    for (const mode of ["private", "vepa", "passthru"])
+      await compare(["--network", `macvlan:ext:mode=${mode},ip=203.0.113.51/24`]);
+  });
+
+  test("a pair of devices, one of which stays on the host", async () => {
+    const mine = ["--mac-address", "02:00:00:00:00:51"];
+    const { text } = await compare([
+      ...["--network", "veth:ip=192.0.2.7/24,ip=2001:db8:7::7/64,interface=host0,host_interface=mine0"],
+      ...mine,
+    ]);
+    expect(text).toContain("inet 192.0.2.7/24 brd 192.0.2.255");
+    const file = write(["--network-veth", "--name", "web", ...mine], ["sh", "-c", "ip addr show host0; sleep 1"]);
+    const running = started(file);
+    await until(() => links().includes("ve-web"), "the host's end");
+    expect(h.exec(["cat", "/proc/sys/net/ipv6/conf/ve-web/accept_ra"]).stdout).toBe("0\n");
+    expect(await running).toMatchObject({ status: 0, stdout: expect.stringContaining("02:00:00:00:00:51") });
+  });
+
+  test("a port of a bridge of the host's own", async () => {
+    h.ip("link", "add", "br7", "type", "bridge");
+    h.ip("addr", "add", "192.0.2.1/24", "dev", "br7");
+    h.ip("link", "set", "br7", "up");
+    await h.serve("192.0.2.1:7000", "host");
+    const flags = ["--network", "port:br7:ip=192.0.2.7/24,gateway=192.0.2.1"];
+    const { text } = await compare(flags, `part asks; ${asking("192.0.2.1:7000")}`);
+    expect(text).toContain("asks\n192.0.2.7");
+    h.ip("link", "delete", "br7");
+  });
+
+  test("a device of the host itself, which is the host's again behind it", async () => {
+    h.ip("link", "add", "lent", "type", "veth", "peer", "name", "peer");
+    h.ip("link", "set", "lent", "mtu", "1400", "address", "02:00:00:00:00:60", "up");
+    h.ip("link", "set", "peer", "up");
+    const home = () =>
+      h
+        .exec(["ip", "-o", "link", "show", "lent"])
+        .stdout.replace(/^\d+: |qdisc \w+|state \w+/g, "")
+        .trim();
+    const before = home();
+    const { text } = await compare(["--network-interface", "lent:wan0", "--network", "none"]);
+    expect(text).toContain("wan0: <BROADCAST,MULTICAST,UP,LOWER_UP");
+    expect(home()).toBe(before);
+    // It is known by its number, whatever the container calls it.
+    const rename =
+      "ip link set eth7 down; ip link set eth7 mtu 1300; ip link set eth7 name x; ip link add eth7 type veth peer name y";
+    const file = write(["--network", "interface:lent:interface=eth7", "--cap-add", "NET_ADMIN"], ["sh", "-c", rename]);
+    expect(bash(file)).toMatchObject({ status: 0, stderr: "" });
+    expect(home()).toBe(before);
+    // What it deletes is lost, and that is told.
+    h.ip("link", "set", "lent", "down");
+    const remove = write(["--network", "interface:lent", "--cap-add", "NET_ADMIN"], ["ip", "link", "delete", "lent"]);
+    const { status, stderr } = bash(remove);
+    expect(status).toBe(125);
+    expect(stderr).toContain("the container has deleted lent, or moved it");
+    expect(links()).not.toContain("peer");
+    expect(h.exec(["cat", "/proc/self/mountinfo"]).stdout).not.toContain("-script.");
+  });
+});
+
+/** A script that goes on while the test does something else. */
+function started(file: string): Promise<Result> {
+  const words = [`--net=/run/netns/${h.host}`, "env", "-i", `PATH=${PATH}`, "bash", file];
+  const child = spawn("nsenter", words, { stdio: ["ignore", "pipe", "pipe"] });
+  const said = ["", ""];
+  for (const [i, stream] of [child.stdout, child.stderr].entries())
+    stream.on("data", (d) => {
+      said[i] += d;
+    });
+  return new Promise((resolve) =>
+    child.on("close", (status) => resolve({ status: status ?? -1, stdout: said[0] ?? "", stderr: said[1] ?? "" })),
+  );
+}
+
+describe.if(hasDnsmasq)("addresses by DHCP (dnsmasq-base has to be installed)", () => {
+  let server: DhcpServer;
+  const more = ["--dhcp-option=6,203.0.113.9", "--dhcp-option=15,lan.example"];
+  beforeAll(async () => {
+    server = await dnsmasq(h, "203.0.113.100,203.0.113.110", ...more);
+  });
+  afterAll(() => server.close());
+
+  const flags = ["--network", "macvlan:ext:ip=dhcp,mac=02:00:00:00:00:77"];
+  const asks = `part asks; ${asking(`${NEIGHBOUR}:7000`)}`;
+
+  test("address, route, name servers and hosts are there when the program begins, and given back behind it", async () => {
+    const { text } = await compare([...flags, "--hostname", "web.example.org"], asks);
+    const [, address = "none"] = /inet (203\.0\.113\.1[01]\d)\/24 brd 203\.0\.113\.255/.exec(text) ?? [];
+    expect(text).toContain(`default via ${NEIGHBOUR} dev eth0`);
+    expect(text).toContain("nameserver 203.0.113.9\nsearch lan.example\n");
+    expect(text).toContain(`${address}\tweb.example.org web\n`);
+    expect(text).toContain(`asks\n${address}`);
+    await until(() => server.said().split(`DHCPRELEASE(ext) ${address}`).length === 3, "both gave it back");
+    expect(server.leases().size).toBe(0);
+  });
+
+  test("what was asked for goes before what the server says", async () => {
+    const asked = ["--dns", "192.0.2.53", "--dns-search", "mine.example", "--dns-option", "timeout:2"];
+    const { text } = await compare([...flags, ...asked]);
+    expect(text).toContain("nameserver 192.0.2.53\nsearch mine.example\noptions timeout:2\n");
+  });
+
+  test("if the script is killed the container dies, and the address is given back", async () => {
+    const file = write(flags, ["sleep", "400"]);
+    const child = spawn("nsenter", [`--net=/run/netns/${h.host}`, "env", "-i", `PATH=${PATH}`, "bash", file], {
+      stdio: "ignore",
+    });
+    const running = () => h.exec(["pgrep", "-x", "-f", "sleep 400"]).stdout.trim();
+    await until(() => running() !== "", "the program");
+    expect(server.leases().size).toBe(1);
+    child.kill("SIGKILL");
+    await until(() => running() === "" && server.leases().size === 0, "its end");
+    clear(file);
+  });
+
+  test("without a server nothing starts", async () => {
+    h.ip("link", "add", "lonely", "type", "bridge");
+    h.ip("link", "set", "lonely", "up");
+    const file = write(["--network", "port:lonely:ip=dhcp"], ["echo", "begun"]);
+    const { status, stdout, stderr } = bash(file);
+    expect([status, stdout]).toEqual([125, ""]);
+    expect(stderr).toContain("a lease for eth0: failed");
+    h.ip("link", "delete", "lonely");
+  });
+});
+
+/** What a script leaves that was killed. */
+function clear(file: string): void {
+  const text = readFileSync(file, "utf8");
+  const groups = [...text.matchAll(/^mkdir (\/sys\/fs\/cgroup\/\S+)/gm)].map((m) => m[1] ?? "");
+  for (const group of groups) {
+    const end = performance.now() + 5000;
+    while (existsSync(group) && performance.now() < end) h.exec(["rmdir", group]);
+  }
+  for (const name of scratches()) rmSync(`/var/tmp/${name}`, { recursive: true });
+  for (const [, path = ""] of text.matchAll(/^undo 'rm -r?f (\S+)[;']/gm))
+    rmSync(path, { recursive: true, force: true });
+}

@@ -215,7 +215,7 @@ export const command: Command = {
         fetchFor(engine, invocation),
       );
     // A script leaves nothing behind, whether --rm is said or not.
-    const { plan, before, down, networks } = await explainRun(
+    const { plan, before, down, networks, leased } = await explainRun(
       engine,
       explain === "script" ? { ...options, rm: true } : options,
     );
@@ -224,7 +224,7 @@ export const command: Command = {
       printOut(`${JSON.stringify(explainJson(plan, [...before, ...down]), undefined, 2)}\n`);
     } else if (explain === "script") {
       const { explainScript } = await import("../../explain/script.ts");
-      printOut(explainScript(plan, before, networks));
+      printOut(explainScript(plan, before, networks, leased));
     } else {
       const { explainText } = await import("../../explain/text.ts");
       printOut(explainText(plan, [...before, ...down]));

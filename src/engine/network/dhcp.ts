@@ -1,6 +1,6 @@
 /** The DHCP client of an endpoint, in words for the planner. */
 import type { DhcpClient } from "../../plan/network/dhcp.ts";
-import { LEASE } from "../../plan/network/dhcp.ts";
+import { HOOK, LEASE } from "../../plan/network/dhcp.ts";
 import { quote } from "../../plan/op.ts";
 import type { DhcpProgram } from "./dhcpclient.ts";
 
@@ -24,11 +24,11 @@ const dhcpDirectory = (run: string, device: string) => `${run}/dhcp-${device}`;
 
 export function dhcpClient({ program, device, run, command, hostname, way }: Wanted): DhcpClient {
   const directory = dhcpDirectory(run, device);
-  const script = `${directory}/hook`;
+  const script = `${directory}/${HOOK}`;
   const hook = [...command, "network", "leased", run, device].map(quote).join(" ");
   // Before there is a lease there is nothing to be taken back; the client says so at its start and at its end.
   const text = `#!/bin/sh\ncase "$1$reason" in deconfig | PREINIT | RELEASE | STOP | MEDIUM | ARPCHECK | ARPSEND) [ -e ${quote(`${directory}/${LEASE}`)} ] || exit 0 ;; esac\nexec ${hook} "$@"\n`;
-  const files = [{ name: "hook", text, mode: 0o700 }];
+  const files = [{ name: HOOK, text, mode: 0o700 }];
   const common = { directory, seconds: LEASE_SECONDS, way };
   if (program.kind === "udhcpc") {
     const flags = [

@@ -56,6 +56,8 @@ export const HAS_ADDRESS = "+";
 export const HAS_NONE = "-";
 /** What the last lease says: see src/spec/dhcplease.ts. */
 export const LEASE = "lease.json";
+/** One of the files. */
+export const HOOK = "hook";
 const LOG = "log";
 /** A pipe that the client has open, as its standard input, as long as it lives. */
 const ALIVE = "alive";
@@ -84,7 +86,7 @@ export function planDhcp(
   procfs: Instruction,
   facts: HostFacts,
 ): DhcpOps {
-  const place = makePlace(client);
+  const place = makePlace(client, device);
   const keeper = cloneKeeper(client, device, up, child, procfs, facts);
   return {
     outside: [place.op, keeper.op],
@@ -94,7 +96,25 @@ export function planDhcp(
   };
 }
 
-function makePlace({ directory, files }: DhcpClient): { op: Op; told: Instruction } {
+/** A script makes it in its own directory. */
+const inScript = (text: string, directory: string, device: string) =>
+  text
+    .split(directory)
+    .map((part) => (part === "" ? "" : quote(part)))
+    .join(`"$WORK"/dhcp-${device}`);
+
+/** The hook it writes itself. */
+function scriptPlace(device: string, directory: string, files: DhcpClient["files"]): string {
+  const place = `"$WORK"/dhcp-${device}`;
+  const lines = files.flatMap(({ name, text: content, mode }) => {
+    const file = `${place}/${quote(name)}`;
+    if (name === HOOK) return [];
+    return [`printf %s ${inScript(content, directory, device)} > ${file}`, `chmod ${mode.toString(8)} ${file}`];
+  });
+  return [`mkdir -m 700 ${place}`, ...lines].join("\n");
+}
+
+function makePlace({ directory, files }: DhcpClient, device: string): { op: Op; told: Instruction } {
   const made = sys("mkdirat", [AT_FDCWD, directory, 0o700]);
   const told = sys("openat", [AT_FDCWD, `${directory}/${TOLD}`, O_RDWR | O_NONBLOCK | O_CLOEXEC]);
   const written = files.flatMap(({ name, text: content, mode }) => {
@@ -108,11 +128,13 @@ function makePlace({ directory, files }: DhcpClient): { op: Op; told: Instructio
     object: directory,
     why: "What the DHCP client works with: a hook that sets what the server says, and a pipe by which that tells of it.",
     sh: `mkdir -p ${quote(directory)}`,
+    script: scriptPlace(device, directory, files),
     undo: {
       of: made,
       call: "unlinkat",
       object: directory,
       sh: `rm -rf ${quote(directory)}`,
+      script: "",
       does: [{ do: "walk", mode: "remove", dir: AT_FDCWD, path: directory, ok: ["ENOENT"] } as const],
     },
   };
@@ -131,7 +153,7 @@ function cloneKeeper(
   procfs: Instruction,
   facts: HostFacts,
 ) {
-  const { argv, directory } = dhcp;
+  const { argv, directory, way } = dhcp;
   const namespace = sys("openat", [procfs, withPid("", child.pid, "/ns/net"), O_RDONLY | O_CLOEXEC]);
   const nothing = sys("openat", [AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC]);
   const alive = sys("openat", [AT_FDCWD, `${directory}/${ALIVE}`, O_RDWR | O_CLOEXEC]);
@@ -143,6 +165,7 @@ function cloneKeeper(
     call: "execve",
     object: argv.join(" "),
     why: "The host's program, on the host's files, in the container's network: it renews the lease in time, and gives it back when it is told to end.",
+    script: "",
   };
   const body = byDhcp(program, [
     sys("prctl", [PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0]),
@@ -168,6 +191,7 @@ function cloneKeeper(
     call: "wait4",
     object: `the DHCP client of ${device}`,
     why: "Ends with the stage, by the kernel's hand; then the client is told to end, and gives the address back.",
+    script: "",
   };
   const keeps = byKeeper(keep, [
     sys("prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]),
@@ -195,6 +219,7 @@ function cloneKeeper(
     call: "clone3",
     object: `a DHCP client for ${device}`,
     why: "The container's address is another's to give: the host's own client asks for it, in the container's network namespace.",
+    script: `dhcp_start ${device} ${way ? "ours" : "others"} ${argv.map((word) => inScript(word, directory, device)).join(" ")}`,
     undo: waitForEnd(dhcp, device, held),
   };
   const does = [awaits(up, child.pidfd), namespace, pid, pidfd, awaits(client, pidfd), held, sys("close", [namespace])];
@@ -208,7 +233,7 @@ function waitForEnd({ directory }: DhcpClient, device: string, of: Instruction):
   const gone = sys("read", [alive, out(8), 1]); // nobody has it open for writing
   const ended = sys("ppoll", [watch, 1, struct([u64(FAREWELL_SECONDS), u64(0)]), 0, 8]);
   const does = [alt([alive, alt([gone], [ended], ["EAGAIN"]), sys("close", [alive])], [])];
-  return { of, call: "ppoll", object: `the DHCP client of ${device}`, does };
+  return { of, call: "ppoll", object: `the DHCP client of ${device}`, script: `dhcp_end ${device}`, does };
 }
 
 function awaitLease({ seconds }: DhcpClient, device: string, told: Instruction, keeper: Instruction): Op {
@@ -221,6 +246,7 @@ function awaitLease({ seconds }: DhcpClient, device: string, told: Instruction, 
     call: "ppoll",
     object: `a lease for ${device}, for ${seconds} s at most`,
     why: "Its program does not begin without an address. What the server says of routes and name servers is set by then.",
+    script: `before_program dhcp_await ${device} ${seconds}`,
   };
   return onHost(words, [
     polled,
@@ -248,6 +274,7 @@ function endClient({ directory }: DhcpClient, device: string, keeper: Instructio
     call: "kill",
     object: `the DHCP client of ${device}`,
     why: `It gives the address back and ends; after ${FAREWELL_SECONDS} s it is ended.`,
+    script: `dhcp_end ${device}`,
   };
   return onHost(told, [
     alt(

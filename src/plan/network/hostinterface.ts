@@ -46,7 +46,7 @@ export function nameNamespace(
       call: "umount2",
       object: file,
       sh: `umount -l ${quote(file)}; rm -f ${quote(file)}`,
-      script: `${devices.map(({ bridge }) => `[ ! -e $WORK/link-${bridge} ] && `).join("")}umount -l $WORK/netns && rm -f $WORK/netns`,
+      script: `unname ${devices.map(({ bridge }) => bridge).join(" ")}`,
       does: [
         ...devices.map(({ name }) => isHome(noteFile(file, name))),
         sys("umount2", [file, MNT_DETACH], { ok: ["ENOENT", "EINVAL"] }),

@@ -14,6 +14,20 @@ export interface KeptNetwork {
   readonly ops: readonly Op[];
 }
 
+/** What a DHCP client's hook may write in the container's files. */
+export interface LeasedFiles {
+  readonly hosts?: string | undefined;
+  /** Undefined: it stays as it is. */
+  readonly resolv?: string | undefined;
+  /** As they stand behind an address in hosts(5). */
+  readonly names: string;
+  /** Lines of resolv.conf(5) that were asked for, and go before what the server says. */
+  readonly servers: string;
+  /** "none": none. */
+  readonly search: string;
+  readonly options: string;
+}
+
 export interface KeptPlaces {
   /** A file: of several who set networks up one does at a time. */
   readonly lock: string;
