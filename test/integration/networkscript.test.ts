@@ -1,11 +1,11 @@
 /** Scripts of containers on networks: the same network is seen inside, the same traffic goes, and nothing is left, without vitrine. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { type DhcpServer, dnsmasq, hasDnsmasq } from "../dhcpserver.ts";
 import { watchLeaks } from "../leaks.ts";
 import { asking, HOST_OUTSIDE, HOST_OUTSIDE6, NEIGHBOUR, NEIGHBOUR6, NetHost } from "../nethost.ts";
-import { busybox, directory, type Result, STATE, until } from "../vitrine.ts";
+import { BINARY, busybox, directory, has, type Result, ROOT, STATE, until } from "../vitrine.ts";
 
 setDefaultTimeout(60_000);
 
@@ -37,11 +37,16 @@ let count = 0;
 function write(flags: readonly string[], command: readonly string[], image = ["--rootfs", busybox()]): string {
   const { stdout, stderr, status } = h.vitrine("run", "--explain=script", ...flags, ...image, ...command);
   if (status !== 0) throw new Error(stderr);
+  return keep(stdout);
+}
+
+/** Checked, and in a file. */
+function keep(text: string): string {
   const file = `${directory("scripts")}/${count++}.sh`;
   const place = "/var/tmp/vitrine-script.XXXXXX"; // here others may run scripts, too
-  expect(stdout.split(place)).toHaveLength(2);
-  writeFileSync(file, stdout.replace(place, `/var/tmp/${h.host}-script.XXXXXX`));
-  checkCommands(stdout);
+  expect(text.split(place)).toHaveLength(2);
+  writeFileSync(file, text.replace(place, `/var/tmp/${h.host}-script.XXXXXX`));
+  checkCommands(text);
   return file;
 }
 
@@ -63,9 +68,9 @@ part() { echo "== $1"; }
 part addresses; ip addr
 part routes; ip route; ip -6 route
 part advertisements; grep -H . /proc/sys/net/ipv6/conf/*/accept_ra
-part hosts; cat /etc/hosts
-part hostname; cat /etc/hostname
-part resolv; cat /etc/resolv.conf
+part hosts; cat /etc/hosts 2>&1 || :
+part hostname; cat /etc/hostname 2>&1 || :
+part resolv; cat /etc/resolv.conf 2>&1 || :
 `;
 
 function seen({ status, stdout, stderr }: Result) {
@@ -413,6 +418,8 @@ function started(file: string): Promise<Result> {
   );
 }
 
+const hasDhclient = has("dhclient");
+
 describe.if(hasDnsmasq)("addresses by DHCP (dnsmasq-base has to be installed)", () => {
   let server: DhcpServer;
   const more = ["--dhcp-option=6,203.0.113.9", "--dhcp-option=15,lan.example"];
@@ -439,6 +446,30 @@ describe.if(hasDnsmasq)("addresses by DHCP (dnsmasq-base has to be installed)", 
     const asked = ["--dns", "192.0.2.53", "--dns-search", "mine.example", "--dns-option", "timeout:2"];
     const { text } = await compare([...flags, ...asked]);
     expect(text).toContain("nameserver 192.0.2.53\nsearch mine.example\noptions timeout:2\n");
+  });
+
+  test.if(hasDhclient)("by dhclient, where there is no udhcpc (isc-dhcp-client has to be installed)", async () => {
+    const hide = [
+      "/bin/busybox",
+      "/usr/bin/busybox",
+      "/sbin/udhcpc",
+      "/usr/sbin/udhcpc",
+      "/bin/udhcpc",
+      "/usr/bin/udhcpc",
+    ]
+      .map((file) => `if [ -e ${file} ]; then mount --bind /dev/null ${file}; fi`)
+      .join("; ");
+    const look = `ip -4 addr show eth0; ip route; cat /etc/resolv.conf /etc/hosts; ${asking(`${NEIGHBOUR}:7000`)}`;
+    const words = ["run", "--explain=script", ...flags, "--hostname", "web", "--rootfs", busybox(), "sh", "-c", look];
+    const { stdout: text } = h.exec(["unshare", "-m", "sh", "-c", `${hide}; exec "$@"`, "sh", BINARY, ...words]);
+    expect(text).toContain("dhclient -4");
+    const { stdout, stderr } = bash(keep(text));
+    expect(stderr).toBe("");
+    const [, address = "none"] = /inet (203\.0\.113\.1[01]\d)\/24 brd 203\.0\.113\.255/.exec(stdout) ?? [];
+    expect(stdout).toContain(`default via ${NEIGHBOUR} dev eth0`);
+    expect(stdout).toContain("nameserver 203.0.113.9\nsearch lan.example\n");
+    expect(stdout).toEndWith(`${address}\tweb\n${address}\n`);
+    await until(() => server.leases().size === 0, "the address is given back");
   });
 
   test("if the script is killed the container dies, and the address is given back", async () => {
@@ -477,3 +508,153 @@ function clear(file: string): void {
   for (const [, path = ""] of text.matchAll(/^undo 'rm -r?f (\S+)[;']/gm))
     rmSync(path, { recursive: true, force: true });
 }
+
+describe("the lines that --explain tells of connecting and disconnecting do what the commands do", () => {
+  beforeEach(() => up("front", "back"));
+
+  /** Carries out what is told. */
+  function byHand(...args: string[]): void {
+    const { stdout, stderr, status } = h.vitrine("network", ...args);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const lines = [...stdout.matchAll(/^ {6}\$ (.*)$/gm)].map(([, line]) => line);
+    expect(lines.length).toBeGreaterThan(4);
+    checkCommands(lines.join("\n"));
+    const said = h.exec(["env", "-i", `PATH=${PATH}`, "bash", "-euo", "pipefail", "-c", lines.join("\n")]);
+    expect({ ...said, stderr: said.stderr.replace("RTNETLINK answers: File exists\n", "") }).toEqual({
+      status: 0,
+      stdout: "",
+      stderr: "",
+    });
+  }
+
+  /** As the container and this host see it. */
+  const state = (name: string) => {
+    const id = h.vitrine("inspect", "-f", "{{.Id}}", name).stdout.trim();
+    return {
+      inside: seen(h.vitrine("exec", name, "sh", "-c", LOOK)).parts,
+      rules: rules(),
+      links: links().map((link) => link?.replace(/^veth.*/, "veth")),
+      record: existsSync(`${ROOT}/containers/${id}/networks.json`)
+        ? readFileSync(`${ROOT}/containers/${id}/networks.json`, "utf8")
+        : undefined,
+      inspected: h.vitrine("inspect", "-f", "{{json .NetworkSettings.Networks}}", name).stdout,
+      leases: ["front", "back"].map((network) => {
+        const directory = `${STATE}/networks/${network}/leases`;
+        return existsSync(directory)
+          ? readdirSync(directory).map((address) =>
+              readlinkSync(`${directory}/${address}`).replace(/"port":"veth[0-9a-f]+"/, '"port":"veth"'),
+            )
+          : [];
+      }),
+    };
+  };
+
+  test.each([
+    ["a bridge network", ["--alias", "db", "back"], "back"],
+    [
+      "addresses, MAC and device of its own",
+      ["--ip", "10.92.42.9", "--ip6", "fd00:42::9", "--interface", "db0", "back"],
+      "back",
+    ],
+    ["an internal one", ["cellar"], "cellar"],
+    ["a macvlan network", ["lan"], "lan"],
+  ])("%s", (_, words, network) => {
+    up("cellar");
+    const lan = ["-d", "macvlan", "--subnet", "203.0.113.0/24", "--ip-range", "203.0.113.64/26", "-o", "parent=ext"];
+    h.vitrine("network", "create", ...lan, "lan");
+    h.server("web", "--network", "front", "-p", "8080:80");
+    const alone = state("web");
+    expect(h.vitrine("network", "connect", ...words, "web")).toMatchObject({ status: 0, stderr: "" });
+    const connected = state("web");
+    expect(h.vitrine("network", "disconnect", network, "web")).toMatchObject({ status: 0, stderr: "" });
+    const left = state("web");
+    byHand("connect", "--explain", ...words, "web");
+    const withLines = (one: ReturnType<typeof state>) => ({
+      ...one,
+      leases: JSON.stringify(one.leases).replace(/"order":\d+/g, ""),
+    });
+    expect(withLines(state("web"))).toEqual(withLines(connected));
+    byHand("disconnect", "--explain", network, "web");
+    expect(state("web")).toEqual(left);
+    expect(state("web").rules).toBe(alone.rules);
+    byHand("connect", "--explain", ...words, "web");
+    // The end of the container finds what the lines have noted.
+    h.vitrine("rm", "-f", "web");
+    expect(["front", "back"].flatMap((one) => readdirSync(`${STATE}/networks/${one}/leases`))).toEqual([]);
+    h.vitrine("network", "rm", "lan");
+  });
+
+  test("ports and the default route go over to the next network, and come back", () => {
+    h.server("web", "--rm", "--network", "front", "--network", "back", "-p", "8080:80", "-p", "[::]:8081:80");
+    const before = state("web");
+    byHand("disconnect", "--explain", "front", "web");
+    const lines = state("web");
+    expect(h.ask("127.0.0.1:8080")).toBe("10.92.42.1");
+    expect(lines.inside.join("\n")).toContain("default via 10.92.42.1 dev eth1");
+    h.vitrine("network", "connect", "front", "web");
+    expect(h.vitrine("network", "disconnect", "front", "web").stderr).toBe("");
+    expect(state("web")).toEqual(lines);
+    byHand("disconnect", "--explain", "back", "web");
+    expect(h.ask("127.0.0.1:8080")).toBe("");
+    byHand("connect", "--explain", "front", "web");
+    expect(h.ask("127.0.0.1:8080")).toBe("10.92.41.1");
+    expect(state("web").rules).toBe(before.rules);
+    h.vitrine("rm", "-f", "web");
+    expect(rules()).not.toMatch(/ 808[01] : /);
+  });
+
+  test("a network that is down is set up by them", () => {
+    h.vitrine("network", "create", "--disable-dns", "--subnet", "10.92.44.0/24", "new");
+    h.server("web", "--network", "front");
+    expect(h.vitrine("network", "connect", "new", "web").stderr).toBe("");
+    const connected = state("web");
+    expect(h.vitrine("network", "disconnect", "new", "web").stderr).toBe("");
+    expect(h.vitrine("network", "down", "new").stderr).toBe("");
+    expect(rules()).not.toContain("10.92.44.0/24");
+    byHand("connect", "--explain", "new", "web");
+    expect(state("web").inside).toEqual(connected.inside);
+    expect(rules()).toBe(connected.rules);
+    expect(h.vitrine("network", "disconnect", "new", "web").stderr).toBe("");
+    h.vitrine("rm", "-f", "web");
+    h.vitrine("network", "rm", "new");
+  });
+});
+
+describe("without networks of its own", () => {
+  test.each([["host"], ["none"]])("--network %s", async (network) => {
+    await compare(["--network", network]);
+  });
+
+  test("in a container's, and in a network namespace by file", async () => {
+    up("front");
+    h.server("web", "--network", "front");
+    const asks = `part asks; ${asking(`${NEIGHBOUR}:7000`)}`;
+    const look = (flags: readonly string[]) => {
+      const command = ["sh", "-c", `ip addr; ip route; ${asks.replace("part asks;", "")}`];
+      const theirs = seen(bash(write(flags, command)));
+      expect(theirs).toEqual(seen(h.vitrine("run", "--rm", ...flags, "--rootfs", busybox(), ...command)));
+      return theirs.parts.join("");
+    };
+    expect(look(["--network", "container:web"])).toContain(HOST_OUTSIDE);
+    const pid = h.vitrine("inspect", "-f", "{{.State.Pid}}", "web").stdout.trim();
+    expect(look(["--network", `ns:/proc/${pid}/ns/net`])).toContain("10.92.41.2/24");
+    h.vitrine("rm", "-f", "web");
+  });
+});
+
+test("whatever stands in paths, a script is quoted well", async () => {
+  const odd = directory('it\'s $(touch bad) `touch bad`; \\ "x" vitrine run');
+  const own = ["--root", `${odd}/root`, "--state", `${odd}/state`];
+  const net = ["network", "create", "--subnet", "10.92.45.0/24", "odd"];
+  expect(h.vitrine(...own, ...net)).toMatchObject({ status: 0, stderr: "" });
+  const ask = asking(`${NEIGHBOUR}:7000`);
+  const flags = ["--network", "odd", "-p", "8080:80", "--network", "veth:ip=192.0.2.7/24", "--rootfs", busybox()];
+  const { stdout, stderr } = h.vitrine(...own, "run", "--explain=script", ...flags, "sh", "-c", ask);
+  expect(stderr).toBe("");
+  const file = keep(stdout);
+  const before = readdirSync(".");
+  expect(bash(file)).toEqual({ status: 0, stdout: `${HOST_OUTSIDE}\n`, stderr: "" });
+  expect(readdirSync(".")).toEqual(before);
+  expect(readdirSync(`${odd}/state/networks/odd/leases`)).toEqual([]);
+  expect(h.vitrine(...own, "network", "rm", "odd")).toMatchObject({ status: 0, stderr: "" });
+});

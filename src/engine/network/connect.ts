@@ -59,13 +59,14 @@ export async function connectContainer(engine: Engine, asked: Asked, nameOrId: s
 /** What would be done; nothing, if the container does not run. */
 export async function explainConnect(engine: Engine, asked: Asked, nameOrId: string): Promise<Op[]> {
   const { listed, network, choice } = await prepare(engine, asked, nameOrId);
-  choicesFor(engine.paths, listed, network);
+  const before = choicesFor(engine.paths, listed, network);
   const member = memberOf(listed);
   if (!member) return [];
   const down = network.driver === "bridge" && !hasDevice(network.device);
   const first = down ? (await import("./up.ts")).explainUp(engine, network) : [];
   const input = connecting(engine, member, network, choice, nextAddress(engine.paths, network, choice));
-  const record = member.record.keep ? recordOf(engine.paths, listed.container.id) : undefined;
+  const after = withChoice(before, choice);
+  const record = member.record.keep ? recordOf(engine.paths, listed.container.id, after) : undefined;
   return [...first, ...planConnect({ ...input, record }).ops];
 }
 

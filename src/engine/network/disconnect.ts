@@ -16,6 +16,7 @@ import { findListed } from "../find.ts";
 import type { Listed } from "../ps.ts";
 import { needMembers } from "./connect.ts";
 import {
+  type Choices,
   changedFiles,
   choicesIn,
   type Member,
@@ -53,7 +54,7 @@ export async function disconnectContainer(
   const act = async (now: Listed) => {
     const choices = checkOn(paths, now, name);
     const member = memberOf(now);
-    const others = { ...choices, networks: choices.networks.filter((choice) => choice.name !== name) };
+    const others = without(choices, name);
     if (!member) noteNetworks(paths, now.container.id, others);
     else if (member.record.keep)
       withRecord(paths, now.container.id, choices, others, (record) => disconnectLive(engine, member, name, record));
@@ -64,14 +65,19 @@ export async function disconnectContainer(
   if (network) networkEvent(paths, "disconnect", network, listed.container.id);
 }
 
+const without = (choices: Choices, name: string): Choices => ({
+  ...choices,
+  networks: choices.networks.filter((choice) => choice.name !== name),
+});
+
 /** What would be done; nothing, if the container does not run. */
 export async function explainDisconnect(engine: Engine, networkName: string, nameOrId: string): Promise<Op[]> {
   const listed = await findListed(engine, nameOrId);
   const { name } = await needMembers(engine, networkName);
-  checkOn(engine.paths, listed, name);
+  const choices = checkOn(engine.paths, listed, name);
   const member = memberOf(listed);
   if (!member) return [];
-  const record = member.record.keep ? recordOf(engine.paths, listed.container.id) : undefined;
+  const record = member.record.keep ? recordOf(engine.paths, listed.container.id, without(choices, name)) : undefined;
   return [...planDisconnect({ ...disconnecting(engine, member, name), record }).ops];
 }
 

@@ -123,10 +123,11 @@ export function noteNetworks(paths: Paths, id: string, choices: Choices): void {
   writeWhole(networksFile(paths, id), textOf(choices), undefined, { flush: true });
 }
 
-/** Files by which a plan notes it. */
-export function recordOf(paths: Paths, id: string): ChangedRecord {
+/** Files by which a plan notes it. @param after for whoever explains it */
+export function recordOf(paths: Paths, id: string, after?: Choices): ChangedRecord {
   const file = networksFile(paths, id);
-  return { file, next: `${file}.${process.pid}`, was: `${file}.${process.pid}.was` };
+  const text = after ? { text: textOf(after) } : {};
+  return { file, next: `${file}.${process.pid}`, was: `${file}.${process.pid}.was`, ...text };
 }
 
 /** The same by a plan; `act` carries it out. */

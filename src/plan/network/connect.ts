@@ -86,12 +86,13 @@ function takeLease({ endpoint: { lease: path, v4, network }, lease, run }: Conne
     call: "symlinkat",
     object: `the address ${v4.address} of network ${network}`,
     why: "A link, made whole or not at all, and only by one: the address is taken. Names are answered from it.",
-    sh: `ln -s ${quote(lease)} ${quote(path)}`,
+    sh: `(umask 077 && mkdir -p ${quote(path.slice(0, path.lastIndexOf("/")))})\nln -s ${quote(lease)} ${quote(path)}`,
   };
   return onHost({ ...told, undo }, [sys("symlinkat", [lease, AT_FDCWD, path])]);
 }
 
 function noteLease({ slot: { file, text }, endpoint: { lease } }: Connecting): Op {
+  const more = text.length - lease.length; // all are of one length: see connected.ts
   const undo = {
     call: "unlinkat",
     object: file,
@@ -102,7 +103,7 @@ function noteLease({ slot: { file, text }, endpoint: { lease } }: Connecting): O
     call: "symlinkat",
     object: file,
     why: "When the container ends, its run lets go of this address too. There is no place for it once that has begun.",
-    sh: `ln -s ${quote(lease)} ${quote(file)}`,
+    sh: `ln -s ${more > 0 ? `"$(head -c ${more} /dev/zero | tr '\\0' /)"` : ""}${quote(lease)} ${quote(file)}`,
   };
   return onHost({ ...told, undo }, [sys("symlinkat", [text, AT_FDCWD, file])]);
 }
@@ -115,7 +116,7 @@ function nameIsFree({ name }: NetworkEndpoint, target: Visited, { within }: Visi
     call: "recvfrom",
     object: `no link ${name} in the container`,
     why: "Two devices of one name cannot be in a network namespace.",
-    sh: `! ${shWithin(target, `ip link show dev ${name}`)}`,
+    sh: `! ${shWithin(target, `ip link show dev ${name} > /dev/null 2>&1`)}`,
   };
   const free = unless(["EIO"], [isLink(answer), expect(socket, 0n, 1n, "EEXIST")]);
   return onHost(told, within([socket, ...asked, free, sys("close", [socket])]));

@@ -18,7 +18,15 @@ import { forgetAnswers, forgetOthers } from "./connections.ts";
 import { type NetworkEndpoint, type NetworkProgram, releaseAddress } from "./endpoint.ts";
 import { acknowledged, ask, filled, indexIn, isLink, netfilterSocket, routeSocket } from "./netlink.ts";
 import { elementLines, portElements, withdrawSame } from "./ports.ts";
-import { type ChangedFile, type ChangedRecord, putInPlace, removed, rewrite, whileOpen } from "./reconnecting.ts";
+import {
+  type ChangedFile,
+  type ChangedRecord,
+  putInPlace,
+  removed,
+  rewrite,
+  shRecord,
+  whileOpen,
+} from "./reconnecting.ts";
 import { beginVisit, shWithin, type Visited, visit, visitAgain } from "./visit.ts";
 
 export interface Disconnecting {
@@ -195,12 +203,13 @@ function movePorts({ program, ports, to, moved }: MovedPorts, from: NetworkEndpo
 /** Somebody else's leads elsewhere: ours go all the same. */
 const TAKEN = ["EEXIST", "EBUSY"] as const;
 
-function noteNext({ file, next }: ChangedRecord): Step {
+function noteNext(record: ChangedRecord): Step {
+  const { file, next } = record;
   const told = {
     call: "renameat2",
     object: file,
     why: "Its next start is not on this network.",
-    sh: `mv ${quote(next)} ${quote(file)}`,
+    sh: shRecord(record),
   };
   return { told, does: () => [putInPlace(next, file)] };
 }

@@ -20,6 +20,8 @@ export interface ChangedRecord {
   /** Files that are put into its place: what it will be, and what it was. */
   readonly next: string;
   readonly was: string;
+  /** What `next` says, for whoever explains it. */
+  readonly text?: string | undefined;
 }
 
 /** @param door of the run whose file it is: of the next one it has another content */
@@ -54,12 +56,17 @@ function written(path: string, content: string): Instruction[] {
   return [file, sys("write", [file, data, length]), sys("ftruncate", [file, length]), sys("close", [file])];
 }
 
-export function changeRecord({ file, next, was }: ChangedRecord): Op {
+/** The command that does the same. */
+export const shRecord = ({ file, next, text }: ChangedRecord) =>
+  text === undefined ? `mv ${quote(next)} ${quote(file)}` : `printf %s ${quote(text)} > ${quote(file)}`;
+
+export function changeRecord(record: ChangedRecord): Op {
+  const { file, next, was } = record;
   const told = {
     call: "renameat2",
     object: file,
     why: "Its next start is on these networks.",
-    sh: `mv ${quote(next)} ${quote(file)}`,
+    sh: shRecord(record),
   };
   const undo = {
     call: "renameat2",
