@@ -21,13 +21,13 @@ dhcp_start() {
     done
     exec setpriv --pdeathsig TERM setsid nsenter --net="/proc/$PID/ns/net" "$@"
   ) &
-  echo "$!" > "$place/pid"
+  echo "$!" > "$place/of-client"
 }
 
 dhcp_await() {
   local n pid place="$WORK/dhcp-$1"
   STEP="a lease for $1"
-  read -r pid < "$place/pid"
+  read -r pid < "$place/of-client"
   for ((n = 0; n < $2 * 20; n++)); do
     [ ! -e "$place/lease" ] || return 0
     [ -e "/proc/$pid/exe" ] || break
@@ -41,7 +41,7 @@ dhcp_await() {
 dhcp_end() {
   local n pid place="$WORK/dhcp-$1"
   rm -f "$place/lease"
-  read -r pid < "$place/pid" || return 0
+  read -r pid < "$place/of-client" || return 0
   kill -TERM "$pid" 2> /dev/null || :
   for ((n = 0; n < 60; n++)); do
     [ -e "/proc/$pid/exe" ] || break

@@ -77,8 +77,7 @@ function seen({ status, stdout, stderr }: Result) {
   const text = stdout
     .replace(/valid_lft \S+ preferred_lft \S+/g, "LIFETIME")
     .replace(/^\d+: (\S+?)(@\S+)?: /gm, "$1: ") // the kernel's numbers
-    .replace(/ metric \d+ /g, (word) => word)
-    .replace(/ +$/gm, "");
+    .replace(/NO-CARRIER,| +$/gm, ""); // of bridges that were left a moment ago
   return { status, stderr, parts: text.split(/^== /m) };
 }
 
