@@ -102,7 +102,6 @@ export async function resolveRequest(
     requested || (options.network === "none" && !asksResolver(options) && (options.addHosts ?? []).length === 0)
       ? undefined
       : await (await import("./network/etcmode.ts")).etcModeOf(engine, options);
-  const first = dry && requested ? (await import("./network/up.ts")).explainWhatIsDown(engine, requested) : [];
   const { rlimits, raised, warnings } =
     options.ulimits.length > 0
       ? (await import("./limits.ts")).resolveRlimits(options.ulimits)
@@ -129,7 +128,7 @@ export async function resolveRequest(
     stdinTerminal: options.tty && isTerminal(0),
     handlerEnv,
     volumes,
-    before: [...before, ...first],
+    before,
     again: known !== undefined,
   };
 }

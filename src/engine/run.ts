@@ -89,11 +89,10 @@ export async function explainRun(engine: Engine, options: RunOptions): Promise<E
     : newIdentity(name);
   const shape = shapeOf(engine, request, identity);
   const up = request.networks ? await import("./network/up.ts") : undefined;
-  const down = request.networks && up ? up.explainWhatIsDown(engine, request.networks) : [];
   return {
     plan: planRun(shape.input, engine.facts),
-    before: request.before.slice(0, request.before.length - down.length), // those come last
-    down,
+    before: request.before,
+    down: request.networks && up ? up.explainWhatIsDown(engine, request.networks) : [],
     networks: request.networks && up ? up.keptNetworks(engine, request.networks) : [],
     leased: request.networks?.dhcp
       ? (await import("./network/leasedscript.ts")).leasedFiles(request.networks, request.options, shape.input)

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { DHCP } from "../../src/explain/bashdhcp.ts";
 import { type DhcpServer, dnsmasq, hasDnsmasq } from "../dhcpserver.ts";
 import { watchLeaks } from "../leaks.ts";
 import { asking, HOST_OUTSIDE, HOST_OUTSIDE6, NEIGHBOUR, NEIGHBOUR6, NetHost } from "../nethost.ts";
@@ -416,6 +417,61 @@ function started(file: string): Promise<Result> {
     child.on("close", (status) => resolve({ status: status ?? -1, stdout: said[0] ?? "", stderr: said[1] ?? "" })),
   );
 }
+
+test("the hook of a DHCP client follows what the server says later, takes it back, and does not believe all of it", () => {
+  h.ip("link", "add", "leased0", "type", "veth", "peer", "name", "leased1");
+  h.ip("link", "set", "leased0", "up");
+  h.ip("link", "set", "leased1", "up");
+  const work = directory("hook/dhcp-leased0").replace("/dhcp-leased0", "");
+  const [hosts, resolv] = [`${work}/hosts`, `${work}/resolv.conf`];
+  const given = { HOSTS: hosts, RESOLV: resolv, NAMES: "web.lan web", SERVERS: "", SEARCH: "", OPTIONS: "" };
+  const variables = Object.entries(given).map(([name, value]) => `LEASED_${name}='${value}'\n`);
+  const heed = (word: string, ...env: string[]) => {
+    const script = `set -eu\nWORK='${work}'\n${variables.join("")}${DHCP}\ndhcp_heed leased0 ours ${word}`;
+    return h.exec(["env", "-i", `PATH=${PATH}`, ...env, "bash", "-c", script]);
+  };
+  const well = (word: string, ...env: string[]) =>
+    expect(heed(word, ...env)).toEqual({ status: 0, stdout: "", stderr: "" });
+  const state = () => ({
+    addresses: h.exec(["ip", "-4", "-br", "addr", "show", "leased0"]).stdout.match(/\d+\.\S+/g)?.map(String) ?? [],
+    route: h.exec(["ip", "route", "show", "default", "dev", "leased0"]).stdout.trim(),
+    hosts: readFileSync(hosts, "utf8"),
+    resolv: readFileSync(resolv, "utf8"),
+  });
+  for (const file of [resolv, `${work}/resolv`]) writeFileSync(file, "nameserver 192.0.2.1\n");
+  writeFileSync(hosts, "127.0.0.1\tlocalhost\n");
+  const before = state();
+  well("deconfig");
+  for (const ip of ["127.0.0.1", "300.1.1.1", "224.0.0.1", "1.2.3", "$(id)", ""])
+    expect({ ip, status: heed("bound", `ip=${ip}`, "mask=24").status }).toEqual({ ip, status: 1 });
+  expect(state()).toEqual(before);
+  const said = ["router=192.0.2.129 192.0.2.1", "dns=192.0.2.2, x;y 127.0.0.1 192.0.2.3"];
+  well("bound", "ip=192.0.2.129", "mask=24", ...said, "search=a.example $(id) b.example");
+  const bound = {
+    addresses: ["192.0.2.129/24"],
+    route: "default via 192.0.2.1",
+    hosts: "127.0.0.1\tlocalhost\n192.0.2.129\tweb.lan web\n",
+    resolv: "nameserver 192.0.2.2\nnameserver 192.0.2.3\nsearch a.example b.example\n",
+  };
+  expect(state()).toEqual(bound);
+  // As dhclient says it.
+  const other = ["new_ip_address=192.0.2.130", "new_subnet_mask=255.255.255.128", "new_routers=192.0.2.131"];
+  well("RENEW", ...other, "new_domain_name_servers=192.0.2.4", "new_domain_name=c.example");
+  const renewed = {
+    addresses: ["192.0.2.130/25"],
+    route: "default via 192.0.2.131",
+    hosts: "127.0.0.1\tlocalhost\n192.0.2.130\tweb.lan web\n",
+    resolv: "nameserver 192.0.2.4\nsearch c.example\n",
+  };
+  expect(state()).toEqual(renewed);
+  // The container has written in it.
+  writeFileSync(resolv, "nameserver 192.0.2.5\n");
+  well("RENEW", ...other, "new_domain_name_servers=192.0.2.6");
+  expect(state()).toEqual({ ...renewed, resolv: "nameserver 192.0.2.5\n" });
+  well("EXPIRE");
+  expect(state()).toEqual({ ...before, resolv: "nameserver 192.0.2.5\n" });
+  h.ip("link", "delete", "leased0");
+});
 
 const hasDhclient = has("dhclient");
 
