@@ -433,7 +433,11 @@ test("the hook of a DHCP client follows what the server says later, takes it bac
   const well = (word: string, ...env: string[]) =>
     expect(heed(word, ...env)).toEqual({ status: 0, stdout: "", stderr: "" });
   const state = () => ({
-    addresses: h.exec(["ip", "-4", "-br", "addr", "show", "leased0"]).stdout.match(/\d+\.\S+/g)?.map(String) ?? [],
+    addresses:
+      h
+        .exec(["ip", "-4", "-br", "addr", "show", "leased0"])
+        .stdout.match(/\d+\.\S+/g)
+        ?.map(String) ?? [],
     route: h.exec(["ip", "route", "show", "default", "dev", "leased0"]).stdout.trim(),
     hosts: readFileSync(hosts, "utf8"),
     resolv: readFileSync(resolv, "utf8"),
