@@ -142,6 +142,31 @@ describe("bridge networks that are up", () => {
     expect(text).toContain("inet6 fd00:42::77/64");
   });
 
+  test("an address that another has taken meanwhile stays his, and the script says so", async () => {
+    const file = write(["--network", "front:ip=10.92.41.50", "-p", "8080:80"], ["true"]);
+    h.server("other", "--network", "front:ip=10.92.41.50", "-p", "8080:80");
+    const before = [links(), rules(), scratches()];
+    const { status, stderr } = bash(file);
+    expect(status).toBe(125);
+    expect(stderr).toMatch(/File exists\n.*step \d+: readlinkat the address 10\.92\.41\.50 of network front: failed/);
+    expect([links(), rules(), scratches()]).toEqual(before);
+    expect(h.ask("127.0.0.1:8080")).toBe("10.92.41.1");
+    h.vitrine("rm", "-f", "other");
+    expect(bash(file)).toEqual({ status: 0, stdout: "", stderr: "" });
+  });
+
+  test("what it cannot do is said in it", () => {
+    const flags = ["--network", "front", "-p", "8080:80", "--network", "interface:lent"];
+    const head = (text: string) => text.slice(0, text.indexOf("set -Ee"));
+    h.ip("link", "add", "lent", "type", "veth", "peer", "name", "peer");
+    const said = head(readFileSync(write(flags, ["true"]), "utf8"));
+    for (const word of ["- No resolver", "- Addresses are those", "only where conntrack(8) is", "- After kill -9"])
+      expect(said).toContain(word);
+    const none = head(readFileSync(write(["--network", "none"], ["true"]), "utf8"));
+    expect(none).not.toContain("resolver");
+    h.ip("link", "delete", "lent");
+  });
+
   test("an internal one leads nowhere", async () => {
     const { text } = await compare(
       ["--network", "cellar"],
