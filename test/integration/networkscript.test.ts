@@ -271,6 +271,24 @@ describe("bridge networks that are down", () => {
     down();
   });
 
+  test("where docker's firewall drops, its chain for users lets the bridge through, once", () => {
+    down();
+    const chains =
+      "chain DOCKER-USER { return; }; chain FORWARD { type filter hook forward priority 0; policy drop; jump DOCKER-USER; }";
+    h.exec(["nft", `table ip filter { ${chains}; }`]);
+    const file = write(["--network", "front"], ["sh", "-c", asking(`${NEIGHBOUR}:7000`)]);
+    for (const when of ["down", "down again", "without docker"]) {
+      expect(bash(file)).toEqual({ status: 0, stdout: `${HOST_OUTSIDE}\n`, stderr: "" });
+      const { stdout } = h.exec(["nft", "list", "chain", "ip", "filter", "DOCKER-USER"]);
+      expect(stdout.match(/[io]ifname "vt-[0-9a-f]+" counter packets \d+ bytes \d+ accept/g) ?? []).toHaveLength(
+        when === "without docker" ? 0 : 2,
+      );
+      h.ip("link", "delete", links().find((name) => name?.startsWith("vt-")) ?? "");
+      if (when === "down again") h.exec(["nft", "delete", "table", "ip", "filter"]);
+    }
+    down();
+  });
+
   test("two scripts at once do not disturb each other", async () => {
     down();
     const files = [
