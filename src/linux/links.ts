@@ -102,13 +102,11 @@ export function newVeth(
   );
 }
 
-/** @param alias what whoever looks at it is told */
-export function newBridge(name: string, mac: Mac, mtu: number | undefined, alias: string): Message {
+export function newBridge(name: string, mac: Mac, mtu: number | undefined): Message {
   return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, linkHead(0, false), [
     [IFLA_IFNAME, zeroEnded(name)],
     [IFLA_ADDRESS, mac],
     ...sizes({ mtu }),
-    [IFLA_IFALIAS, new TextEncoder().encode(alias)],
     [IFLA_LINKINFO, [[IFLA_INFO_KIND, zeroEnded("bridge")]]],
   ]);
 }
@@ -190,9 +188,10 @@ export function deleteLink(name: string): Message {
   return message(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(0, false), [[IFLA_IFNAME, zeroEnded(name)]]);
 }
 
-/** Up; the index is "index". */
-export function setUp(): Message {
-  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(0, true), [], [{ name: "index", at: 4 }]);
+/** Up; the index is "index". @param alias what whoever looks at it is told: the kernel takes none from the message that makes a link */
+export function setUp(alias?: string): Message {
+  const attributes: Attribute[] = alias === undefined ? [] : [[IFLA_IFALIAS, new TextEncoder().encode(alias)]];
+  return message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, linkHead(0, true), attributes, [{ name: "index", at: 4 }]);
 }
 
 function withEnd(attributes: readonly Attribute[], kind: string, type: number, body: Message): Message {

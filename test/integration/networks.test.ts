@@ -275,6 +275,15 @@ describe("taken away", () => {
     expect({ stdout: stdout.split("\n").slice(-3), stderr }).toEqual({ stdout: ["0", "1", ""], stderr: "" });
   });
 
+  test("its bridge tells whose it is, from the first on", () => {
+    const name = newName();
+    const id = create("--interface-name", "vt-test-br", name);
+    const { stdout, stderr } = elsewhere(
+      `$vitrine network up ${name}; ip -o link show vt-test-br | grep -o 'alias .*'`,
+    );
+    expect({ stdout, stderr }).toEqual({ stdout: `alias vitrine ${id}\n`, stderr: "" });
+  });
+
   test("what a killed command has left is taken away by the next one", () => {
     const name = newName();
     const id = create("--interface-name", "vt-test-br", name);

@@ -41,20 +41,20 @@ export function planBridge(network: BridgeNetwork, host: BridgeHost, others: rea
   const mac = macFor(v4.gateway);
   const alias = `vitrine ${network.id}`;
   const size = mtu === undefined ? "" : ` mtu ${mtu}`;
-  const made = newBridge(device, mac, mtu, alias);
+  const made = newBridge(device, mac, mtu);
   const found = ask(socket, getLink(device));
   const index = indexIn(found.answer);
   const bridge = {
     call: "sendto",
     object: `RTM_NEWLINK ${device}, a bridge`,
     why: "A switch made of software: each container is a port of it, and the host is another one.",
-    sh: `${isThere(device)} || ip link add ${device} address ${macText(mac)}${size} alias ${quote(alias)} type bridge`,
+    sh: `${isThere(device)} || ip link add ${device} address ${macText(mac)}${size} type bridge`,
   };
   const up = {
     call: "sendto",
     object: `RTM_NEWLINK ${device} up`,
     why: "Up last: whoever finds it so finds all the rest.",
-    sh: `ip link set ${device} up`,
+    sh: `ip link set ${device} up alias ${quote(alias)}`,
   };
   return [
     onHost(bridge, [
@@ -66,7 +66,7 @@ export function planBridge(network: BridgeNetwork, host: BridgeHost, others: rea
     ]),
     ...addresses.map(({ gateway, subnet }) => addGateway(socket, index, gateway, subnet, device)),
     ...forwarding(network, host),
-    onHost(up, [...acknowledged(socket, filled(setUp(), { index }), ["EPERM"]), sys("close", [socket])]),
+    onHost(up, [...acknowledged(socket, filled(setUp(alias), { index }), ["EPERM"]), sys("close", [socket])]),
   ].toSpliced(0, 0, ...setUpFirewall([network, ...others], host, lock));
 }
 
