@@ -277,7 +277,7 @@ describe("taken away", () => {
 
   test("its bridge tells whose it is, from the first on", () => {
     const name = newName();
-    const id = create("--interface-name", "vt-test-br", name);
+    const id = create("--disable-dns", "--interface-name", "vt-test-br", name);
     const { stdout, stderr } = elsewhere(
       `$vitrine network up ${name}; ip -o link show vt-test-br | grep -o 'alias .*'`,
     );
