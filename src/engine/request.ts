@@ -13,7 +13,6 @@ import { type ResolvedUser, ROOT } from "../spec/user.ts";
 import { BUILD } from "../stage/generated/identity.ts";
 import type { Engine } from "./context.ts";
 import { heldCapabilities } from "./held.ts";
-import { asksResolver } from "./network/etcfiles.ts";
 import type { EtcMode } from "./network/etcmode.ts";
 import type { RequestedNetworks } from "./network/networking.ts";
 import { softFiles } from "./softfiles.ts";
@@ -138,6 +137,10 @@ export function keyOf(engine: Engine, { options, ...rest }: Request): string {
   const { paths, program, stage, facts } = engine;
   return JSON.stringify([BUILD, paths, program, stage.path, facts.boot, { ...options, name: undefined }, rest]);
 }
+
+/** Something is to stand in /etc/resolv.conf. */
+export const asksResolver = ({ dns = [], dnsSearch = [], dnsOptions = [] }: RunOptions): boolean =>
+  [...dns, ...dnsSearch, ...dnsOptions].some((word) => word !== "none");
 
 const saysOfNetworks = ({ ip, ip6, macAddress, networkAliases = [] }: RunOptions) =>
   ip !== undefined || ip6 !== undefined || macAddress !== undefined || networkAliases.length > 0;

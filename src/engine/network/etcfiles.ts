@@ -3,7 +3,7 @@ import { ADDRESS_WIDTH, type Identity } from "../../container/identity.ts";
 import { SHORT_ID_LENGTH } from "../../container/template.ts";
 import type { EtcFile } from "../../spec/generate.ts";
 import { HOST_GATEWAY, hostsText, readResolvConf, resolvText } from "../../spec/hostsfiles.ts";
-import type { Request } from "../request.ts";
+import { asksResolver, type Request } from "../request.ts";
 import { sixOf } from "./endpoint.ts";
 import type { EtcMode } from "./etcmode.ts";
 
@@ -87,6 +87,3 @@ function apart({ options }: Request, { made, resolving }: Extract<EtcMode, { kin
     ...(made || asksResolver(options) ? { "resolv.conf": resolvText(options, [], resolving) } : {}),
   };
 }
-
-export const asksResolver = ({ dns = [], dnsSearch = [], dnsOptions = [] }: Partial<Request["options"]>) =>
-  [...dns, ...dnsSearch, ...dnsOptions].some((word) => word !== "none");
