@@ -63,7 +63,7 @@ trap failed ERR
 trap : PIPE
 for one in HUP:129 INT:130 QUIT:131 TERM:143 USR1:138 USR2:140; do trap "signal \${one%:*} \${one#*:}" "\${one%:*}"; done
 
-WORK=$(mktemp -d /var/tmp/vitrine-script.XXXXXX)
+WORK=$(whole mktemp -d /var/tmp/vitrine-script.XXXXXX)
 chmod 711 "$WORK"
 export ROOT=$WORK/root MOUNTS=$WORK/mounts SCRATCH=$WORK/private/rw
 mkdir "$ROOT" "$MOUNTS"
