@@ -156,7 +156,10 @@ async function expectHealed(root: string): Promise<void> {
     double.put("power", `v${v}`, image);
     expect(await command(["pull", "-q", `${double.host}/power:v${v}`], root)).toMatchObject({ status: 0, stderr: "" });
   }
-  const { status, stdout, stderr } = await command(["run", "--rm", `${double.host}/power:v1`], root);
+  const { status, stdout, stderr } = await command(
+    ["run", "--rm", "--network", "none", `${double.host}/power:v1`],
+    root,
+  );
   expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "1", stderr: "" });
   expect(await expectLegal(root, "")).toBe(VERSIONS);
 }
