@@ -1,5 +1,4 @@
 /** One look at a container's health, by a process that is there for that alone; what came of it lies in STATE/health/ID. */
-
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { tokenOf } from "../container/identity.ts";

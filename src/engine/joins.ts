@@ -15,12 +15,18 @@ import { type Live, liveAmong } from "./live.ts";
 
 interface Target {
   readonly label: string;
+  /** Undefined: it was named by a file. */
+  readonly live?: Live;
   /** The namespace's file, or "host". */
   file(type: NamespaceType): string;
 }
 
-/** @throws NOT_FOUND, CONFLICT or INVALID: nothing is changed */
-export async function resolveJoins(engine: Engine, options: RunOptions): Promise<Joins> {
+/** @returns with whose network is joined, if it is a container's @throws NOT_FOUND, CONFLICT or INVALID: nothing is changed */
+export async function resolveJoins(
+  engine: Engine,
+  options: RunOptions,
+): Promise<{ joins: Joins; networkOf: Live | undefined }> {
+  let networkOf: Live | undefined;
   const namespaces: Partial<Record<NamespaceType, string>> = {};
   const owners = new Map<string, string>();
   for (const [flag, type] of CHOICES) {
@@ -32,6 +38,7 @@ export async function resolveJoins(engine: Engine, options: RunOptions): Promise
     if (rest === "") throw invalid(`--${flag} "${text}": names nothing`);
     const target = word === "ns" ? fileTarget(`--${flag} "${text}"`, rest) : await containerTarget(engine, rest);
     namespaces[type] = target.file(type);
+    if (type === "network") networkOf = target.live;
     if (word === "container" && namespaces[type] !== "host") owners.set(target.file("user"), target.label);
   }
   const user = userNamespace(options, namespaces.user, owners);
@@ -39,7 +46,7 @@ export async function resolveJoins(engine: Engine, options: RunOptions): Promise
   const files = Object.values(namespaces).filter((file) => file !== "host");
   const inodes = Object.fromEntries(files.map((file) => [file, inodeOf(file)]));
   const maps = namespaces.user === undefined || namespaces.user === "host" ? {} : mapsOf(engine, namespaces.user);
-  return { namespaces, inodes, ...maps };
+  return { joins: { namespaces, inodes, ...maps }, networkOf };
 }
 
 /** Whoever joins a container's namespaces joins its user namespace, which owns them; else it would have no rights there. */
@@ -73,8 +80,7 @@ function fileTarget(what: string, path: string): Target {
   return { label: path, file: () => path };
 }
 
-/** Whose namespaces are meant. @throws NOT_FOUND; CONFLICT if it does not run */
-export async function joinedContainer(engine: Engine, nameOrId: string): Promise<Live & { readonly name: string }> {
+async function containerTarget(engine: Engine, nameOrId: string): Promise<Target> {
   const { id, name } = await findContainer(engine, nameOrId);
   const runs = runsOf(engine.paths, id).filter(isAlive);
   if (runs.length === 0)
@@ -82,14 +88,11 @@ export async function joinedContainer(engine: Engine, nameOrId: string): Promise
   const live = liveAmong(runs);
   if (!live)
     throw new VitrineError("CONFLICT", `container ${name} is only just starting, or ending`, { hint: "try again" });
-  return { ...live, name };
-}
-
-async function containerTarget(engine: Engine, nameOrId: string): Promise<Target> {
-  const { name, pid, record } = await joinedContainer(engine, nameOrId);
-  const { config } = record.input;
+  const { pid } = live;
+  const { config } = live.record.input;
   return {
     label: name,
+    live,
     file: (type) => (hasNamespace(config, type) ? `/proc/${pid}/ns/${NAMESPACE_FILES[type]}` : "host"),
   };
 }

@@ -86,9 +86,9 @@ export async function resolveRequest(
     wanted.user === undefined && wanted.groupAdd.length === 0
       ? ROOT
       : (await import("./user.ts")).resolveIn(engine, wanted, image, before.length === 0);
-  const joins = CHOICES.some(([flag]) => options[flag].includes(":"))
+  const { joins, networkOf } = CHOICES.some(([flag]) => options[flag].includes(":"))
     ? await (await import("./joins.ts")).resolveJoins(engine, options)
-    : NO_JOINS;
+    : { joins: NO_JOINS, networkOf: undefined };
   const { networks = [], publish = [], publishAll = false } = options;
   const requested =
     networks.length > 0 || publish.length > 0 || publishAll || saysOfNetworks(options) || !isMode(options.network)
@@ -100,7 +100,7 @@ export async function resolveRequest(
   const etc =
     requested || (options.network === "none" && !asksResolver(options) && (options.addHosts ?? []).length === 0)
       ? undefined
-      : await (await import("./network/etcmode.ts")).etcModeOf(engine, options);
+      : await (await import("./network/etcmode.ts")).etcModeOf(options, networkOf);
   const { rlimits, raised, warnings } =
     options.ulimits.length > 0
       ? (await import("./limits.ts")).resolveRlimits(options.ulimits)

@@ -1,5 +1,4 @@
 /** Ending containers that run, and waiting for their end. */
-
 import { carryOut } from "../container/plans.ts";
 import { holderOf, isAlive, type Run } from "../container/runs.ts";
 import { noteStopped, readRecord } from "../container/store.ts";

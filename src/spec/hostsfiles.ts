@@ -13,6 +13,12 @@ ff02::2\tip6-allrouters
 
 export const HOST_GATEWAY = "host-gateway";
 
+/** As they stand behind an address. */
+export function namesOf(hostname: string): string {
+  const short = hostname.split(".")[0];
+  return short === hostname ? hostname : `${hostname} ${short}`;
+}
+
 /** @param addresses its own @param gateway what "host-gateway" stands for @param first what the file begins with */
 export function hostsText(
   { addHosts = [] }: Pick<RunOptions, "addHosts">,
@@ -21,8 +27,7 @@ export function hostsText(
   gateway: string | undefined,
   first = LOCAL,
 ): string {
-  const short = hostname.split(".")[0];
-  const names = short === hostname ? hostname : `${hostname} ${short}`;
+  const names = namesOf(hostname);
   const extra = addHosts.flatMap((text) => {
     const { names: theirs, address } = parseAddHost(text);
     if (address === HOST_GATEWAY && gateway === undefined)
@@ -71,10 +76,9 @@ export function resolvText(
   host: Resolving,
   { local }: { readonly local: boolean } = { local: false },
 ): string {
-  const asked = dns.filter((server) => server !== "none");
-  const wrong = asked.find((server) => !isAddress(server));
+  const wrong = dns.find((server) => !isAddress(server));
   if (wrong !== undefined) throw invalid(`--dns "${wrong}": not an address`);
-  const given = asked.length > 0 ? asked : host.servers.filter((server) => local || !isLocalServer(server));
+  const given = dns.length > 0 ? dns : host.servers.filter((server) => local || !isLocalServer(server));
   const servers = resolver.length > 0 ? resolver : given;
   const search = dnsSearch.length > 0 ? dnsSearch.filter((domain) => domain !== ".") : host.search;
   // Names of containers have no dot, and are asked for as they are, not with the host's domains first: as docker has it.
@@ -109,8 +113,7 @@ export function hostsAfter(
   const kept = text.split(/(?<=\n)/).filter((line) => !gone.includes(addressIn(line)));
   const there = kept.map(addressIn);
   const come = after.filter((address) => !before.includes(address) && !there.includes(address));
-  const short = hostname.split(".")[0];
-  const names = short === hostname ? hostname : `${hostname} ${short}`;
+  const names = namesOf(hostname);
   const rest = kept.join("");
   const end = rest === "" || rest.endsWith("\n") || come.length === 0 ? "" : "\n";
   return rest + end + come.map((address) => `${address}\t${names}\n`).join("");

@@ -1,13 +1,11 @@
 /** What a container without networks of the engine has in /etc: whose it is depends on whose network it is in. */
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { invalid } from "../../errors.ts";
 import type { EtcFile } from "../../spec/generate.ts";
 import { type Resolving, readResolvConf } from "../../spec/hostsfiles.ts";
 import type { RunOptions } from "../../spec/options.ts";
-import type { Engine } from "../context.ts";
-import { joinedContainer } from "../joins.ts";
-import { hostResolving } from "./networking.ts";
+import type { Live } from "../live.ts";
+import { hostFile, hostResolving } from "./networking.ts";
 
 export type EtcMode =
   /** The host's network: what its files say, and its name. */
@@ -21,29 +19,28 @@ export type EtcMode =
   /** None, or one that somebody else has made. */
   | { readonly kind: "apart"; readonly made: boolean; readonly resolving: Resolving };
 
-/** @throws NOT_FOUND, CONFLICT for another container; INVALID */
-export async function etcModeOf(engine: Engine, options: RunOptions): Promise<EtcMode> {
+/** @param other whose network it is in @throws INVALID */
+export function etcModeOf(options: RunOptions, other: Live | undefined): EtcMode {
   const { network } = options;
   if (network === "host")
-    return { kind: "host", hostname: hostname(), hosts: read("/etc/hosts"), resolv: read("/etc/resolv.conf") };
-  const [, other] = /^container:(.*)$/.exec(network) ?? [];
-  if (other !== undefined) return shared(engine, options, other);
+    return { kind: "host", hostname: hostname(), hosts: hostFile("/etc/hosts"), resolv: hostFile("/etc/resolv.conf") };
+  if (other) return shared(options, other);
   const [, netns] = /^ns:(?:\/var)?\/run\/netns\/([^/]+)$/.exec(network) ?? [];
-  const own = netns === undefined ? "" : read(`/etc/netns/${netns}/resolv.conf`); // ip-netns(8)
+  const own = netns === undefined ? "" : hostFile(`/etc/netns/${netns}/resolv.conf`); // ip-netns(8)
   const resolving = own === "" ? hostResolving() : readResolvConf(own);
   return { kind: "apart", made: network !== "none", resolving };
 }
 
-async function shared(engine: Engine, options: RunOptions, other: string): Promise<EtcMode> {
+function shared(options: RunOptions, other: Live): EtcMode {
   const { addHosts = [], dns = [], dnsSearch = [], dnsOptions = [] } = options;
   const given = { "--add-host": addHosts, "--dns": dns, "--dns-search": dnsSearch, "--dns-option": dnsOptions };
   for (const [flag, [first]] of Object.entries(given))
     if (first !== undefined && first !== "none")
       throw invalid(
-        `${flag} ${first}: with --network container:${other} the files in /etc are that container's`,
+        `${flag} ${first}: with --network ${options.network} the files in /etc are that container's`,
         "give it to that one",
       );
-  const { config } = (await joinedContainer(engine, other)).record.input;
+  const { config } = other.record.input;
   const files = Object.fromEntries(
     (config.mounts ?? []).flatMap(({ destination, source, type }) => {
       const [, name] = /^\/etc\/(hosts|hostname|resolv\.conf)$/.exec(destination) ?? [];
@@ -51,14 +48,4 @@ async function shared(engine: Engine, options: RunOptions, other: string): Promi
     }),
   );
   return { kind: "shared", hostname: config.hostname, files };
-}
-
-/** Empty if there is none. */
-function read(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return "";
-  }
 }

@@ -213,13 +213,14 @@ function portsOf(options: RunOptions, exposed: readonly string[]): PublishedPort
 
 /** systemd-resolved answers the host alone; whom it asks itself, is told in another file. */
 export function hostResolving(): Resolving {
-  const own = readResolvConf(read("/etc/resolv.conf"));
+  const own = readResolvConf(hostFile("/etc/resolv.conf"));
   if (own.servers.length === 1 && own.servers[0] === "127.0.0.53")
-    return { ...own, servers: readResolvConf(read("/run/systemd/resolve/resolv.conf")).servers };
+    return { ...own, servers: readResolvConf(hostFile("/run/systemd/resolve/resolv.conf")).servers };
   return own;
 }
 
-function read(file: string): string {
+/** Empty if it cannot be read. */
+export function hostFile(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch {
