@@ -26,10 +26,9 @@ import {
   nextRecordFile,
   type Paths,
 } from "./paths.ts";
-import { startTime } from "./process.ts";
 import type { ContainerRecord } from "./record.ts";
 import { keepSpare, withSpare } from "./spare.ts";
-import { writeWhole } from "./wholefile.ts";
+import { isAbandoned, writeWhole } from "./wholefile.ts";
 
 export function createContainer(paths: Paths, record: ContainerRecord, config: Config): void {
   const directory = containerDirectory(paths, record.id);
@@ -78,13 +77,8 @@ export function sweepFiles(paths: Paths, id: string): void {
     names = readdirSync(directory);
   });
   for (const name of names) {
-    const [, written] = /^(?:container|config|networks)\.json\.(\d+)(?:\.was)?$/.exec(name) ?? [];
-    const [, starting, start] = /^start\.(\d+)\.(\d+)$/.exec(name) ?? [];
-    const pid = written ?? starting;
-    if (pid === undefined) continue;
-    const now = startTime(Number(pid));
-    const alive = now !== undefined && (start === undefined || now === start.replace(/^0+/, ""));
-    if (!alive) rmSync(`${directory}/${name}`, { force: true });
+    const [, half] = /^(?:(?:container|config|networks)\.json|start)\.(\d+\.\d+)(?:\.was)?$/.exec(name) ?? [];
+    if (half !== undefined && isAbandoned(half)) rmSync(`${directory}/${name}`, { force: true });
   }
 }
 

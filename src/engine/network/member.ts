@@ -3,7 +3,7 @@ import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { connectionsIn, type Paths } from "../../container/paths.ts";
 import { nameOf } from "../../container/runs.ts";
 import { networksFile, networksText } from "../../container/store.ts";
-import { writeWhole } from "../../container/wholefile.ts";
+import { halfOf, writeWhole } from "../../container/wholefile.ts";
 import { invalid, VitrineError } from "../../errors.ts";
 import type { NetworkRecord } from "../../network/record.ts";
 import { findNetwork } from "../../network/store.ts";
@@ -127,7 +127,8 @@ export function noteNetworks(paths: Paths, id: string, choices: Choices): void {
 export function recordOf(paths: Paths, id: string, after?: Choices): ChangedRecord {
   const file = networksFile(paths, id);
   const text = after ? { text: textOf(after) } : {};
-  return { file, next: `${file}.${process.pid}`, was: `${file}.${process.pid}.was`, ...text };
+  const next = halfOf(file);
+  return { file, next, was: `${next}.was`, ...text };
 }
 
 /** The same by a plan; `act` carries it out. */
