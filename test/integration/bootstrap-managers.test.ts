@@ -1,5 +1,5 @@
 /** Images that the host's own package managers make, from repositories of the test's own. */
-import { beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { run } from "../debianmirror.ts";
 import { watchLeaks } from "../leaks.ts";
@@ -127,6 +127,9 @@ ${SCRIPT}
 
 describe.skipIf(absent("images by pacman", ["pacman", "repo-add", "bsdtar", "busybox", "zstd"]))("pacman", () => {
   const place = directory("arch");
+  // A file system of its own, as a mirror on this host may have.
+  beforeAll(() => void run("mount", ["-t", "tmpfs", "arch", place]));
+  afterAll(() => void run("umount", [place]));
 
   const build = (name: string, lines: readonly string[], tree: string) => {
     const machine = run("uname", ["-m"]).trim();

@@ -74,7 +74,7 @@ export async function bootstrapByManager(
         ],
         // The scripts of packages have no business there; nor in what the engine keeps.
         mounts: [...["/tmp", "/root", "/home"].filter(isThere), paths.root].map((path) => `type=tmpfs,target=${path}`),
-        volumes: resolverFile(),
+        volumes: [...resolverFile(), ...ofThisHost(options)].map((path) => `${path}:${path}:ro`),
         pidsLimit: "-1",
       },
       scratch,
@@ -121,11 +121,29 @@ export async function bootstrapByManager(
   }
 }
 
+/**
+ * Mirrors and keys that are files here: they may lie in another file system than the root's, or in a directory that is covered. Of
+ * a mirror's path what comes before the first variable, which only the manager knows.
+ */
+function ofThisHost({ mirrors, keyring }: BootstrapOptions): string[] {
+  const local = mirrors.flatMap((url) => (url.startsWith("file:///") ? [pathOf(url)] : []));
+  const known = local.map((path) => path.replace(/\/[^/]*\$.*/, "").replace(/(?<=.)\/+$/, ""));
+  return [...known, ...(keyring === undefined ? [] : [keyring])].filter((path) => /^\/./.test(path) && isThere(path));
+}
+
+function pathOf(url: string): string {
+  try {
+    return decodeURIComponent(url.slice("file://".length));
+  } catch {
+    return ""; // the manager tells that it is none
+  }
+}
+
 /** Where it is a link to a file that a service keeps elsewhere, that file is not in the root's own file system. */
 function resolverFile(): string[] {
   try {
     const real = realpathSync("/etc/resolv.conf");
-    return real.startsWith("/run/") ? [`${real}:${real}:ro`] : [];
+    return real.startsWith("/run/") ? [real] : [];
   } catch {
     return []; // the host has none
   }
