@@ -35,3 +35,9 @@ test("a limit of the group that kills in a group below it", () => {
 test("a group whose name only begins like this one stays out", () => {
   expect(selectLines([OOM.replaceAll(GROUP, `${GROUP}45`), KILL], GROUP)).toEqual([]);
 });
+
+test("in a control group namespace the kernel tells of what is above it, too", () => {
+  const above = OOM.replaceAll(GROUP, `/machine.slice/x${GROUP}`);
+  expect(selectLines([above, KILL], GROUP)).toEqual([above, KILL]);
+  expect(selectLines([OOM.replaceAll(GROUP, `/x${GROUP}45`), KILL], GROUP)).toEqual([]);
+});

@@ -17,11 +17,14 @@ export function selectLines(log: readonly string[], group: string): string[] {
   return lines;
 }
 
-/** "task_memcg=/a" does not name "/ab", but "/a/b" lies in "/a". */
+/**
+ * "task_memcg=/a" does not name "/ab", but "/a/b" lies in "/a". The kernel tells from its own root: in a control group namespace
+ * that is above ours, and the group's name, which holds an id, tells whose it is.
+ */
 function names(line: string, group: string): boolean {
   return ["task_memcg=", "oom_memcg="].some((key) => {
-    const at = line.indexOf(key + group);
-    return at >= 0 && /^([,/\s]|$)/.test(line.slice(at + key.length + group.length));
+    const told = new RegExp(`${key}([^,\\s]*)`).exec(line)?.[1];
+    return told !== undefined && `${told}/`.includes(`${group}/`);
   });
 }
 
