@@ -280,9 +280,9 @@ describe("how much is kept", () => {
     const script = "seq 1 40000; until [ -e /g/room ]; do sleep 0.02; done; echo room again; exit 6";
     const inside = `mount -t tmpfs -o size=2m tmpfs ${place} && mkdir ${place}/g && export VITRINE_ROOT=${place}/root &&
 mkdir ${place}/root && mount -t tmpfs tmpfs ${place}/root && cp ${ROOT}/config.json ${place}/root && ${BINARY} ps >/dev/null && mkdir -p ${place}/root/containers &&
-mount -t tmpfs -o size=200k tmpfs ${place}/root/containers &&
+mount -t tmpfs -o size=200k tmpfs ${place}/root/containers && head -c 20000 /dev/zero > ${place}/root/containers/fill &&
 ${BINARY} run -d --name ${name} -v ${place}/g:/g --rootfs ${busybox()} sh -c '${script}' >/dev/null &&
-head -c 20000 /dev/zero > ${place}/root/containers/fill; sleep 1; rm ${place}/root/containers/fill
+sleep 1; rm ${place}/root/containers/fill
 touch ${place}/g/room; ${BINARY} wait ${name}; ${BINARY} logs ${name} > ${place}/out 2>&1; head -n 2 ${place}/out; tail -n 1 ${place}/out
 grep "could not be kept" ${place}/out | tail -n 1
 ${BINARY} rm ${name}`;
