@@ -4,6 +4,12 @@
 set -eu
 V2=/sys/fs/cgroup
 
+# Who is frozen does not end, whatever it is sent.
+thaw() {
+	find "$@" -name freezer.state -exec sh -c 'for file; do [ "$(cat "$file")" = THAWED ] || echo THAWED >"$file"; done' sh {} + 2>/dev/null || :
+	find "$@" -name cgroup.freeze -exec sh -c 'for file; do [ "$(cat "$file")" = 0 ] || echo 0 >"$file"; done' sh {} + 2>/dev/null || :
+}
+
 case ${CELL_STEP-} in
 '')
 	network=--net
@@ -22,6 +28,7 @@ case ${CELL_STEP-} in
 	leave() {
 		status=$?
 		trap '' INT TERM HUP
+		thaw $(for at in $places; do echo "$at/$CELL"; done)
 		if [ -n "$child" ] && kill -KILL "$child" 2>/dev/null; then wait "$child" || :; fi # and all of its PID namespace
 		for at in $places; do find "$at/$CELL" -depth -type d -exec rmdir {} + 2>/dev/null || :; done
 		rm -rf --one-file-system "$CELL_SCRATCH"
@@ -81,6 +88,7 @@ inside)
 	unset CELL CELL_STEP CELL_SCRATCH CELL_GROUPS network places
 	status=0
 	"$@" || status=$? # a child: the first process takes what others leave
+	thaw /sys/fs/cgroup
 	exit "$status"
 	;;
 esac

@@ -181,8 +181,9 @@ test(`${CYCLES} containers on networks come and go: stopped, removed, ended, kil
   const settled = async (before?: ReturnType<typeof state>) => {
     const end = performance.now() + PATIENCE_MS;
     await vitrine("ps");
+    while (!before && performance.now() < end && processes().length > 0) await Bun.sleep(100);
     let now = state();
-    while (performance.now() < end && (before ? difference(before, now).length > 0 : processes().length > 0)) {
+    while (before && performance.now() < end && difference(before, now).length > 0) {
       await Bun.sleep(100);
       now = state();
     }

@@ -115,6 +115,7 @@ for (const killed of [false, true])
     expect(odd).toEqual([]);
     expect(count).toBeGreaterThan(SECONDS * 5);
 
+    vitrine(["unpause", ...NAMES]); // those that are there and are paused
     await until(
       () => !vitrine(["ps", "--format", "{{.Command}}"]).stdout.includes("sleep 0.2"),
       "those to be gone that go",
