@@ -7,7 +7,7 @@ import { freezerOf, planFreeze } from "../plan/freezer.ts";
 import type { Engine } from "./context.ts";
 import { containerEvent } from "./events.ts";
 import { readLive } from "./live.ts";
-import { isWaiting, needRunning, type Running, runningById } from "./running.ts";
+import { isWaiting, needRunning, type Running } from "./running.ts";
 
 const PATIENCE_MS = 10_000;
 
@@ -15,24 +15,16 @@ export async function pauseContainer(engine: Engine, nameOrId: string): Promise<
   const found = await needRunning(engine, nameOrId);
   if (isWaiting(found)) throw new VitrineError("CONFLICT", `container ${found.container.name} waits to be restarted`);
   if (isPaused(found.record)) throw new VitrineError("CONFLICT", `container ${found.container.name} is paused already`);
-  // Held while it is set up, it would never come to its program; and whoever waits for that would wait too.
-  if (!readLive(found.run)) throw notYet(found);
   try {
     freeze(engine, found, true);
   } catch (error) {
     throw readLive(found.run) ? error : notYet(found); // its groups went with it
   }
-  // Meanwhile it may have ended, and been started again.
-  const now = await runningById(engine, found.container.id);
-  if (now?.run.directory === found.run.directory) {
-    containerEvent(engine, "pause", found.container);
-    return nameOrId;
-  }
-  if (now && isPaused(now.record)) freeze(engine, now, false);
-  throw notYet(found);
+  containerEvent(engine, "pause", found.container);
+  return nameOrId;
 }
 
-function notYet({ container }: Running): VitrineError {
+function notYet({ container }: Pick<Running, "container">): VitrineError {
   return new VitrineError("CONFLICT", `container ${container.name} is only just starting, or ending`, {
     hint: "try again",
   });
@@ -71,9 +63,12 @@ export function isPaused(record: Pick<RunRecord, "facts" | "input" | "cgroupsPat
 }
 
 /** @throws BROKEN_STATE if it is not held in time: then it goes on */
-function freeze(engine: Engine, { record, container }: Running, frozen: boolean): void {
+function freeze(engine: Engine, { record, container, run }: Running, frozen: boolean): void {
   const path = record.input.config.linux.cgroupsPath;
-  carryOut(engine.stage.path, engine.paths, planFreeze(record.facts, path, frozen));
+  const live = frozen ? readLive(run) : undefined;
+  // Held while it is set up, it would never come to its program; and whoever waits for that would wait too.
+  if (frozen && !live) throw notYet({ container });
+  carryOut(engine.stage.path, engine.paths, planFreeze(record.facts, path, frozen, live?.pid));
   const end = performance.now() + PATIENCE_MS;
   const pause = new Int32Array(new SharedArrayBuffer(4));
   while (isPaused(record) !== frozen) {

@@ -40,9 +40,7 @@ export function recover(engine: Engine, run: Run): void {
   const record = recordIn(run);
   if (record === "gone") return; // another command was quicker
   let ended: ContainerRecord | undefined;
-  // A run of ours: what others sweep up meanwhile is not this container.
-  const claim = () => claimRun(engine.paths, { ...newIdentity(undefined), id: run.id });
-  const marker = record?.keep ? withSpare(engine.paths.state, claim) : undefined;
+  const marker = record?.keep ? withSpare(engine.paths.state, () => mark(engine, run.id)) : undefined;
   try {
     const ran = record !== undefined && cameToItsProgram(run, record);
     if (record) letGoOn(engine, record);
@@ -58,6 +56,16 @@ export function recover(engine: Engine, run: Run): void {
   }
   // As docker does when a container's shim was killed.
   if (ended && record) restartApart(engine, ended, record.input.softFiles);
+}
+
+/** A run of ours: what others sweep up meanwhile is not this container. Undefined if this process has one already, as for a rename. */
+function mark({ paths }: Engine, id: string): string | undefined {
+  try {
+    return claimRun(paths, { ...newIdentity(undefined), id });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return undefined;
+  }
 }
 
 /** What programs have said that were started by it. */

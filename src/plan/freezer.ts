@@ -2,8 +2,9 @@
 import { VitrineError } from "../errors.ts";
 import type { HostFacts } from "../linux/facts.ts";
 import { writeFile } from "./cgroup.ts";
+import { sys } from "./instructions.ts";
 import { onHost } from "./op.ts";
-import type { Op } from "./plan.ts";
+import type { Instruction, Op } from "./plan.ts";
 
 export interface Freezer {
   /** What is written to hold them, and to let them go. */
@@ -32,7 +33,11 @@ export function freezerOf({ cgroups }: HostFacts, path: string): Freezer {
   };
 }
 
-export function planFreeze(facts: HostFacts, path: string, frozen: boolean): Op[] {
+/**
+ * @param pid its first process: it is in the group, which does not go before it is reaped. So a file that was open while it was there is
+ * of this group, and not of one that the container's next run has made by the same name
+ */
+export function planFreeze(facts: HostFacts, path: string, frozen: boolean, pid?: number): Op[] {
   const { file, words } = freezerOf(facts, path);
   const value = words[frozen ? 0 : 1];
   const told = {
@@ -41,5 +46,7 @@ export function planFreeze(facts: HostFacts, path: string, frozen: boolean): Op[
     why: frozen ? "All processes of the container are held where they are." : "They go on.",
     sh: `echo ${value} > ${file}`,
   };
-  return [onHost(told, writeFile(file, value))];
+  const [open, ...write] = writeFile(file, value) as [Instruction, ...Instruction[]];
+  const isThere = pid === undefined ? [] : [sys("kill", [pid, 0])];
+  return [onHost(told, [open, ...isThere, ...write])];
 }
