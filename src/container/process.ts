@@ -12,6 +12,15 @@ export function startTime(pid: number): string | undefined {
   }
 }
 
+/** Nothing happens if it has just ended. @param signal its number, or name */
+export function signalProcess(pid: number, signal: number | NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 /** Pid and start time in the text of a /proc/PID/stat; undefined if it is not whole. */
 export function processIn(stat: string): { pid: number; start: string } | undefined {
   const start = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];

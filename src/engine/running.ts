@@ -1,6 +1,7 @@
 /** Containers that run: by name, with their run; and signals to them. */
 import { tokenOf } from "../container/identity.ts";
 import { carryOut } from "../container/plans.ts";
+import { signalProcess } from "../container/process.ts";
 import type { ContainerRecord, RunRecord } from "../container/record.ts";
 import { holderOf, isAlive, type Run } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
@@ -65,7 +66,7 @@ export function signal(
     } catch (error) {
       if (!waitUntilOver(run, ENDING_MS)) throw error; // else it was about to end
     }
-  } else if (isAlive(run)) process.kill(run.pid, number); // the stage hands it on; with SIGKILL both end
+  } else if (isAlive(run)) signalProcess(run.pid, number); // the stage hands it on; with SIGKILL both end
 }
 
 /** Until all of it is taken away. @param milliseconds Infinity: as long as it takes. Returns whether it is over */

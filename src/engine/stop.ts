@@ -1,5 +1,6 @@
 /** Ending containers that run, and waiting for their end. */
 import { carryOut } from "../container/plans.ts";
+import { signalProcess } from "../container/process.ts";
 import { holderOf, isAlive, type Run } from "../container/runs.ts";
 import { noteStopped, readRecord } from "../container/store.ts";
 import { VitrineError } from "../errors.ts";
@@ -98,7 +99,7 @@ async function eachRun(engine: Engine, nameOrId: string, stop: (found: Running) 
 
 /** Whoever waits for the time of a restart holds nothing yet. */
 async function endWaiting({ run }: Running): Promise<void> {
-  if (isAlive(run)) process.kill(holderOf(run).pid, "SIGKILL");
+  if (isAlive(run)) signalProcess(holderOf(run).pid, "SIGKILL");
   await waitMeanwhile(run, KILL_WAIT_MS);
 }
 
@@ -150,7 +151,7 @@ export async function end(engine: Engine, running: Running, removed = false): Pr
   const keeps = removed && running.record.keep;
   await tell(engine, running, SIGKILL, keeps ? [noteRemoval(running.record.input.directory)] : []);
   if (await waitMeanwhile(running.run, KILL_WAIT_MS)) return;
-  if (isAlive(running.run)) process.kill(holderOf(running.run).pid, "SIGKILL");
+  if (isAlive(running.run)) signalProcess(holderOf(running.run).pid, "SIGKILL");
   await waitMeanwhile(running.run, KILL_WAIT_MS);
 }
 

@@ -1,6 +1,7 @@
 /** `kill`: a signal to a container's first process, or to all of them. */
 
 import { carryOut } from "../container/plans.ts";
+import { signalProcess } from "../container/process.ts";
 import { planFile } from "../container/runs.ts";
 import { invalid, VitrineError } from "../errors.ts";
 import { SIGKILL } from "../linux/constants.ts";
@@ -29,23 +30,15 @@ export function sendSignal(runtime: Runtime, container: Container, number: numbe
   const { facts, input } = record;
   const everybody =
     all || (number === SIGKILL && !input.config.linux.namespaces.some((n) => n.type === "pid" && !n.path));
-  if (everybody) for (const pid of processesOf(container)) send(pid, number);
+  if (everybody) for (const pid of processesOf(container)) signalProcess(pid, number);
   // Frozen, nothing in it can die (cgroup-v1/freezer-subsystem.rst).
   if (number === SIGKILL && container.status === "paused") {
-    if (!everybody) send(container.pid, number);
+    if (!everybody) signalProcess(container.pid, number);
     carryOut(runtime.engine.stage.path, runtime.engine.paths, planFreeze(facts, input.config.linux.cgroupsPath, false));
   } else if (!everybody) {
     return runStage(stageOf(runtime, directory), planFile(directory), "kill", "drop", number).status === 0;
   }
   return true;
-}
-
-function send(pid: number, signal: number): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // it has just ended
-  }
 }
 
 function notRunning(id: string): VitrineError {

@@ -1,4 +1,5 @@
 /** `start`: the program of a created container. */
+import { signalProcess } from "../container/process.ts";
 import { planFile } from "../container/runs.ts";
 import { VitrineError } from "../errors.ts";
 import { runStage } from "../stage/execute.ts";
@@ -18,7 +19,7 @@ export function startContainer(runtime: Runtime, id: string): void {
   const { poststart = [] } = after.record.input.config.hooks ?? {};
   if (after.status === "running" && poststart.length > 0) {
     // runtime.md, "Lifecycle": an error, and the container is stopped.
-    process.kill(after.pid, "SIGKILL");
+    signalProcess(after.pid, "SIGKILL");
     throw new VitrineError("STEP_FAILED", `a poststart hook of container "${id}" failed: the container was stopped`, {
       hint: `the hooks are ${poststart.map((hook) => hook.path).join(", ")}`,
     });

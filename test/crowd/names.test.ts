@@ -69,7 +69,7 @@ const KNOWN = [
   /EEXIST/, // the name, taken between two looks
 ];
 
-/** Of an exec whose container was ended: as with docker. */
+/** Of an exec, and of a run in the foreground, whose container another command ended: as with docker. */
 const KILLED = 137;
 
 interface Odd {
@@ -91,7 +91,7 @@ async function one(args: string[], kill: number | undefined): Promise<Odd | unde
   );
   await Bun.sleep(1);
   if (signal !== null || status === 0) return undefined;
-  if (args[0] === "exec" && status === KILLED && stderr === "") return undefined;
+  if (["exec", "run"].includes(args[0] ?? "") && status === KILLED && stderr === "") return undefined;
   const fine = KNOWN.some((pattern) => pattern.test(stderr)) && !stderr.includes("--debug shows");
   return fine ? undefined : { command: args.join(" "), status, stderr };
 }

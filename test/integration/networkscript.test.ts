@@ -73,7 +73,7 @@ const LOOK = `
 n=0; while ip addr | grep -q tentative && [ $((n += 1)) -lt 50 ]; do sleep 0.1; done
 part() { echo "== $1"; }
 part addresses; ip addr
-part routes; ip route; ip -6 route
+part routes; ip route; ip -6 route | sort # the link-local ones come in either order
 part advertisements; grep -H . /proc/sys/net/ipv6/conf/*/accept_ra
 part hosts; cat /etc/hosts 2>&1 || :
 part hostname; cat /etc/hostname 2>&1 || :
