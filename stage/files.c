@@ -123,6 +123,54 @@ i64 remove_tree(i64 at, const char *path)
 
 static i64 copy_directory(i64 from, i64 to, int levels);
 
+static i64 copy_times(i64 to, const char *name, const struct statx256 *s)
+{
+	struct timespec64 both[2] = { { s->atime.sec, s->atime.nsec }, { s->mtime.sec, s->mtime.nsec } };
+	return sys(__NR_utimensat, to, name, both, name ? AT_NO_FOLLOW : 0);
+}
+
+static int begins(const char *text, const char *with)
+{
+	while (*with && *text == *with)
+		text++, with++;
+	return *with == 0;
+}
+
+// What programs set themselves, ACLs and file capabilities; what the other file system has no place for, or does not let this user
+// set, is left out.
+static i64 copy_attributes(i64 from, i64 to)
+{
+	static char names[65536], value[65536]; // XATTR_LIST_MAX, XATTR_SIZE_MAX
+	i64 n = sys(__NR_flistxattr, from, names, sizeof names);
+
+	for (i64 at = 0; at < n; at += (i64)length_of(names + at) + 1) {
+		const char *name = names + at;
+		if (!begins(name, "user.") && !begins(name, "system.posix_acl_") && !begins(name, "security.capability"))
+			continue;
+		i64 size = sys(__NR_fgetxattr, from, name, value, sizeof value);
+		i64 ret = is_error(size) ? 0 : sys(__NR_fsetxattr, to, name, value, size, 0);
+		if (is_error(ret) && ret != -E_NOTSUP && ret != -E_PERM)
+			return ret;
+	}
+	return is_error(n) && n != -E_NOTSUP ? n : 0;
+}
+
+// What a file or directory has besides what is in it, in this order: a new owner takes set-id bits and capabilities away, and a mode
+// changes an ACL.
+static i64 copy_marks(i64 from, i64 to)
+{
+	struct statx256 s = { 0 };
+	i64 ret = sys(__NR_statx, from, "", AT_EMPTY, 0x7ff, &s);
+
+	if (!is_error(ret))
+		ret = sys(__NR_fchown, to, s.uid, s.gid);
+	if (!is_error(ret))
+		ret = sys(__NR_fchmod, to, s.mode & 07777);
+	if (!is_error(ret))
+		ret = copy_attributes(from, to);
+	return is_error(ret) ? ret : copy_times(to, 0, &s);
+}
+
 static i64 copy_file(i64 from, i64 to, const char *name)
 {
 	i64 in = sys(__NR_openat, from, name, O_READ_ONLY | O_NO_FOLLOW | O_CLOSE_ON_EXEC, 0);
@@ -132,6 +180,8 @@ static i64 copy_file(i64 from, i64 to, const char *name)
 	i64 n = out;
 	while (!is_error(out) && (n = sys(__NR_sendfile, out, in, 0, 1 << 30)) > 0)
 		;
+	if (!is_error(n))
+		n = copy_marks(in, out);
 	sys(__NR_close, in);
 	if (!is_error(out))
 		sys(__NR_close, out);
@@ -174,8 +224,8 @@ static i64 copy_entry(i64 from, i64 to, const char *name, int levels)
 	if (type == 0040000)
 		return levels ? copy_below(from, to, name, levels - 1) : -E_LOOP;
 	if (type == 0100000)
-		ret = copy_file(from, to, name);
-	else if (type == 0120000)
+		return copy_file(from, to, name);
+	if (type == 0120000)
 		ret = copy_link(from, to, name);
 	else if (type == 0010000)
 		ret = sys(__NR_mknodat, to, name, 0010600, 0);
@@ -183,16 +233,15 @@ static i64 copy_entry(i64 from, i64 to, const char *name, int levels)
 		return 0;
 	if (!is_error(ret))
 		ret = sys(__NR_fchownat, to, name, s.uid, s.gid, AT_NO_FOLLOW);
-	if (!is_error(ret) && type != 0120000) // after the owner, whose change takes set-id bits away
+	if (!is_error(ret) && type != 0120000)
 		ret = sys(__NR_fchmodat, to, name, s.mode & 07777);
-	return ret;
+	return is_error(ret) ? ret : copy_times(to, name, &s);
 }
 
-// A directory that is open, into another one that is; owner and mode last, so that it can be written to until then.
+// A directory that is open, into another one that is; its marks last, so that it can be written to until then.
 static i64 copy_directory(i64 from, i64 to, int levels)
 {
 	u8 buffer[4096] __attribute__((aligned(8)));
-	struct statx256 s = { 0 };
 	i64 n;
 
 	while ((n = sys(__NR_getdents64, from, buffer, sizeof buffer)) > 0)
@@ -203,11 +252,7 @@ static i64 copy_directory(i64 from, i64 to, int levels)
 			if (is_error(ret))
 				return ret;
 		}
-	if (n == 0)
-		n = sys(__NR_statx, from, "", AT_EMPTY, 0x7ff, &s);
-	if (!is_error(n))
-		n = sys(__NR_fchown, to, s.uid, s.gid);
-	return is_error(n) ? n : sys(__NR_fchmod, to, s.mode & 07777);
+	return is_error(n) ? n : copy_marks(from, to);
 }
 
 // Kills every process that a cgroup.procs file names until it names none, for hosts without cgroup.kill; or writes each to `to`,

@@ -38,7 +38,7 @@ static void add(struct lister *l, const void *from, u64 n)
 	l->used += (u32)n;
 }
 
-static u64 length_of(const char *s)
+u64 length_of(const char *s)
 {
 	u64 n = 0;
 	while (s[n])

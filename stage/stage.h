@@ -39,6 +39,7 @@ i64 op_stream(const u64 *a);
 void note_path(char *to, u64 room, const char *path);
 // list.c
 i64 list_tree(const u64 *a);
+u64 length_of(const char *s);
 
 struct statx256 {
 	u32 mask, blksize;

@@ -52,6 +52,7 @@ enum {
 	E_NOENT = 2,
 	E_BADF = 9,
 	E_CHILD = 10,
+	E_PERM = 1,
 	E_INTR = 4,
 	E_AGAIN = 11,
 	E_BUSY = 16,

@@ -74,6 +74,52 @@ describe("by name", () => {
     expect(volumes()).not.toContain(name);
   });
 
+  test("what is filled has times, attributes, ACLs and capabilities as in the image", () => {
+    const own = directory("marked");
+    cpSync(busybox(), own, { recursive: true, verbatimSymlinks: true });
+    mkdirSync(`${own}/data/sub`, { recursive: true });
+    writeFileSync(`${own}/data/program`, "x");
+    symlinkSync("program", `${own}/data/link`);
+    const mark = `
+import os, struct
+root = "${own}/data"
+os.chmod(root + "/program", 0o750)
+os.setxattr(root + "/program", "security.capability", struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0))
+os.setxattr(root + "/program", "user.note", b"\\0\\1a")
+os.setxattr(root + "/sub", "user.of", b"sub")
+entry = lambda tag, bits, id=0xffffffff: struct.pack("<HHI", tag, bits, id)
+acl = struct.pack("<I", 2) + entry(1, 7) + entry(2, 4, 33) + entry(4, 0) + entry(16, 5) + entry(32, 0)
+os.setxattr(root + "/program", "system.posix_acl_access", acl)
+os.utime(root + "/link", (1000000000, 1000000001), follow_symlinks=False)
+os.utime(root + "/program", ns=(1000000002_000000007, 1000000003_000000009))
+for name in ["/sub", ""]: os.utime(root + name, (1000000004, 1000000005))
+`;
+    expect(spawnSync("python3", ["-c", mark]).stderr.toString()).toBe("");
+    const look = `
+import os, struct, sys
+for name in ["", "/program", "/link", "/sub"]:
+  s = os.lstat(sys.argv[1] + name)
+  a = {} if name == "/link" else {k: os.getxattr(sys.argv[1] + name, k) for k in sorted(os.listxattr(sys.argv[1] + name))}
+  if "security.capability" in a: a["security.capability"] = struct.unpack("<IIIII", a["security.capability"][:20])[1:]
+  print(name, oct(s.st_mode), s.st_mtime_ns, a)
+`;
+    const seen = (place: string) => spawnSync("python3", ["-c", look, place]).stdout.toString();
+    const image = seen(`${own}/data`);
+    expect(image).toContain("/program 0o100750 1000000003000000009");
+    expect(image).toContain("system.posix_acl_access");
+    for (const userns of ["private", "host"]) {
+      const name = newName();
+      const flags = ["--userns", userns, "-v", `${name}:/data`];
+      expect(vitrine(["run", "--rm", ...flags, "--rootfs", own, "true"])).toEqual({
+        status: 0,
+        stdout: "",
+        stderr: "",
+      });
+      expect({ userns, seen: seen(`${ROOT}/volumes/${name}/_data`) }).toEqual({ userns, seen: image });
+      ok(["volume", "rm", name]);
+    }
+  });
+
   test("nocopy, read-only, a directory that the image has not, an empty command line of options", () => {
     const [a, b, c] = [newName(), newName(), newName()];
     expect(inside(["-v", `${a}:/data:nocopy`], "ls /data")).toBe("");
