@@ -134,10 +134,16 @@ describe("what only the kernel can refuse names its step", () => {
     expect(status).toBe(125);
     expect(stderr).toMatch(/^vitrine: /);
   });
-  test("/etc/passwd as a FIFO, a device, a link out, or endless, is refused within a second", () => {
+  test("/etc/passwd as a FIFO, a device, a link out, or endless, is refused at once", () => {
     const root = directory("strange");
     makeBusybox(root);
     const passwd = `${root}/etc/passwd`;
+    const time = (...args: string[]) => {
+      const began = performance.now();
+      const { status } = vitrine(["run", "--rm", ...args]);
+      return { status, took: performance.now() - began };
+    };
+    const { took: usual } = time("--rootfs", root, "true");
     for (const make of [
       `mkfifo ${passwd}`,
       `mknod ${passwd} c 1 5`,
@@ -145,10 +151,9 @@ describe("what only the kernel can refuse names its step", () => {
       `ln -s /proc/self/fd/0 ${passwd}`,
     ]) {
       Bun.spawnSync(["sh", "-c", `rm -f ${passwd}; ${make}`]);
-      const began = performance.now();
-      const { status } = vitrine(["run", "--rm", "--user", "ann", "--rootfs", root, "true"]);
+      const { status, took } = time("--user", "ann", "--rootfs", root, "true");
       expect({ make, status }).toEqual({ make, status: 125 });
-      expect(performance.now() - began).toBeLessThan(1000);
+      expect(took).toBeLessThan(Math.max(1000, 3 * usual)); // a virtual machine is slow
     }
     // A link that leads out of the root leads nowhere in it.
     Bun.spawnSync(["sh", "-c", `rm -f ${passwd}; ln -s /../../../../../../etc/passwd ${passwd}`]);

@@ -120,7 +120,7 @@ describe("stats", () => {
     expect(t.screen()).toStartWith("\x1b[H\x1b[2JCONTAINER ID");
     process.kill(t.pid, "SIGINT");
     await t.ended;
-    const name = vitrine(["run", "-d", "--rm", "--rootfs", busybox(), "sleep", "2"]).stdout.trim();
+    const name = vitrine(["run", "-d", "--rm", "--rootfs", busybox(), "sleep", "1000"]).stdout.trim();
     const child = spawn(BINARY, ["stats", "--format", "{{.PIDs}}", name], {
       env: { VITRINE_ROOT: ROOT, VITRINE_STATE: STATE, PATH: process.env.PATH ?? "" },
     });
@@ -128,7 +128,10 @@ describe("stats", () => {
     child.stdout.on("data", (d) => {
       said += d;
     });
-    expect(await new Promise((resolve) => child.on("exit", resolve))).toBe(0);
+    const over = new Promise((resolve) => child.on("exit", resolve));
+    await until(() => said.startsWith("1\n1\n"), "the second look");
+    vitrine(["kill", name]);
+    expect(await over).toBe(0);
     expect(said).toMatch(/^(1\n)+0\n$/);
   });
 

@@ -163,7 +163,8 @@ describe("without a terminal outside", () => {
 describe("--init", () => {
   test("orphans are reaped; the control: without it they stay", () => {
     const zombies = "grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l";
-    const orphan = `(sleep 0.05 &); (sleep 0.2; ${zombies}) & exec sleep 0.4`;
+    // Whoever ends when all is told reaps nobody.
+    const orphan = `mkfifo /over; (sleep 0.05 &); (sleep 0.5; ${zombies}; : >/over) & exec cat /over`;
     expect(shell(orphan, "--init").stdout).toBe("0\n");
     expect(shell(orphan).stdout).toBe("1\n");
     const many = `i=0; while [ $i -lt 100 ]; do (: &); i=$((i+1)); done; sleep 0.2; ${zombies}`;
