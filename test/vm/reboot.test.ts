@@ -9,13 +9,13 @@ import { directory, until } from "../vitrine.ts";
 import { CGROUPS, missing, start } from "./boot.ts";
 import { disk } from "./disk.ts";
 
-setDefaultTimeout(450_000);
+setDefaultTimeout(1_200_000);
 
 const lacking = missing() ?? (existsSync("/lib/systemd/systemd") ? undefined : "systemd");
 if (lacking) console.log(`(skip) a reboot in a virtual machine: it needs ${lacking}`);
 
 /** Of each machine. */
-const SECONDS = 200;
+const SECONDS = 500;
 
 /** They go on until they are ended. */
 const CONTAINERS = {
