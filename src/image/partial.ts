@@ -78,11 +78,15 @@ export async function openBlob(
     if (existsSync(key)) return undefined;
     if (!open.has(key)) {
       const other = claimPartial(paths, digest);
-      if (typeof other === "string") return new Writer(paths, digest, other, options.size);
+      if (typeof other === "string") {
+        if (!existsSync(key)) return new Writer(paths, digest, other, options.size);
+        rmSync(other, { force: true }); // another has written it between the two looks
+        return undefined;
+      }
       if (!told) options.onWait?.(other.pid);
       told = true;
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS * (0.5 + Math.random())));
   }
 }
 
@@ -117,9 +121,11 @@ export function dropPartial(paths: Paths, digests: readonly Digest[]): void {
 /** The file, now ours; or who else has it. */
 function claimPartial(paths: Paths, digest: Digest): string | Claim {
   const own = `${partialDirectory(paths)}/${digest.replace(":", "-")}.${formatClaim(ownClaim())}`;
-  const there = listPartial(paths).filter((partial) => partial.digest === digest);
-  const held = there.find(({ claim }) => claim && !isMine(claim) && isHeld(claim));
-  if (held?.claim) return held.claim;
+  const listed = () => listPartial(paths).filter((partial) => partial.digest === digest);
+  const there = listed();
+  const held = (list: typeof there) => list.find(({ claim }) => claim && !isMine(claim) && isHeld(claim))?.claim;
+  const before = held(there);
+  if (before) return before;
   for (const { file, claim } of there) {
     try {
       // Before a power cut, names and lengths may have reached the disk without the bytes.
@@ -129,7 +135,20 @@ function claimPartial(paths: Paths, digest: Digest): string | Claim {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // taken by another meanwhile
     }
   }
-  return own;
+  makeDirectory(partialDirectory(paths));
+  const handle = openSync(own, "a", 0o600);
+  const written = fstatSync(handle).size;
+  closeSync(handle);
+  // Of two that look at the same time each sees the other here, or one does: whoever sees somebody lets go, and tries again.
+  const meanwhile = held(listed());
+  if (meanwhile && written > 0) renameSync(own, freePartial(paths, digest));
+  else if (meanwhile) rmSync(own, { force: true });
+  return meanwhile ?? own;
+}
+
+/** No process has the pid 0: whoever comes next takes it. */
+function freePartial(paths: Paths, digest: Digest): string {
+  return `${partialDirectory(paths)}/${digest.replace(":", "-")}.${formatClaim({ boot: ownClaim().boot, pid: 0, start: "0" })}`;
 }
 
 class Writer implements BlobWriter {
@@ -144,7 +163,6 @@ class Writer implements BlobWriter {
 
   constructor(paths: Paths, digest: Digest, file: string, size = Number.POSITIVE_INFINITY) {
     noteUse(paths, [digest]);
-    makeDirectory(partialDirectory(paths));
     const handle = openSync(file, "a+", 0o600);
     this.digest = digest;
     this.#paths = paths;
@@ -207,9 +225,7 @@ class Writer implements BlobWriter {
       this.#end();
       return;
     }
-    // No process has the pid 0: whoever comes next takes it.
-    const free = `${partialDirectory(this.#paths)}/${this.digest.replace(":", "-")}.${formatClaim({ boot: ownClaim().boot, pid: 0, start: "0" })}`;
-    renameSync(this.#file, free);
+    renameSync(this.#file, freePartial(this.#paths, this.digest));
     this.#end();
   }
 

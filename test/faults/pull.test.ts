@@ -156,15 +156,18 @@ function statSize(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.size;
 }
 
-test("two at once bring it once", async () => {
-  slowly(image, "twice");
-  registry.asked.length = 0;
-  const name = `${registry.host}/twice`;
-  const both = await Promise.all([0, 1].map(() => command(["pull", "-q", name])));
-  for (const one of both) expect(one).toEqual({ status: 0, stdout: `${name}:latest\n`, stderr: "" });
-  for (const { digest } of image.layers) expect(registry.asked.filter((line) => line.endsWith(digest)).length).toBe(1);
-  expectLegal();
-  await command(["image", "prune", "-a", "-f"]);
+test("several at once bring it once", async () => {
+  slowly(image, "often");
+  const name = `${registry.host}/often`;
+  for (const width of [2, 2, 2, 8]) {
+    registry.asked.length = 0;
+    const all = await Promise.all(Array.from({ length: width }, () => command(["pull", "-q", name])));
+    for (const one of all) expect(one).toEqual({ status: 0, stdout: `${name}:latest\n`, stderr: "" });
+    for (const { digest } of image.layers)
+      expect(registry.asked.filter((line) => line.endsWith(digest)).length).toBe(1);
+    expectLegal();
+    await command(["image", "prune", "-a", "-f"]);
+  }
 });
 
 test("a full disk: said so, nothing is seen, and with room the next pull goes on", async () => {
