@@ -10,6 +10,11 @@ thaw() {
 	find "$@" -name cgroup.freeze -exec sh -c 'for file; do [ "$(cat "$file")" = 0 ] || echo 0 >"$file"; done' sh {} + 2>/dev/null || :
 }
 
+# Groups below have the controllers that this one has; each by itself, for one may be in use by a v1 hierarchy or by processes.
+give() {
+	for controller in $(cat "$1/cgroup.controllers"); do echo "+$controller" >"$1/cgroup.subtree_control" 2>/dev/null || :; done
+}
+
 case ${CELL_STEP-} in
 '')
 	network=--net
@@ -38,6 +43,7 @@ case ${CELL_STEP-} in
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 
+	if [ -e $V2/cgroup.controllers ]; then give $V2; fi
 	for at in $places; do
 		mkdir "$at/$CELL"
 		if [ -e "$at/cpuset.mems" ]; then for file in cpuset.cpus cpuset.mems; do cat "$at/$file" >"$at/$CELL/$file"; done; fi
@@ -59,7 +65,7 @@ leave-root)
 	if [ -e $V2/cgroup.controllers ]; then
 		mkdir "$V2/$CELL/command"
 		echo $$ >"$V2/$CELL/command/cgroup.procs"
-		for controller in $(cat "$V2/$CELL/cgroup.controllers"); do echo "+$controller" >"$V2/$CELL/cgroup.subtree_control"; done
+		give "$V2/$CELL"
 	fi
 	CELL_STEP=inside exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc $network "$0" "$@"
 	;;
