@@ -373,7 +373,7 @@ undo 'rm -f /var/lib/vitrine/containers/0123456789abcdef0123456789abcdef01234567
 # 13. sendto RTM_GETLINK vt-765432107654 and NFT_MSG_GETTABLE vitrine
 # The bridge is up and the firewall stands; else both are set up first, once after each boot.
 step 13 'sendto RTM_GETLINK vt-765432107654 and NFT_MSG_GETTABLE vitrine'
-ip link show up dev vt-765432107654 | grep -q .
+ip link show up dev vt-765432107654 | grep . > /dev/null
 nft list table inet vitrine > /dev/null
 
 # 14. sendto RTM_GETLINK eth0

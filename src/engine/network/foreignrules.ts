@@ -46,7 +46,8 @@ export function passOthersLater(firewall: Firewall, device: string): Op[] {
     const { family, table, userChain } = drop;
     if (userChain === undefined) return [];
     const listed = `nft list chain ${family} ${table} ${userChain} 2> /dev/null`;
-    const sh = `! ${listed} > /dev/null || ${listed} | grep -qF '"${device}"' || ${printed(passScript(drop, device))} | nft -f -`;
+    // Not grep -q: who stops reading ends the other by SIGPIPE, which is no match where the shell heeds all of a pipe.
+    const sh = `! ${listed} > /dev/null || ${listed} | grep -F '"${device}"' > /dev/null || ${printed(passScript(drop, device))} | nft -f -`;
     return [onHost({ ...told(drop, device, "Another's firewall lets the bridge through."), sh }, [])];
   });
 }

@@ -167,7 +167,7 @@ export function findBridge(
     call: "sendto",
     object: `RTM_GETLINK ${bridge} and NFT_MSG_GETTABLE ${table}`,
     why: "The bridge is up and the firewall stands; else both are set up first, once after each boot.",
-    sh: `ip link show up dev ${bridge} | grep -q .\nnft list table inet ${table} > /dev/null`,
+    sh: `ip link show up dev ${bridge} | grep . > /dev/null\nnft list table inet ${table} > /dev/null`,
   };
   const isUp = expect({ load: looked.answer, at: 24, width: 4 }, BigInt(IFF_UP), BigInt(IFF_UP), "ENETDOWN");
   return {
