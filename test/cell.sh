@@ -35,7 +35,16 @@ case ${CELL_STEP-} in
 		trap '' INT TERM HUP
 		thaw $(for at in $places; do echo "$at/$CELL"; done)
 		if [ -n "$child" ] && kill -KILL "$child" 2>/dev/null; then wait "$child" || :; fi # and all of its PID namespace
-		for at in $places; do find "$at/$CELL" -depth -type d -exec rmdir {} + 2>/dev/null || :; done
+		# Those that were killed may take a moment.
+		for _ in $(seq 50); do
+			left=
+			for at in $places; do
+				find "$at/$CELL" -depth -type d -exec rmdir {} + 2>/dev/null || :
+				[ ! -e "$at/$CELL" ] || left=yes
+			done
+			[ -n "$left" ] || break
+			sleep 0.1
+		done
 		rm -rf --one-file-system "$CELL_SCRATCH"
 		exit $status
 	}
