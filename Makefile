@@ -69,7 +69,7 @@ check: node_modules src/stage/generated/identity.ts
 # Everything, against the real kernel.
 .PHONY: test
 test: build dist/vitrine-asan
-	@build/need-root.sh strace busybox unshare pgrep
+	@build/need-root.sh strace busybox unshare pgrep awk ip
 	$(BUN) test/all.ts
 
 # This repository's tests on Debian's kernel, in qemu without acceleration: some four minutes.
