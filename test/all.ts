@@ -48,8 +48,8 @@ const SUITES: readonly Suite[] = [
 /** They ask Debian's mirrors, over the host's network. */
 const ON_HOST_NETWORK = /\/(bootstrap|bootstrap-managers|software)\.test\.ts$/;
 
-/** On the host itself: it needs what only the first PID and network namespaces have. */
-const ON_HOST = /^test\/attacks\/network\.test\.ts$/;
+/** On the host itself: their controls need what only the first namespaces and the root of its file system have. */
+const ON_HOST = /^test\/attacks\/(cgroups|network|root)\.test\.ts$/;
 
 const FUZZ: Planned = { name: "fuzzing the stage", command: ["test/fuzz/run.sh", process.env.FUZZ_SECONDS ?? "45"] };
 
