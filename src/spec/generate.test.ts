@@ -221,6 +221,15 @@ describe("mounts", () => {
     expect(mounts.slice(7).map((m) => m.destination)).toEqual(["/1", "/2", "/3"]);
   });
 
+  test("what lies in another comes behind it, whatever the order", () => {
+    const { mounts } = generate({
+      volumes: ["/a:/x/y/z", "/b:/w/w"],
+      mounts: ["type=tmpfs,target=/x/y"],
+      tmpfs: ["/x", "/q"],
+    });
+    expect(mounts.slice(7).map((m) => m.destination)).toEqual(["/x", "/q", "/w/w", "/x/y", "/x/y/z"]);
+  });
+
   test("a bind is id-mapped in a user namespace of its own, unless asked not to", () => {
     expect(last({ volumes: ["/a:/b"] })?.options).toContain("idmap");
     expect(last({ volumes: ["/a:/b:noidmap"] })?.options).not.toContain("idmap");

@@ -273,7 +273,7 @@ function userMounts(options: RunOptions, from: Generated, ownIds: boolean): Moun
   const etc = Object.entries(from.etc ?? {})
     .map(([name, source]) => ({ destination: `/etc/${name}`, type: "bind", source, options: ETC_OPTIONS }))
     .filter(({ destination }) => !taken.has(destination));
-  const all = [...etc, ...imageVolumes(options, from.image, asked), ...asked].map((mount): Mount => {
+  const wanted = [...imageVolumes(options, from.image, asked), ...asked].map((mount): Mount => {
     if (mount.type !== "volume") return mount;
     const source =
       mount.source === undefined
@@ -281,6 +281,9 @@ function userMounts(options: RunOptions, from: Generated, ownIds: boolean): Moun
         : (from.volumes[mount.source] ?? volumeData(from.volumesAt, mount.source));
     return { ...mount, type: "bind", source };
   });
+  // What lies in another comes behind it, in whatever order they were asked for: it would be covered, and nobody would see it.
+  const depth = ({ destination }: Mount) => destination.split("/").length;
+  const all = [...etc, ...wanted.sort((a, b) => depth(a) - depth(b))];
   const seen = new Set<string>();
   for (const { destination } of all) {
     if (seen.has(destination)) throw invalid(`two mounts have the same target ${destination}`);

@@ -133,15 +133,15 @@ inside_3() {
   step 35 'move_mount /srv/data on /data'
   mount --move $MOUNTS/mount%2Fdata $ROOT/data
 
-  # 36. move_mount /etc/hosts on /etc/hosts
-  # Visible at /etc/hosts.
-  step 36 'move_mount /etc/hosts on /etc/hosts'
-  mount --move $MOUNTS/mount%2Fetc%2Fhosts $ROOT/etc/hosts
-
-  # 37. mount tmpfs on /scratch
+  # 36. mount tmpfs on /scratch
   # Memory, gone with the container.
-  step 37 'mount tmpfs on /scratch'
+  step 36 'mount tmpfs on /scratch'
   mount -t tmpfs -o nosuid,nodev,noexec,size=1m tmpfs $ROOT/scratch
+
+  # 37. move_mount /etc/hosts on /etc/hosts
+  # Visible at /etc/hosts.
+  step 37 'move_mount /etc/hosts on /etc/hosts'
+  mount --move $MOUNTS/mount%2Fetc%2Fhosts $ROOT/etc/hosts
 
   # 38. mount_setattr /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger read-only
   # These belong to the one kernel that all share; writing there would reach the host.

@@ -130,6 +130,15 @@ for name in ["", "/program", "/link", "/sub"]:
     ok(["volume", "rm", a, b, c]);
   });
 
+  test("one that lies in another mount is seen there, in whatever order they are asked for", () => {
+    const host = directory("within");
+    writeFileSync(`${host}/file`, "of the host\n");
+    const name = newName();
+    const flags = ["-v", `${host}:/over/in/it:ro`, "--tmpfs", "/over", "-v", `${name}:/over/in`];
+    expect(inside(flags, "cat /over/in/it/file; grep -c ' /over' /proc/mounts")).toBe("of the host\n3\n");
+    ok(["volume", "rm", name]);
+  });
+
   test("sixteen at once fill it once", async () => {
     const name = newName();
     const args = [
