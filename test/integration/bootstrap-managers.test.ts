@@ -1,6 +1,15 @@
 /** Images that the host's own package managers make, from repositories of the test's own. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { run } from "../debianmirror.ts";
 import { watchLeaks } from "../leaks.ts";
 import { directory, has, ROOT, vitrine } from "../vitrine.ts";
@@ -126,10 +135,13 @@ ${SCRIPT}
 });
 
 describe.skipIf(absent("images by pacman", ["pacman", "repo-add", "bsdtar", "busybox", "zstd"]))("pacman", () => {
-  const place = directory("arch");
-  // A file system of its own, as a mirror on this host may have.
+  // Where the container has a directory of its own; and a file system of its own, as a mirror on this host may have.
+  const place = mkdtempSync("/tmp/vitrine-arch-");
   beforeAll(() => void run("mount", ["-t", "tmpfs", "arch", place]));
-  afterAll(() => void run("umount", [place]));
+  afterAll(() => {
+    run("umount", [place]);
+    rmdirSync(place);
+  });
 
   const build = (name: string, lines: readonly string[], tree: string) => {
     const machine = run("uname", ["-m"]).trim();

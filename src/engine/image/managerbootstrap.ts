@@ -128,7 +128,10 @@ export async function bootstrapByManager(
 function ofThisHost({ mirrors, keyring }: BootstrapOptions): string[] {
   const local = mirrors.flatMap((url) => (url.startsWith("file:///") ? [pathOf(url)] : []));
   const known = local.map((path) => path.replace(/\/[^/]*\$.*/, "").replace(/(?<=.)\/+$/, ""));
-  return [...known, ...(keyring === undefined ? [] : [keyring])].filter((path) => /^\/./.test(path) && isThere(path));
+  // A path with a colon cannot be said as a volume: it is seen where the root has it.
+  return [...known, ...(keyring === undefined ? [] : [keyring])].filter(
+    (path) => /^\/[^:]+$/.test(path) && isThere(path),
+  );
 }
 
 function pathOf(url: string): string {
