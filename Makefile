@@ -72,7 +72,7 @@ test: build dist/vitrine-asan
 	@build/need-root.sh strace busybox unshare pgrep awk ip
 	$(BUN) test/all.ts
 
-# This repository's tests on Debian's kernel, in qemu without acceleration: some four minutes.
+# This repository's tests on Debian's kernel, in qemu without acceleration: some quarter of an hour.
 .PHONY: test-vm
 test-vm: build
 	@build/need-root.sh busybox unshare pgrep

@@ -1,5 +1,5 @@
 /** One command of tests as a child process, and what came of it. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,6 +28,13 @@ const LONGEST_MS = 25 * 60_000;
 const LINES_TOLD = 14;
 const COLUMNS_TOLD = 200;
 
+/** Those that go on end with this process, however that ends but by SIGKILL. */
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill();
+});
+process.on("SIGTERM", () => process.exit(143));
+
 /** A job without a count of its own counts as one test. */
 export async function runJob({ command, env }: Job): Promise<Outcome> {
   const [program = "", ...args] = command;
@@ -43,7 +50,9 @@ export async function runJob({ command, env }: Job): Promise<Outcome> {
     killSignal: "SIGTERM", // test/cell.sh ends all that is in it
   });
   closeSync(fd);
+  running.add(child);
   const [code, signal] = await once(child, "exit");
+  running.delete(child);
   const output = readFileSync(log, "utf8");
   rmSync(directory, { recursive: true });
   const count = (word: string) => Number(new RegExp(`^ *(\\d+) ${word}$`, "m").exec(output)?.[1] ?? 0);
