@@ -12,6 +12,15 @@ export function startTime(pid: number): string | undefined {
   }
 }
 
+/** "PID.START" of this process, for names of files and links. */
+export const ownMark = () => `${process.pid}.${startTime(process.pid)}`;
+
+/** Whether the process is there that such a mark names. @param mark its numbers may be padded with zeros */
+export function isMarkAlive(mark: string): boolean {
+  const [pid, start] = mark.split(".");
+  return start !== undefined && startTime(Number(pid)) === start.replace(/^0+(?=.)/, "");
+}
+
 /** Nothing happens if it has just ended. @param signal its number, or name */
 export function signalProcess(pid: number, signal: number | NodeJS.Signals): void {
   try {

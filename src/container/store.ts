@@ -26,9 +26,10 @@ import {
   nextRecordFile,
   type Paths,
 } from "./paths.ts";
+import { isMarkAlive } from "./process.ts";
 import type { ContainerRecord } from "./record.ts";
 import { keepSpare, withSpare } from "./spare.ts";
-import { isAbandoned, writeWhole } from "./wholefile.ts";
+import { writeWhole } from "./wholefile.ts";
 
 export function createContainer(paths: Paths, record: ContainerRecord, config: Config): void {
   const directory = containerDirectory(paths, record.id);
@@ -77,8 +78,10 @@ export function sweepFiles(paths: Paths, id: string): void {
     names = readdirSync(directory);
   });
   for (const name of names) {
-    const [, half] = /^(?:(?:container|config|networks)\.json|start)\.(\d+\.\d+)(?:\.was)?$/.exec(name) ?? [];
-    if (half !== undefined && isAbandoned(half)) rmSync(`${directory}/${name}`, { force: true });
+    // A start's record is called by a mark, and so is what is to replace it.
+    const [, mark] =
+      /^(?:(?:container|config|networks)\.json|start(?:\.\d+\.\d+)?)\.(\d+\.\d+)(?:\.was)?$/.exec(name) ?? [];
+    if (mark !== undefined && !isMarkAlive(mark)) rmSync(`${directory}/${name}`, { force: true });
   }
 }
 

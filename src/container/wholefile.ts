@@ -1,15 +1,9 @@
 /** Files that are whole or not there, and errors that name them. */
 import { renameSync, rmSync, type WriteFileOptions, writeFileSync } from "node:fs";
-import { startTime } from "./process.ts";
+import { ownMark } from "./process.ts";
 
 /** What this process calls a file by as long as it is not whole. */
-export const halfOf = (file: string) => `${file}.${process.pid}.${startTime(process.pid)}`;
-
-/** Whether whoever was writing is gone. @param half the end of such a name: pid and start time, padded or not */
-export function isAbandoned(half: string): boolean {
-  const [pid, start] = half.split(".");
-  return startTime(Number(pid)) !== start?.replace(/^0+(?=.)/, "");
-}
+export const halfOf = (file: string) => `${file}.${ownMark()}`;
 
 /** Replaces a file by rename. @param half its name as long as it is not whole */
 export function writeWhole(

@@ -4,7 +4,7 @@
  * want the next number one gets it. They lie in a directory of their own, which one call reads whole.
  */
 import { mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
-import { startTime } from "../container/process.ts";
+import { isMarkAlive, ownMark } from "../container/process.ts";
 import { VitrineError } from "../errors.ts";
 
 const OVER = "over";
@@ -13,7 +13,7 @@ const LONGEST_MS = 20_000;
 
 /** @param what the others are doing, for the error @throws CONFLICT if it does not come to its turn */
 export async function inTurn<T>(directory: string, what: string, act: () => T | Promise<T>): Promise<T> {
-  const own = `${process.pid}.${startTime(process.pid)}`;
+  const own = ownMark();
   mkdirSync(`${directory}/.turn`, { recursive: true, mode: 0o700 });
   const end = performance.now() + LONGEST_MS;
   let mine: number | undefined;
@@ -49,8 +49,7 @@ function take(directory: string, own: string): number | undefined {
 function isOver(directory: string, number: number): boolean {
   try {
     const target = readlinkSync(link(directory, number));
-    const [pid = "", start] = target.split(".");
-    return target === OVER || startTime(Number(pid)) !== start;
+    return target === OVER || !isMarkAlive(target);
   } catch {
     return false; // gone: a higher one is there
   }

@@ -284,7 +284,7 @@ describe("a power cut, or a kill in the middle of a write", () => {
     const [start = ""] = [readFileSync("/proc/self/stat", "latin1").split(") ")[1]?.split(" ")[19]];
     const token = (pid: number, time: string) => `start.${String(pid).padStart(10, "0")}.${time.padStart(20, "0")}`;
     const half = (name: string) => [`${name}.4000000.1`, `${name}.${process.pid}.1`]; // of nobody; of who had this pid before
-    const halves = ["container.json", "config.json", "networks.json"].flatMap(half);
+    const halves = ["container.json", "config.json", "networks.json", token(4000000, "1")].flatMap(half);
     const dead = [...halves, "networks.json.4000000.1.was", token(4000000, "1"), token(process.pid, "1")];
     const living = [`container.json.${process.pid}.${start}`, token(process.pid, start)];
     for (const file of [...dead, ...living]) writeFileSync(`${place}/${file}`, "{");

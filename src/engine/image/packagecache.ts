@@ -1,6 +1,7 @@
 /** Packages and indexes of mirrors that were fetched: they can be fetched again. */
 import { readdirSync, rmSync, statSync } from "node:fs";
-import { startTime } from "../../container/process.ts";
+import { isMarkAlive } from "../../container/process.ts";
+import { markIn } from "../../image/bootstrap/download.ts";
 import { packagesCache } from "../../image/paths.ts";
 import type { Engine } from "../context.ts";
 
@@ -20,10 +21,7 @@ export function cacheUse({ paths }: Pick<Engine, "paths">): CacheUse {
 /** Bytes that are free now: none as long as a bootstrap is at work, which may be about to read any of them. */
 export function emptyCache(engine: Pick<Engine, "paths">): number {
   const directory = packagesCache(engine.paths);
-  const busy = namesIn(`${directory}/partial`).some((name) => {
-    const [, pid = "", start = ""] = name.split(".");
-    return startTime(Number(pid)) === start;
-  });
+  const busy = namesIn(`${directory}/partial`).some((name) => isMarkAlive(markIn(name)));
   if (busy) return 0;
   const { size } = cacheUse(engine);
   rmSync(`${directory}/sha256`, { recursive: true, force: true });

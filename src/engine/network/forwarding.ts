@@ -1,7 +1,8 @@
 /** What is remembered of a host that did not forward before it did so for containers. */
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { networksState, type Paths } from "../../container/paths.ts";
-import { isAbandoned, writeWhole } from "../../container/wholefile.ts";
+import { isMarkAlive } from "../../container/process.ts";
+import { writeWhole } from "../../container/wholefile.ts";
 import { deviceNames } from "../../network/hostroutes.ts";
 import { listNetworks } from "../../network/store.ts";
 import type { Closed } from "../../plan/network/firewall.ts";
@@ -17,8 +18,8 @@ export function noteForwarding(paths: Paths, closed: Closed): void {
 /** Takes away what commands have left that were killed while they wrote it. */
 export function sweepForwarding(paths: Paths): void {
   for (const name of readdirSync(networksState(paths))) {
-    const [, half] = /^\.forwarding\.\d+\.(\d+\.\d+)$/.exec(name) ?? [];
-    if (half !== undefined && isAbandoned(half)) rmSync(`${networksState(paths)}/${name}`, { force: true });
+    const [, mark] = /^\.forwarding\.\d+\.(\d+\.\d+)$/.exec(name) ?? [];
+    if (mark !== undefined && !isMarkAlive(mark)) rmSync(`${networksState(paths)}/${name}`, { force: true });
   }
 }
 

@@ -13,7 +13,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { startTime } from "../../container/process.ts";
+import { isMarkAlive, ownMark } from "../../container/process.ts";
 import { VitrineError } from "../../errors.ts";
 import { sleep } from "../registry/patience.ts";
 
@@ -37,6 +37,9 @@ const TRIES = 4;
 const STALL_MS = 30_000;
 /** Whole indexes are kept in memory; a Release file of more is none. */
 const LARGEST_TEXT = 64 * 2 ** 20;
+
+/** By which process something below "partial" is written. Its name may have dots itself. */
+export const markIn = (name: string) => name.split(".").slice(-2).join(".");
 
 export class Cache {
   readonly #directory: string;
@@ -65,8 +68,7 @@ export class Cache {
 
   #partials(): { path: string; directory: boolean; held: boolean }[] {
     return readdirSync(`${this.#directory}/partial`, { withFileTypes: true }).map((entry) => {
-      const [, pid = "", start = ""] = entry.name.split(".");
-      const held = startTime(Number(pid)) === start;
+      const held = isMarkAlive(markIn(entry.name));
       return { path: `${this.#directory}/partial/${entry.name}`, directory: entry.isDirectory(), held };
     });
   }
@@ -83,9 +85,9 @@ export class Cache {
     return `${this.#directory}/sha256/${sha256}`;
   }
 
-  /** A name below "partial" that only this process uses. */
+  /** A name below "partial" that only this process uses; see markIn. */
   partial(name: string): string {
-    return `${this.#directory}/partial/${name}.${process.pid}.${startTime(process.pid)}`;
+    return `${this.#directory}/partial/${name}.${ownMark()}`;
   }
 
   has({ sha256, size }: Pick<Wanted, "sha256" | "size">): boolean {

@@ -14,7 +14,7 @@ import {
   symlinkSync,
 } from "node:fs";
 import { type Paths, resolverDirectory } from "../../container/paths.ts";
-import { startTime } from "../../container/process.ts";
+import { isMarkAlive, ownMark } from "../../container/process.ts";
 import type { NetworkRecord } from "../record.ts";
 
 export const socketFile = (paths: Paths) => `${resolverDirectory(paths)}/socket`;
@@ -41,8 +41,7 @@ export function relyOn(paths: Paths): void {
 /** Whether names of a network are answered. */
 export function isReady(paths: Paths, network: Pick<NetworkRecord, "id">): boolean {
   try {
-    const [pid = "", start] = readlinkSync(readyLink(paths, network)).split(".");
-    return start !== undefined && startTime(Number(pid)) === start;
+    return isMarkAlive(readlinkSync(readyLink(paths, network)));
   } catch {
     return false;
   }
@@ -56,7 +55,7 @@ export function sinceAsked(paths: Paths): number {
 
 export function markReady(paths: Paths, network: Pick<NetworkRecord, "id">): void {
   unmarkReady(paths, network);
-  symlinkSync(`${process.pid}.${startTime(process.pid)}`, readyLink(paths, network));
+  symlinkSync(ownMark(), readyLink(paths, network));
 }
 
 /** Of one that was killed. */
